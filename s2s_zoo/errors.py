@@ -1,0 +1,13 @@
+"""Errors a user can cause with files and names; everything else is a plain ValueError."""
+
+
+class S2SZooError(ValueError):
+    """Base of the package's own errors: one line that says what to do."""
+
+
+class CheckpointError(S2SZooError):
+    """A checkpoint is unknown, incomplete, altered or does not fit its configuration."""
+
+
+class DataError(S2SZooError):
+    """A data file or a text cannot be used; the message names the file and the line."""

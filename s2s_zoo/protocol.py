@@ -1,0 +1,38 @@
+"""What encoders, decoders and search agree on: special ids and the tuples they exchange.
+
+Letters used throughout the package: B batch, S source length (or image regions), T target
+length, D memory width, U decoder units, V vocabulary, K beams, N = B or B * K.
+"""
+
+from typing import Any, NamedTuple
+
+PAD, START, END, UNK = 0, 1, 2, 3
+
+
+class EncoderOutput(NamedTuple):
+    """What a decoder knows of its encoder.
+
+    Attributes:
+        memory: (B, S, D), one vector per source position or image region.
+        mask: (B, S) bool, True where the position is real.
+        state: (B, D') summary of the source: the last states, or the mean of the regions.
+    """
+
+    memory: Any
+    mask: Any
+    state: Any
+
+
+class SearchResult(NamedTuple):
+    """What every search strategy returns, best hypothesis first.
+
+    Attributes:
+        tokens: (B, K, T) int32: the generated ids, then END, then PAD.
+        scores: (B, K) float32 log-probability (length-normalised by beam search), or None
+            where scores were not asked for.
+        alignments: (B, K, T, S) float32 attention weights, or None where not asked for.
+    """
+
+    tokens: Any
+    scores: Any
+    alignments: Any

@@ -1,0 +1,34 @@
+"""Lookup by name in the tables of the package, with errors that name the nearest entries."""
+
+import difflib
+
+
+def lookup(table, name, kind):
+    """Returns `table[name]`.
+
+    Args:
+        table: dict from names to anything.
+        name: str.
+        kind: str, what the table holds ("encoder", "checkpoint", …), for the error.
+
+    Raises:
+        ValueError: if `name` is not in the table; the message names the nearest entries.
+    """
+    if isinstance(name, str) and name in table:
+        return table[name]
+    raise ValueError(unknown_name(table, name, kind))
+
+
+def unknown_name(names, name, kind):
+    """The error text for a name that is not among `names`."""
+    names = sorted(map(str, names))
+    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+    return f"Unknown {kind}. Received: {name!r}. {hint}Known: {', '.join(names) or 'none'}."
+
+
+def check_keys(config, allowed, kind):
+    """Raises ValueError if `config` has a key outside `allowed`, naming the nearest."""
+    for key in config:
+        if key not in allowed:
+            raise ValueError(unknown_name(allowed, key, f"key in the {kind} config"))
