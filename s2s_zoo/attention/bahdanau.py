@@ -1,0 +1,70 @@
+"""Additive attention (Bahdanau, Cho & Bengio 2015)."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.attention.alignment import additive_scores, masked_softmax, weighted_sum
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class BahdanauAttention(keras.layers.Layer):
+    """Scores a source position by a small network of query and memory.
+
+        e_ts = v^T tanh(W q_t + U h_s)             (1409.0473, appendix A.1.2)
+        e_ts = g v^T / |v| tanh(W q_t + U h_s + b) where `normalized` (Salimans & Kingma 2016,
+                                                   1602.07868; g starts at sqrt(1 / A), b at 0)
+
+    Args:
+        units: int, A, the width of the hidden layer.
+        normalized: bool, the second form.
+
+    Call arguments:
+        query: (N, U), or (N, T, U) for all target positions at once.
+        keys: (N, S, A), from `project`.
+        values: (N, S, D), the memory.
+        mask: (N, S) bool, True where the position is real.
+
+    Returns:
+        context (N, [T,] D) and float32 weights (N, [T,] S). A row without a real position has
+        zero weights and a zero context.
+    """
+
+    def __init__(self, units, normalized=False, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.normalized = normalized
+        self.query_projection = keras.layers.Dense(units, use_bias=False, name="query")
+        self.key_projection = keras.layers.Dense(units, use_bias=False, name="key")
+
+    def build(self, query_shape, memory_shape):
+        self.query_projection.build(query_shape)
+        self.key_projection.build(memory_shape)
+        self.vector = self.add_weight(
+            shape=(self.units,),
+            initializer=keras.initializers.RandomUniform(-(self.units**-0.5), self.units**-0.5),
+            name="vector",
+        )
+        if self.normalized:
+            self.gain = self.add_weight(
+                shape=(),
+                initializer=keras.initializers.Constant(self.units**-0.5),
+                name="gain",
+            )
+            self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+
+    def project(self, memory):
+        """Returns the keys (B, S, A) of a memory (B, S, D), needed once per source."""
+        return self.key_projection(memory)
+
+    def call(self, query, keys, values, mask=None):
+        query = self.query_projection(query)
+        vector = ops.convert_to_tensor(self.vector)
+        if self.normalized:
+            query = query + self.bias
+            norm = ops.sqrt(ops.sum(ops.square(ops.cast(vector, "float32"))))
+            vector = self.gain * vector / ops.cast(norm, vector.dtype)
+        weights = masked_softmax(additive_scores(query, keys, vector), mask)
+        return weighted_sum(weights, values), weights
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "normalized": self.normalized}

@@ -1,0 +1,111 @@
+"""Global attention with multiplicative and concatenative scores (Luong, Pham & Manning 2015)."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.attention.alignment import (
+    additive_scores,
+    dot_scores,
+    masked_softmax,
+    weighted_sum,
+)
+
+SCORES = ("dot", "general", "concat")
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class LuongAttention(keras.layers.Layer):
+    """Scores a source position against the current decoder state (1508.04025, equation 8).
+
+        dot:     e_ts = q_t^T h_s
+        general: e_ts = q_t^T W h_s
+        concat:  e_ts = v^T tanh(W [q_t ; h_s])
+
+    Args:
+        score: "dot", "general" or "concat".
+        scaled: bool; a learned gain multiplies the scores of dot and general, as in
+            `tfa.seq2seq.LuongAttention(scale=True)`. It starts at 1 / sqrt(A), not at 1: scores
+            of unit variance keep the softmax from saturating at the start.
+        units: int, A, the hidden width of "concat" (required there, refused elsewhere).
+
+    Call arguments:
+        query: (N, U), or (N, T, U) for all target positions at once.
+        keys: (N, S, A), from `project`.
+        values: (N, S, D), the memory.
+        mask: (N, S) bool, True where the position is real.
+
+    Returns:
+        context (N, [T,] D) and float32 weights (N, [T,] S). A row without a real position has
+        zero weights and a zero context.
+
+    Raises:
+        ValueError: for an unknown score, "concat" with `scaled` or without `units`, and at
+            build time for "dot" where U and D differ.
+    """
+
+    def __init__(self, score="general", scaled=False, units=None, **kwargs):
+        super().__init__(**kwargs)
+        if score not in SCORES:
+            raise ValueError(
+                f"LuongAttention expected score to be one of {SCORES}. Received: score={score!r}."
+            )
+        if (units is None) == (score == "concat"):
+            raise ValueError(
+                "LuongAttention takes units with score='concat' and only there. "
+                f"Received: score={score!r}, units={units}."
+            )
+        if scaled and score == "concat":
+            raise ValueError(
+                "LuongAttention scales dot and general scores only. Received: score='concat', "
+                "scaled=True. For a gain on additive scores use BahdanauAttention(normalized=True)."
+            )
+        self.score = score
+        self.scaled = scaled
+        self.units = units
+
+    def build(self, query_shape, memory_shape):
+        query_dim, memory_dim = query_shape[-1], memory_shape[-1]
+        if self.score == "dot" and query_dim != memory_dim:
+            raise ValueError(
+                "LuongAttention(score='dot') needs a query and a memory of one width. Received: "
+                f"query width {query_dim}, memory width {memory_dim}. Use score='general', or give "
+                "the decoder as many units as the memory is wide."
+            )
+        if self.score == "concat":
+            self.query_projection = keras.layers.Dense(self.units, use_bias=False, name="query")
+            self.query_projection.build(query_shape)
+            self.vector = self.add_weight(
+                shape=(self.units,),
+                initializer=keras.initializers.RandomUniform(-(self.units**-0.5), self.units**-0.5),
+                name="vector",
+            )
+        if self.score != "dot":
+            width = query_dim if self.score == "general" else self.units
+            self.key_projection = keras.layers.Dense(width, use_bias=False, name="key")
+            self.key_projection.build(memory_shape)
+        if self.scaled:
+            self.gain = self.add_weight(
+                shape=(), initializer=keras.initializers.Constant(query_dim**-0.5), name="gain"
+            )
+
+    def project(self, memory):
+        """Returns the keys (B, S, A) of a memory (B, S, D), needed once per source."""
+        keys = memory if self.score == "dot" else self.key_projection(memory)
+        return keys * ops.cast(self.gain, keys.dtype) if self.scaled else keys
+
+    def call(self, query, keys, values, mask=None):
+        if self.score == "concat":
+            vector = ops.convert_to_tensor(self.vector)
+            scores = additive_scores(self.query_projection(query), keys, vector)
+        else:
+            scores = dot_scores(query, keys)
+        weights = masked_softmax(scores, mask)
+        return weighted_sum(weights, values), weights
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "score": self.score,
+            "scaled": self.scaled,
+            "units": self.units,
+        }

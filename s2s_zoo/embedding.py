@@ -1,0 +1,55 @@
+"""The token embedding, which can also be the output matrix."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class TokenEmbedding(keras.layers.Layer):
+    """Maps token ids to vectors of unit variance, and vectors back to logits when tied.
+
+    The rows start from N(0, 1/E) and are multiplied by sqrt(E) on the way in (Vaswani et al.
+    2017, 1706.03762, section 3.4), so one matrix serves both ends: unit variance as an input,
+    logits of unit variance as an output.
+
+    Args:
+        vocabulary_size: int, V.
+        embedding_dim: int, E.
+
+    Call arguments:
+        tokens: (...,) int ids.
+
+    Returns:
+        (..., E) vectors.
+    """
+
+    def __init__(self, vocabulary_size, embedding_dim, **kwargs):
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.embedding_dim = embedding_dim
+
+    def build(self, tokens_shape=None):
+        self.embeddings = self.add_weight(
+            shape=(self.vocabulary_size, self.embedding_dim),
+            initializer=keras.initializers.RandomNormal(stddev=self.embedding_dim**-0.5),
+            name="embeddings",
+        )
+
+    def call(self, tokens):
+        vectors = ops.take(self.embeddings, tokens, axis=0)
+        return ops.cast(vectors, self.compute_dtype) * self.embedding_dim**0.5
+
+    def logits(self, vectors):
+        """Returns (..., V): `vectors` (..., E) times the transposed embedding matrix."""
+        matrix = ops.cast(self.embeddings, self.compute_dtype)
+        return ops.matmul(vectors, ops.transpose(matrix))
+
+    def compute_output_shape(self, tokens_shape):
+        return (*tokens_shape, self.embedding_dim)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "embedding_dim": self.embedding_dim,
+        }

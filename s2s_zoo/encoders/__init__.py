@@ -1,0 +1,7 @@
+"""Encoders: one file and one line of the table each."""
+
+from s2s_zoo.encoders.recurrent import RecurrentEncoder
+
+ENCODERS = {
+    "recurrent": RecurrentEncoder,
+}

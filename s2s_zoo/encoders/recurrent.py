@@ -1,0 +1,133 @@
+"""Recurrent text encoders: bidirectional, forward, or reading the source backwards."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.embedding import TokenEmbedding
+from s2s_zoo.protocol import PAD, EncoderOutput
+from s2s_zoo.recurrence import recurrent_layer, run_layer
+
+DIRECTIONS = ("bidirectional", "forward", "reversed")
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class RecurrentEncoder(keras.layers.Layer):
+    """Embeds the source and reads it with a stack of recurrent layers.
+
+    "bidirectional" concatenates both readings of each position, h_s = [fwd_s ; bwd_s]
+    (Bahdanau et al. 2015, 1409.0473, equation 7); "forward" reads once (Cho et al. 2014,
+    1406.1078); "reversed" reads the source from its end (Sutskever et al. 2014, 1409.3215,
+    section 3.3), while the memory keeps the order of the tokens.
+
+    Args:
+        vocabulary_size: int, V.
+        embedding_dim: int.
+        units: int, of one direction of one layer.
+        cell: "lstm", "gru" or "simple_rnn".
+        layers: int, the height of the stack.
+        direction: "bidirectional", "forward" or "reversed".
+        residual: bool, add the input of every layer but the first to its output
+            (GNMT, 1609.08144, section 3.1).
+        dropout: float, on the embeddings and on the output of every layer.
+
+    Call arguments:
+        source: (B, S) int ids, padded with PAD on the right.
+
+    Returns:
+        EncoderOutput: memory (B, S, D), mask (B, S), state (B, D): the last states of the top
+        layer. D is `units`, or twice that when bidirectional.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        embedding_dim,
+        units,
+        cell="lstm",
+        layers=1,
+        direction="bidirectional",
+        residual=False,
+        dropout=0.0,
+        **kwargs,
+    ):
+        super().__init__(**{"name": "encoder", **kwargs})
+        if direction not in DIRECTIONS:
+            raise ValueError(
+                f"RecurrentEncoder expected direction to be one of {DIRECTIONS}. "
+                f"Received: direction={direction!r}."
+            )
+        if layers < 1:
+            raise ValueError(
+                f"RecurrentEncoder expected at least one layer. Received: layers={layers}."
+            )
+        self.vocabulary_size = vocabulary_size
+        self.embedding_dim = embedding_dim
+        self.units = units
+        self.cell = cell
+        self.layers = layers
+        self.direction = direction
+        self.residual = residual
+        self.rate = dropout
+        self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, name="embedding")
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.stack = [
+            [
+                recurrent_layer(cell, units, f"{name}_{i}", reverse=name == "backward")
+                for name in self._readings()
+            ]
+            for i in range(layers)
+        ]
+
+    def _readings(self):
+        if self.direction == "bidirectional":
+            return ("forward", "backward")
+        return ("forward",) if self.direction == "forward" else ("backward",)
+
+    @property
+    def memory_dim(self):
+        return self.units * len(self._readings())
+
+    @property
+    def state_dim(self):
+        return self.memory_dim
+
+    @property
+    def source_shape(self):
+        return (None, None)
+
+    def build(self, source_shape=None):
+        if not self.embedding.built:
+            self.embedding.build()
+        width = self.embedding_dim
+        for layers in self.stack:
+            for layer in layers:
+                layer.build((None, None, width))
+            width = self.memory_dim
+
+    def call(self, source, training=False):
+        mask = ops.not_equal(source, PAD)
+        memory = self.dropout(self.embedding(source), training=training)
+        for i, layers in enumerate(self.stack):
+            readings = [run_layer(layer, memory, mask) for layer in layers]
+            outputs = _concatenate([sequence for sequence, _ in readings])
+            state = _concatenate([states[0] for _, states in readings])
+            outputs = self.dropout(outputs, training=training)
+            memory = memory + outputs if self.residual and i > 0 else outputs
+        return EncoderOutput(memory, mask, state)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "embedding_dim": self.embedding_dim,
+            "units": self.units,
+            "cell": self.cell,
+            "layers": self.layers,
+            "direction": self.direction,
+            "residual": self.residual,
+            "dropout": self.rate,
+        }
+
+
+def _concatenate(tensors):
+    return tensors[0] if len(tensors) == 1 else ops.concatenate(tensors, axis=-1)
