@@ -25,6 +25,7 @@ class TokenEmbedding(keras.layers.Layer):
 
     def __init__(self, vocabulary_size, embedding_dim, **kwargs):
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
 

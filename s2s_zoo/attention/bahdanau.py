@@ -31,6 +31,7 @@ class BahdanauAttention(keras.layers.Layer):
 
     def __init__(self, units, normalized=False, **kwargs):
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.units = units
         self.normalized = normalized
         self.query_projection = keras.layers.Dense(units, use_bias=False, name="query")

@@ -45,6 +45,7 @@ class LuongAttention(keras.layers.Layer):
 
     def __init__(self, score="general", scaled=False, units=None, **kwargs):
         super().__init__(**kwargs)
+        self.supports_masking = True
         if score not in SCORES:
             raise ValueError(
                 f"LuongAttention expected score to be one of {SCORES}. Received: score={score!r}."

@@ -51,6 +51,7 @@ class RecurrentEncoder(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**{"name": "encoder", **kwargs})
+        self.supports_masking = True
         if direction not in DIRECTIONS:
             raise ValueError(
                 f"RecurrentEncoder expected direction to be one of {DIRECTIONS}. "

@@ -1,0 +1,304 @@
+"""The recurrent decoder: with attention after or before the cell, or with none."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.attention import ATTENTIONS
+from s2s_zoo.config import build_from, config_of
+from s2s_zoo.embedding import TokenEmbedding
+from s2s_zoo.recurrence import recurrent_layer, run_layer, unrolled_scan
+
+QUERIES = ("current", "previous")
+BRIDGES = ("dense", "zero")
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class RecurrentDecoder(keras.layers.Layer):
+    """Predicts each target token from the ones before it and the encoded source.
+
+    With `query="current"` the state of this step asks for the context (Luong et al. 2015,
+    1508.04025, equations 5 and 6):
+
+        h_t = RNN([E y_{t-1} (; h~_{t-1})], h_{t-1});  c_t = attend(h_t)
+        h~_t = tanh(W [h_t ; c_t]);                    p(y_t) = softmax(W_o h~_t + b_o)
+
+    where h~_{t-1} enters only with `input_feeding` (section 3.3). Without it training runs the
+    RNN over the whole target at once and attends in one batched product. With
+    `query="previous"` the last state asks and the context enters the cell (Bahdanau et al.
+    2015, 1409.0473, equations 4 to 6):
+
+        c_t = attend(h_{t-1});  h_t = RNN([E y_{t-1} ; c_t], h_{t-1})
+        h~_t = tanh(W [h_t ; c_t ; E y_{t-1}])
+
+    With `attention=None` only the initial state tells of the source (Sutskever et al. 2014,
+    1409.3215); `summary_feeding` then gives the source summary to every step and to the
+    readout (Cho et al. 2014, 1406.1078, section 2.2).
+
+    Args:
+        vocabulary_size: int, V.
+        embedding_dim: int, E.
+        units: int, U, of each layer.
+        attention: an attention layer, the name of one, its config
+            (`{"name": "luong", "score": "dot"}`), or None.
+        cell: "lstm", "gru" or "simple_rnn".
+        layers: int, the height of the stack; the top layer asks the attention.
+        query: "current" or "previous".
+        input_feeding: bool, feed h~_{t-1} to the first layer.
+        summary_feeding: bool, feed the summary of the source to every step.
+        residual: bool, add the input of every layer but the first to its output.
+        bridge: "dense" (every initial state is tanh(W s), s the source summary) or "zero".
+        tie_embeddings: bool, use the embedding matrix as W_o (Press & Wolf 2017, 1608.05859);
+            h~ then has width E instead of U.
+        dropout: float, on embeddings and h~, and between layers one mask for all steps
+            (Gal & Ghahramani 2016, 1512.05287).
+
+    Raises:
+        ValueError: for an unknown option, or `query="previous"` without attention.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        embedding_dim,
+        units,
+        attention="luong",
+        cell="lstm",
+        layers=1,
+        query="current",
+        input_feeding=False,
+        summary_feeding=False,
+        residual=False,
+        bridge="dense",
+        tie_embeddings=False,
+        dropout=0.0,
+        **kwargs,
+    ):
+        super().__init__(**{"name": "decoder", **kwargs})
+        self.supports_masking = True
+        _check("query", query, QUERIES)
+        _check("bridge", bridge, BRIDGES)
+        if attention is None and (query == "previous" or input_feeding):
+            raise ValueError(
+                "RecurrentDecoder needs an attention for query='previous' and for input feeding. "
+                f"Received: attention=None, query={query!r}, input_feeding={input_feeding}. "
+                "Give an attention, or feed the source summary with summary_feeding=True."
+            )
+        if layers < 1:
+            raise ValueError(
+                f"RecurrentDecoder expected at least one layer. Received: layers={layers}."
+            )
+        self.vocabulary_size = vocabulary_size
+        self.embedding_dim = embedding_dim
+        self.units = units
+        self.cell = cell
+        self.layers = layers
+        self.query = query
+        self.input_feeding = input_feeding
+        self.summary_feeding = summary_feeding
+        self.residual = residual
+        self.bridge = bridge
+        self.tie_embeddings = tie_embeddings
+        self.rate = dropout
+        self.readout_dim = embedding_dim if tie_embeddings else units
+        self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, name="embedding")
+        self.attention = build_from(ATTENTIONS, attention, "attention", name="attention")
+        self.stack = [recurrent_layer(cell, units, f"layer_{i}") for i in range(layers)]
+        self.readout = keras.layers.Dense(
+            self.readout_dim, activation="tanh", use_bias=False, name="readout"
+        )
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        if bridge == "dense":
+            self.bridges = [
+                [
+                    keras.layers.Dense(units, activation="tanh", name=f"bridge_{i}_{j}")
+                    for j in range(2 if cell == "lstm" else 1)
+                ]
+                for i in range(layers)
+            ]
+        if not tie_embeddings:
+            self.output_projection = keras.layers.Dense(
+                vocabulary_size, use_bias=False, name="output"
+            )
+
+    def build(self, target_shape, encoded_shape):
+        memory_dim = encoded_shape.memory[-1]
+        state_dim = encoded_shape.state[-1]
+        summary = state_dim if self.summary_feeding else 0
+        context = memory_dim if self.attention is not None else 0
+        previous = self.query == "previous"
+        if not self.embedding.built:
+            self.embedding.build()
+        width = self.embedding_dim + summary
+        width += (context if previous else 0) + (self.readout_dim if self.input_feeding else 0)
+        for layer in self.stack:
+            layer.build((None, None, width))
+            width = self.units
+        if self.attention is not None:
+            self.attention.build((None, self.units), (None, None, memory_dim))
+        readout = self.units + context + summary + (self.embedding_dim if previous else 0)
+        self.readout.build((None, readout))
+        if self.bridge == "dense":
+            for bridges in self.bridges:
+                for bridge in bridges:
+                    bridge.build((None, state_dim))
+        if not self.tie_embeddings:
+            self.output_projection.build((None, self.readout_dim))
+        self.output_bias = self.add_weight(
+            shape=(self.vocabulary_size,), initializer="zeros", name="output_bias"
+        )
+
+    def init(self, encoded, max_length=None):
+        """Prepares decoding.
+
+        Args:
+            encoded: EncoderOutput.
+            max_length: int, the longest target; not needed by this decoder.
+
+        Returns:
+            memory: dict, fixed for the whole target: "mask" (B, S), with attention "keys"
+                (B, S, A) and "values" (B, S, D), with summary feeding "summary" (B, D').
+            state: dict, what moves: "cells", a list for each layer of its states (B, U); with
+                attention "alignment" (B, S) float32, the weights of the last step; with a
+                sequential decoder "readout" (B, R), h~ of the last step.
+        """
+        batch = ops.shape(encoded.state)[0]
+        if self.bridge == "dense":
+            cells = [[bridge(encoded.state) for bridge in bridges] for bridges in self.bridges]
+        else:
+            zeros = ops.zeros((batch, self.units), dtype=self.compute_dtype)
+            cells = [[zeros] * (2 if self.cell == "lstm" else 1) for _ in self.stack]
+        memory, state = {"mask": encoded.mask}, {"cells": cells}
+        if self.attention is not None:
+            memory["keys"] = self.attention.project(encoded.memory)
+            memory["values"] = encoded.memory
+            state["alignment"] = ops.zeros_like(encoded.mask, dtype="float32")
+        if self.summary_feeding:
+            memory["summary"] = encoded.state
+        if self._sequential:
+            state["readout"] = ops.zeros((batch, self.readout_dim), dtype=self.compute_dtype)
+        return memory, state
+
+    def step(self, tokens, index, state, memory):
+        """One step: tokens (N,) int and the state to logits (N, V) and the next state."""
+        state, readout = self._advance(self.embedding(tokens), state, memory)
+        return self.logits(readout), state
+
+    def call(self, target, encoded, training=False):
+        """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
+        embedded = self.dropout(self.embedding(target), training=training)
+        memory, state = self.init(encoded)
+        noise = self._layer_noise(embedded, training)
+        if self._sequential:
+
+            def step(state, x):
+                return self._advance(x, state, memory, noise)[0]
+
+            readout = unrolled_scan(step, state, embedded)["readout"]
+        else:
+            readout = self._whole_sequence(embedded, state, memory, noise)
+        return self.logits(self.dropout(readout, training=training))
+
+    def logits(self, readout):
+        """Returns (..., V) of h~ (..., R)."""
+        if self.tie_embeddings:
+            logits = self.embedding.logits(readout)
+        else:
+            logits = self.output_projection(readout)
+        return logits + ops.cast(self.output_bias, logits.dtype)
+
+    @property
+    def _sequential(self):
+        """Whether a step needs the result of attention at the step before."""
+        return self.input_feeding or self.query == "previous"
+
+    def _advance(self, x, state, memory, noise=None):
+        """One step from an embedded token (N, E): the next state, and h~ (N, R)."""
+        embedded = x
+        state = dict(state)
+        extra = [memory["summary"]] if self.summary_feeding else []
+        if self.query == "previous":
+            top = state["cells"][-1][0]
+            context, state["alignment"] = self._attend(top, memory)
+            x = ops.concatenate([x, context, *extra], axis=-1)
+        if self.input_feeding:
+            x = ops.concatenate([x, state["readout"]], axis=-1)
+        if extra and self.query == "current":
+            x = ops.concatenate([x, *extra], axis=-1)
+        cells = []
+        for i, (layer, states) in enumerate(zip(self.stack, state["cells"], strict=True)):
+            h, states = layer.cell(x, list(states))
+            cells.append(list(states))
+            x = self._between(i, x, h, noise)
+        state["cells"] = cells
+        if self.query == "previous":
+            parts = [x, context, embedded]
+        elif self.attention is not None:
+            context, state["alignment"] = self._attend(x, memory)
+            parts = [x, context]
+        else:
+            parts = [x]
+        readout = self.readout(ops.concatenate([*parts, *extra], axis=-1))
+        if self._sequential:
+            state["readout"] = readout
+        return state, readout
+
+    def _whole_sequence(self, x, state, memory, noise):
+        """The same steps for all positions at once: (B, T, E) to h~ (B, T, R)."""
+        extra = []
+        if self.summary_feeding:
+            summary = ops.expand_dims(memory["summary"], 1)
+            extra = [ops.broadcast_to(summary, (*ops.shape(x)[:2], summary.shape[-1]))]
+            x = ops.concatenate([x, *extra], axis=-1)
+        for i, (layer, states) in enumerate(zip(self.stack, state["cells"], strict=True)):
+            h, _ = run_layer(layer, x, initial_state=list(states))
+            x = self._between(i, x, h, noise)
+        parts = [x]
+        if self.attention is not None:
+            context, _ = self._attend(x, memory)
+            parts = [x, context]
+        return self.readout(ops.concatenate([*parts, *extra], axis=-1))
+
+    def _attend(self, query, memory):
+        return self.attention(query, memory["keys"], memory["values"], mask=memory["mask"])
+
+    def _between(self, i, x, h, noise):
+        """The output of layer i: residual, and dropout below the next layer."""
+        if self.residual and i > 0:
+            h = h + x
+        if noise is not None and i < self.layers - 1:
+            mask = noise[i]
+            h = h * (ops.expand_dims(mask, 1) if len(h.shape) == 3 else mask)
+        return h
+
+    def _layer_noise(self, embedded, training):
+        """Dropout masks (B, U) between the layers, drawn once: no random numbers in the loop."""
+        if not training or not self.rate or self.layers == 1:
+            return None
+        ones = ops.ones((ops.shape(embedded)[0], self.units), dtype=self.compute_dtype)
+        return [self.dropout(ones, training=True) for _ in range(self.layers - 1)]
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "embedding_dim": self.embedding_dim,
+            "units": self.units,
+            "attention": config_of(ATTENTIONS, self.attention),
+            "cell": self.cell,
+            "layers": self.layers,
+            "query": self.query,
+            "input_feeding": self.input_feeding,
+            "summary_feeding": self.summary_feeding,
+            "residual": self.residual,
+            "bridge": self.bridge,
+            "tie_embeddings": self.tie_embeddings,
+            "dropout": self.rate,
+        }
+
+
+def _check(option, value, allowed):
+    if value not in allowed:
+        raise ValueError(
+            f"RecurrentDecoder expected {option} to be one of {allowed}. "
+            f"Received: {option}={value!r}."
+        )

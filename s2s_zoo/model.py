@@ -1,0 +1,88 @@
+"""The sequence-to-sequence model: an encoder and a decoder."""
+
+import keras
+
+from s2s_zoo.config import build_from, config_of
+from s2s_zoo.decoders import DECODERS
+from s2s_zoo.encoders import ENCODERS
+from s2s_zoo.protocol import EncoderOutput
+from s2s_zoo.registry import check_keys
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class Seq2Seq(keras.Model):
+    """An encoder and a decoder, trained by teacher forcing.
+
+    The model is built when it is made, so weights can be loaded at once.
+
+    Args:
+        encoder: a layer with `source_shape`, `memory_dim` and `state_dim` that returns an
+            EncoderOutput, or its config.
+        decoder: a layer with `init` and `step`, or its config.
+        share_embeddings: bool, one embedding for source and target; both need the same
+            vocabulary and width.
+
+    Call arguments:
+        inputs: dict of "source" ((B, S) ids, or (B, H, W, 3) images) and "target" (B, T) ids
+            that begin with START.
+
+    Returns:
+        logits (B, T, V).
+
+    Raises:
+        ValueError: for an unknown name or option, or embeddings that cannot be shared.
+    """
+
+    def __init__(self, encoder, decoder, share_embeddings=False, name="seq2seq", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.encoder = build_from(ENCODERS, encoder, "encoder", name="encoder")
+        self.decoder = build_from(DECODERS, decoder, "decoder", name="decoder")
+        self.share_embeddings = share_embeddings
+        if share_embeddings:
+            ours, theirs = self.encoder.embedding, self.decoder.embedding
+            if ours.get_config() != {**theirs.get_config(), "name": ours.name}:
+                raise ValueError(
+                    "Seq2Seq can share embeddings of one size only. Received: encoder "
+                    f"{ours.vocabulary_size} x {ours.embedding_dim}, decoder "
+                    f"{theirs.vocabulary_size} x {theirs.embedding_dim}. Use one vocabulary and "
+                    "one embedding_dim, or share_embeddings=False."
+                )
+            self.decoder.embedding = ours
+        self.build()
+
+    def build(self, input_shape=None):
+        encoder = self.encoder
+        encoder.build(encoder.source_shape)
+        encoded = EncoderOutput(
+            memory=(None, None, encoder.memory_dim),
+            mask=(None, None),
+            state=(None, encoder.state_dim),
+        )
+        self.decoder.build((None, None), encoded)
+        self.built = True
+
+    def encode(self, source, training=False):
+        """Returns the EncoderOutput of a source."""
+        return self.encoder(source, training=training)
+
+    def call(self, inputs, training=False):
+        encoded = self.encode(inputs["source"], training=training)
+        return self.decoder(inputs["target"], encoded, training=training)
+
+    def get_config(self):
+        """Plain JSON: what the network is, never how it was initialised or trained."""
+        return {
+            "encoder": config_of(ENCODERS, self.encoder),
+            "decoder": config_of(DECODERS, self.decoder),
+            "share_embeddings": self.share_embeddings,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Builds the model of a config; the weights are new."""
+        config = dict(config)
+        check_keys(config, ("encoder", "decoder", "share_embeddings"), "model")
+        for part in ("encoder", "decoder"):
+            if part not in config:
+                raise ValueError(f"The model config needs {part!r}. Received: {sorted(config)}.")
+        return cls(**config)
