@@ -1,3 +1,38 @@
 """s2s_zoo: sequence-to-sequence models for Keras 3, with pretrained checkpoints."""
 
+import importlib
+
 __version__ = "0.1.0"
+
+_MODULES = ("attention", "callbacks", "data", "decoders", "encoders", "generation", "losses")
+_NAMES = {
+    "from_pretrained": "pipeline",
+    "Pipeline": "pipeline",
+    "list_checkpoints": "hub",
+    "Seq2Seq": "model",
+    "RecurrentEncoder": "encoders",
+    "RecurrentDecoder": "decoders",
+    "BahdanauAttention": "attention",
+    "LuongAttention": "attention",
+    "Generator": "generation",
+    "greedy_search": "generation",
+    "beam_search": "generation",
+    "sample": "generation",
+}
+
+__all__ = ["__version__", *_MODULES, *_NAMES]
+
+
+def __getattr__(name):
+    """Imports a public name when it is first used: `import s2s_zoo` alone loads no Keras."""
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)
