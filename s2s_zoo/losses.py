@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from s2s_zoo import kernels
+
 
 @keras.saving.register_keras_serializable("s2s_zoo")
 class SmoothedCrossEntropy(keras.losses.Loss):
@@ -29,7 +31,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):
     """
 
     def __init__(self, label_smoothing=0.0, name="loss", **kwargs):
-        super().__init__(name=name, **{"reduction": "mean_with_sample_weight", **kwargs})
+        super().__init__(name=name, reduction="mean_with_sample_weight", **kwargs)
         if not 0 <= label_smoothing < 1:
             raise ValueError(
                 "SmoothedCrossEntropy expected label_smoothing in [0, 1). "
@@ -37,9 +39,20 @@ class SmoothedCrossEntropy(keras.losses.Loss):
             )
         self.label_smoothing = label_smoothing
 
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        # Without the parent's cast, which copies mixed-precision logits to float32 and back.
+        loss = self.call(y_true, y_pred)
+        if sample_weight is None:
+            return ops.mean(loss)
+        weight = ops.cast(sample_weight, "float32")
+        return ops.sum(loss * weight) / ops.maximum(ops.sum(weight), 1.0)
+
     def call(self, y_true, y_pred):
-        logits = ops.cast(y_pred, "float32")
+        """Returns the loss of each token, (B, T) float32."""
         labels = ops.cast(y_true, "int32")
+        if kernels.available():
+            return kernels.cross_entropy(y_pred, labels, self.label_smoothing)
+        logits = ops.cast(y_pred, "float32")
         label_logits = ops.squeeze(
             ops.take_along_axis(logits, ops.expand_dims(labels, -1), axis=-1), -1
         )
@@ -49,4 +62,4 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         return loss
 
     def get_config(self):
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+        return {"name": self.name, "label_smoothing": self.label_smoothing}

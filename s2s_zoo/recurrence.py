@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from s2s_zoo import kernels
 from s2s_zoo.registry import lookup
 
 CELLS = {
@@ -26,7 +27,7 @@ def recurrent_layer(cell, units, name, reverse=False):
     )
 
 
-def run_layer(layer, inputs, mask=None, initial_state=None):
+def run_layer(layer, inputs, mask=None, initial_state=None, training=False):
     """Runs a layer made by `recurrent_layer` over (B, T, E).
 
     Args:
@@ -34,13 +35,34 @@ def run_layer(layer, inputs, mask=None, initial_state=None):
         inputs: (B, T, E).
         mask: (B, T) bool, True where the position is real; rows are padded on the right.
         initial_state: list of (B, U), or None for zeros.
+        training: bool; on a CPU with TensorFlow an LSTM is then trained by the kernel made for it.
 
     Returns:
         outputs (B, T, U), in the order of the inputs also for a reversed layer, and the list of
         final states, each (B, U).
     """
+    if training and isinstance(layer, keras.layers.LSTM) and inputs.shape[1] is not None:
+        if kernels.available():
+            return _run_lstm_kernel(layer, inputs, mask, initial_state)
     outputs, *states = layer(inputs, mask=mask, initial_state=initial_state)
     return ops.flip(outputs, axis=1) if layer.go_backwards else outputs, states
+
+
+def _run_lstm_kernel(layer, inputs, mask, states):
+    def cast(x):
+        return ops.cast(x, layer.compute_dtype)
+
+    cell = layer.cell
+    if states is None:
+        zeros = ops.zeros((ops.shape(inputs)[0], cell.units), dtype=layer.compute_dtype)
+        states = [zeros, zeros]
+    x = ops.matmul(ops.swapaxes(inputs, 0, 1), cast(cell.kernel)) + cast(cell.bias)
+    if mask is not None:
+        mask = ops.transpose(mask)
+    outputs, *states = kernels.lstm(
+        x, cast(cell.recurrent_kernel), *states, mask=mask, reverse=layer.go_backwards
+    )
+    return ops.swapaxes(outputs, 0, 1), states
 
 
 def unrolled_scan(step, carry, inputs):

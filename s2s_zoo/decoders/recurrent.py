@@ -195,7 +195,7 @@ class RecurrentDecoder(keras.layers.Layer):
 
             readout = unrolled_scan(step, state, embedded)["readout"]
         else:
-            readout = self._whole_sequence(embedded, state, memory, noise)
+            readout = self._whole_sequence(embedded, state, memory, noise, training)
         return self.logits(self.dropout(readout, training=training))
 
     def logits(self, readout):
@@ -242,7 +242,7 @@ class RecurrentDecoder(keras.layers.Layer):
             state["readout"] = readout
         return state, readout
 
-    def _whole_sequence(self, x, state, memory, noise):
+    def _whole_sequence(self, x, state, memory, noise, training):
         """The same steps for all positions at once: (B, T, E) to h~ (B, T, R)."""
         extra = []
         if self.summary_feeding:
@@ -250,7 +250,7 @@ class RecurrentDecoder(keras.layers.Layer):
             extra = [ops.broadcast_to(summary, (*ops.shape(x)[:2], summary.shape[-1]))]
             x = ops.concatenate([x, *extra], axis=-1)
         for i, (layer, states) in enumerate(zip(self.stack, state["cells"], strict=True)):
-            h, _ = run_layer(layer, x, initial_state=list(states))
+            h, _ = run_layer(layer, x, initial_state=list(states), training=training)
             x = self._between(i, x, h, noise)
         parts = [x]
         if self.attention is not None:

@@ -109,7 +109,7 @@ class RecurrentEncoder(keras.layers.Layer):
         mask = ops.not_equal(source, PAD)
         memory = self.dropout(self.embedding(source), training=training)
         for i, layers in enumerate(self.stack):
-            readings = [run_layer(layer, memory, mask) for layer in layers]
+            readings = [run_layer(layer, memory, mask, training=training) for layer in layers]
             outputs = _concatenate([sequence for sequence, _ in readings])
             state = _concatenate([states[0] for _, states in readings])
             outputs = self.dropout(outputs, training=training)

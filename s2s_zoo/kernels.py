@@ -1,0 +1,155 @@
+"""Faster TensorFlow versions of two hot spots on the CPU, each equal to its `keras.ops` twin.
+
+A training step spends its time in matrix products, which the graph gives to oneDNN, and in
+pointwise passes over memory, which it runs one operation at a time. Here the pointwise parts
+are compiled by XLA into one pass each, with gradients of their own, and the weight gradient of
+a recurrence is one product over all steps instead of a sum of one product a step. Callers are
+`recurrence` and `losses`; nobody else knows.
+"""
+
+import functools
+
+import keras
+
+
+@functools.cache
+def available():
+    """Whether these kernels are to be used: TensorFlow without a GPU."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return not tf.config.list_physical_devices("GPU")
+
+
+@functools.cache
+def _lstm_kernels():
+    import tensorflow as tf
+
+    @tf.function(jit_compile=True)
+    def forward(z, h, c, mask):
+        """Gates (B, 4U) and states (B, U) to the next h, in the dtype of z, and c in float32."""
+        i, f, g, o = tf.split(tf.cast(z, tf.float32), 4, axis=-1)
+        new_c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+        new_h = tf.cast(tf.sigmoid(o) * tf.tanh(new_c), z.dtype)
+        return tf.where(mask, new_h, h), tf.where(mask, new_c, c)
+
+    @tf.function(jit_compile=True)
+    def backward(z, c, dh, dh_next, dc_next, mask):
+        """Gradients of one step: of z, of the c before, and of the h before where masked."""
+        i, f, g, o = tf.split(tf.cast(z, tf.float32), 4, axis=-1)
+        i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
+        t = tf.tanh(f * c + i * g)
+        dh = tf.cast(dh, tf.float32) + tf.cast(dh_next, tf.float32)
+        dc = dc_next + dh * o * (1 - t * t)
+        dz = [
+            dc * g * i * (1 - i),
+            dc * c * f * (1 - f),
+            dc * i * (1 - g * g),
+            dh * t * o * (1 - o),
+        ]
+        dz = tf.where(mask, tf.concat(dz, axis=-1), 0.0)
+        dh_before = tf.where(mask, 0.0, dh)
+        return tf.cast(dz, z.dtype), tf.where(mask, dc * f, dc_next), tf.cast(dh_before, z.dtype)
+
+    return forward, backward
+
+
+def lstm(x, recurrent_kernel, h, c, mask=None, reverse=False):
+    """An LSTM over a sequence of static length whose input product is already done.
+
+    Args:
+        x: (T, B, 4U), input times kernel plus bias; gates in Keras' order i, f, g, o.
+        recurrent_kernel: (U, 4U).
+        h, c: (B, U), the initial states.
+        mask: (T, B) bool, or None.
+        reverse: bool, run from the last step to the first.
+
+    Returns:
+        outputs (T, B, U) in the order of x; the final h and c, both (B, U).
+    """
+    import tensorflow as tf
+
+    forward, backward = _lstm_kernels()
+    length = x.shape[0]
+    order = list(range(length))[:: -1 if reverse else 1]
+    if mask is None:
+        masks = [tf.ones_like(h[:, :1], dtype=tf.bool)] * length
+    else:
+        masks = tf.unstack(mask[:, :, tf.newaxis])
+
+    @tf.custom_gradient
+    def run(x, kernel, h, c):
+        xs = tf.unstack(x)
+        gates, hs, cs = [None] * length, [None] * length, [None] * length
+        outputs = [None] * length
+        c = tf.cast(c, tf.float32)
+        for t in order:
+            hs[t], cs[t] = h, c
+            gates[t] = xs[t] + tf.matmul(h, kernel)
+            h, c = forward(gates[t], h, c, masks[t])
+            outputs[t] = h
+
+        def grad(d_outputs, dh, dc):
+            d_outputs = tf.unstack(d_outputs)
+            dgates = [None] * length
+            for t in reversed(order):
+                dgates[t], dc, dh_before = backward(gates[t], cs[t], d_outputs[t], dh, dc, masks[t])
+                dh = tf.matmul(dgates[t], kernel, transpose_b=True) + dh_before
+            dx = tf.stack(dgates)
+            flat = tf.reshape(dx, (-1, dx.shape[-1]))
+            states = tf.concat(hs, axis=0)
+            return dx, tf.matmul(states, flat, transpose_a=True), dh, tf.cast(dc, dtype)
+
+        return (tf.stack(outputs), h, c), grad
+
+    dtype = c.dtype
+    outputs, h, c = run(x, recurrent_kernel, h, c)
+    return outputs, h, tf.cast(c, dtype)
+
+
+@functools.cache
+def _cross_entropy_kernels():
+    import tensorflow as tf
+
+    def one_hot(labels, logits):
+        return labels[:, tf.newaxis] == tf.range(tf.shape(logits)[-1])[tf.newaxis]
+
+    @tf.function(jit_compile=True)
+    def forward(logits, labels, smoothing):
+        z = tf.cast(logits, tf.float32)
+        top = tf.reduce_max(z, axis=-1)
+        norm = top + tf.math.log(tf.reduce_sum(tf.exp(z - top[:, tf.newaxis]), axis=-1))
+        gold = tf.reduce_sum(tf.where(one_hot(labels, logits), z, 0.0), axis=-1)
+        loss = norm - (1 - smoothing) * gold - smoothing * tf.reduce_mean(z, axis=-1)
+        return loss, norm
+
+    @tf.function(jit_compile=True)
+    def backward(logits, labels, norm, upstream, smoothing):
+        z = tf.cast(logits, tf.float32)
+        uniform = smoothing / tf.cast(tf.shape(z)[-1], tf.float32)
+        wanted = uniform + tf.where(one_hot(labels, logits), 1 - smoothing, 0.0)
+        grad = upstream[:, tf.newaxis] * (tf.exp(z - norm[:, tf.newaxis]) - wanted)
+        return tf.cast(grad, logits.dtype)
+
+    return forward, backward
+
+
+def cross_entropy(logits, labels, smoothing):
+    """Label-smoothed cross-entropy: logits (B, T, V) and int32 labels (B, T) to float32 (B, T)."""
+    import tensorflow as tf
+
+    forward, backward = _cross_entropy_kernels()
+
+    @tf.custom_gradient
+    def run(logits):
+        flat, ids = tf.reshape(logits, (-1, logits.shape[-1])), tf.reshape(labels, (-1,))
+        loss, norm = forward(flat, ids, smoothing)
+
+        def grad(upstream):
+            upstream = tf.cast(tf.reshape(upstream, (-1,)), tf.float32)
+            return tf.reshape(backward(flat, ids, norm, upstream, smoothing), tf.shape(logits))
+
+        return tf.reshape(loss, tf.shape(labels)), grad
+
+    return run(logits)

@@ -1,0 +1,78 @@
+"""The TensorFlow kernels against the plain Keras path and against numbers worked in NumPy."""
+
+import keras
+import numpy as np
+import pytest
+
+tf = pytest.importorskip("tensorflow")
+
+from s2s_zoo import kernels  # noqa: E402
+from s2s_zoo.losses import SmoothedCrossEntropy  # noqa: E402
+from s2s_zoo.recurrence import recurrent_layer, run_layer  # noqa: E402
+
+pytestmark = pytest.mark.skipif(not kernels.available(), reason="the kernels are for CPU training")
+
+
+def _values_and_gradients(layer, x, mask, states, upstream, training):
+    @tf.function
+    def run(x, h, c):
+        with tf.GradientTape() as tape:
+            tape.watch([x, h, c])
+            outputs, finals = run_layer(layer, x, mask, [h, c], training=training)
+            if mask is not None:
+                outputs = outputs * tf.cast(mask, outputs.dtype)[:, :, None]
+            total = sum(
+                tf.reduce_sum(value * weight)
+                for value, weight in zip([outputs, *finals], upstream, strict=True)
+            )
+        weights = [v.value for v in layer.trainable_variables]
+        return [outputs, *finals], tape.gradient(total, [x, h, c, *weights])
+
+    return run(tf.constant(x), *map(tf.constant, states))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_lstm_kernel_equals_keras(reverse, masked):
+    rng = np.random.default_rng(0)
+    layer = recurrent_layer("lstm", 5, "layer", reverse=reverse)
+    layer.build((None, None, 3))
+    layer.set_weights([rng.normal(size=w.shape) for w in layer.weights])
+    x = rng.normal(size=(4, 6, 3)).astype("float32")
+    mask = np.arange(6) < np.array([[6], [1], [4], [3]]) if masked else None
+    states = rng.normal(size=(2, 4, 5)).astype("float32")
+    upstream = [rng.normal(size=s).astype("float32") for s in ((4, 6, 5), (4, 5), (4, 5))]
+    kernel = _values_and_gradients(layer, x, mask, states, upstream, training=True)
+    plain = _values_and_gradients(layer, x, mask, states, upstream, training=False)
+    for ours, theirs in zip(keras.tree.flatten(kernel), keras.tree.flatten(plain), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_kernel_equals_numpy(smoothing):
+    rng = np.random.default_rng(1)
+    logits = rng.normal(size=(2, 3, 7)).astype("float32") * 4
+    labels = rng.integers(0, 7, (2, 3)).astype("int32")
+    upstream = rng.normal(size=(2, 3)).astype("float32")
+    z = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        loss = SmoothedCrossEntropy(smoothing).call(labels, z)
+        total = tf.reduce_sum(loss * upstream)
+    p = np.exp(logits - np.log(np.exp(logits).sum(-1, keepdims=True)))
+    target = smoothing / 7 + (1 - smoothing) * np.eye(7)[labels]
+    np.testing.assert_allclose(loss, -(target * np.log(p)).sum(-1), rtol=1e-5)
+    np.testing.assert_allclose(
+        tape.gradient(total, z), upstream[..., None] * (p - target), atol=1e-6
+    )
+
+
+def test_kernels_keep_the_dtype_of_mixed_precision():
+    layer = recurrent_layer("lstm", 4, "layer")
+    layer.dtype_policy = "mixed_bfloat16"
+    layer.build((None, None, 3))
+    x = tf.cast(tf.random.normal((2, 5, 3)), "bfloat16")
+    outputs, states = run_layer(layer, x, training=True)
+    assert [t.dtype for t in (outputs, *states)] == [tf.bfloat16] * 3
+    plain, _ = run_layer(layer, x)
+    np.testing.assert_allclose(*(tf.cast(t, "float32") for t in (outputs, plain)), atol=0.03)
