@@ -1,0 +1,27 @@
+"""From raw text to ids and batches. TensorFlow is imported only where batches of it are made."""
+
+from importlib import import_module
+
+from s2s_zoo.data.pairs import read_lines, read_pairs
+from s2s_zoo.data.processor import TextProcessor
+from s2s_zoo.data.tokenizers import SentencePieceTokenizer
+
+TOKENIZERS = {"sentencepiece": SentencePieceTokenizer}
+
+# These need Keras, and with it its backend: imported when first asked for.
+_LAZY = {"TokenBatches": "batches", "batches": "batches"}
+
+__all__ = [
+    "TOKENIZERS",
+    "SentencePieceTokenizer",
+    "TextProcessor",
+    "read_lines",
+    "read_pairs",
+    *_LAZY,
+]
+
+
+def __getattr__(name):
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -1,0 +1,201 @@
+"""Training batches: pairs of similar length in a few fixed shapes, counted in tokens."""
+
+import warnings
+
+import keras
+import numpy as np
+
+from s2s_zoo.data.buckets import LENGTHS, assign, choose_shapes, rows_of
+from s2s_zoo.data.pairs import read_pairs
+from s2s_zoo.errors import DataError
+from s2s_zoo.protocol import END, PAD, START
+
+
+class TokenBatches(keras.utils.PyDataset):
+    """Batches of encoded pairs; order and content depend on (seed, epoch) alone.
+
+    A batch is ({"source": (B, S), "target": (B, T)}, labels (B, T), weights (B, T)) with
+    target = START y, labels = y END, and weights 1 where there is a label. Every pair is in one
+    batch an epoch. Batches of one shape (S, T) all have the same number of rows: what is missing
+    in the last is filled with rows of weight 0.
+
+    Each complete iteration, by hand or by `fit`, moves on to the next epoch. Pass
+    `shuffle=False` to `fit`: its own shuffling would change the order of the batches again.
+
+    Args:
+        processor: a `TextProcessor`.
+        pairs: what `read_pairs` accepts.
+        batch_tokens: int, target positions in a batch, padding counted.
+        shuffle: bool.
+        seed: int.
+        start_epoch: int, the first epoch, for training that is resumed.
+        too_long: "drop" or "truncate", for pairs above the lengths of the processor.
+        lengths: sequence of int, what S and T may be.
+        max_shapes: int, how many shapes (S, T) there may be.
+
+    Attributes:
+        epoch: int, the epoch of the next iteration; may be set.
+        shapes: list of (B, S, T).
+        padding: float, the share of positions that hold no token.
+    """
+
+    def __init__(
+        self,
+        processor,
+        pairs,
+        batch_tokens=4096,
+        shuffle=True,
+        seed=0,
+        start_epoch=0,
+        too_long="drop",
+        lengths=LENGTHS,
+        max_shapes=12,
+    ):
+        super().__init__()
+        sources, labels = _encode(processor, read_pairs(pairs), too_long)
+        source_lengths = np.array([len(row) for row in sources])
+        label_lengths = np.array([len(row) for row in labels])
+        shapes = choose_shapes(source_lengths, label_lengths, batch_tokens, lengths, max_shapes)
+        owners = assign(shapes, source_lengths, label_lengths)
+        self.shapes, self._buckets = [], []
+        for index, (source_length, label_length) in enumerate(shapes):
+            members = np.flatnonzero(owners == index)
+            filler = [[END]], [[]]  # the row that fills a batch
+            self._buckets.append(
+                (
+                    processor.pad([sources[m] for m in members] + filler[0], source_length),
+                    processor.pad([labels[m] for m in members] + filler[1], label_length),
+                )
+            )
+            rows = rows_of((source_length, label_length), batch_tokens)
+            self.shapes.append((rows, source_length, label_length))
+        self.shuffle = shuffle
+        self.seed = seed
+        self.epoch = start_epoch
+        self._plan = None, ()
+        self._served = set()
+        positions = sum(
+            len(rows) * (len(source[0]) + len(label[0]))
+            for (source, label), rows in ((self._buckets[b], rows) for b, rows in self.plan(0))
+        )
+        self.padding = 1 - (source_lengths.sum() + label_lengths.sum()) / positions
+
+    def plan(self, epoch):
+        """Returns the list of (bucket, row indices), one for each batch of an epoch."""
+        generator = np.random.default_rng([self.seed, epoch])
+        batches = []
+        for bucket, (rows, *_) in enumerate(self.shapes):
+            count = len(self._buckets[bucket][0]) - 1
+            order = generator.permutation(count) if self.shuffle else np.arange(count)
+            order = np.append(order, np.full(-count % rows, count))
+            batches += [(bucket, part) for part in order.reshape(-1, rows)]
+        if self.shuffle:
+            batches = [batches[index] for index in generator.permutation(len(batches))]
+        return batches
+
+    @property
+    def num_batches(self):
+        return sum(
+            -(-(len(source) - 1) // rows)
+            for (source, _), (rows, *_) in zip(self._buckets, self.shapes, strict=True)
+        )
+
+    def __len__(self):
+        return self.num_batches
+
+    def __getitem__(self, index):
+        if self._plan[0] != self.epoch:
+            self._plan = self.epoch, self.plan(self.epoch)
+        self._served.add(index)
+        return self._batch(*self._plan[1][index])
+
+    def __iter__(self):
+        epoch = self.epoch
+        plan = self.plan(epoch)
+        for index, batch in enumerate(plan, 1):
+            # Before the last batch is out: who stops there never comes back here.
+            if index == len(plan):
+                self.epoch = epoch + 1
+            yield self._batch(*batch)
+
+    def on_epoch_begin(self):
+        self._served.clear()
+
+    def on_epoch_end(self):
+        # `fit` also calls this after looking at a batch or two to build the model.
+        if len(self._served) == len(self):
+            self.epoch += 1
+        self._served.clear()
+
+    def as_dataset(self):
+        """Returns the same batches as a `tf.data.Dataset`, each iteration being an epoch."""
+        import tensorflow as tf
+
+        tokens = tf.TensorSpec((None, None), tf.int32)
+        weights = tf.TensorSpec((None, None), tf.float32)
+        dataset = tf.data.Dataset.from_generator(
+            lambda: iter(self),
+            output_signature=({"source": tokens, "target": tokens}, tokens, weights),
+        )
+        # Looking at one batch must not run through to the last, where the next epoch begins.
+        dataset = dataset.prefetch(max(0, min(2, len(self) - 2)))
+        options = tf.data.Options()
+        options.experimental_optimization.inject_prefetch = False
+        return dataset.apply(tf.data.experimental.assert_cardinality(len(self))).with_options(
+            options
+        )
+
+    def _batch(self, bucket, rows):
+        source, labels = (array[rows] for array in self._buckets[bucket])
+        target = np.empty_like(labels)
+        target[:, 0] = START
+        target[:, 1:] = np.where(labels[:, :-1] == END, PAD, labels[:, :-1])
+        return {"source": source, "target": target}, labels, (labels != PAD).astype("float32")
+
+
+def batches(processor, pairs, batch_tokens=4096, shuffle=True, seed=0, **options):
+    """Returns training batches for `model.fit`.
+
+    Args:
+        processor: a `TextProcessor`.
+        pairs: what `read_pairs` accepts.
+        batch_tokens: int, target positions in a batch, padding counted.
+        shuffle: bool, in an order that depends on the seed and the epoch.
+        seed: int.
+        **options: further arguments of `TokenBatches`.
+
+    Returns:
+        A `tf.data.Dataset` with the TensorFlow backend, otherwise the `TokenBatches`: the same
+        batches in the same order. `len` of either is the number of steps in an epoch.
+    """
+    made = TokenBatches(processor, pairs, batch_tokens, shuffle, seed, **options)
+    return made.as_dataset() if keras.backend.backend() == "tensorflow" else made
+
+
+def _encode(processor, pairs, too_long):
+    """Returns the ids of all sources and labels, without the pairs that are too long."""
+    if too_long not in ("drop", "truncate"):
+        raise ValueError(
+            f"TokenBatches expected too_long='drop' or 'truncate'. Received: {too_long!r}."
+        )
+    truncate = too_long == "truncate"
+    sources = processor.encode_source([source for source, _ in pairs], truncate=truncate)
+    labels = processor.encode_target([target for _, target in pairs], truncate=truncate)
+    kept = [
+        (source, label)
+        for source, label in zip(sources, labels, strict=True)
+        if len(source) <= processor.max_source_length and len(label) <= processor.max_target_length
+    ]
+    limits = f"{processor.max_source_length} source or {processor.max_target_length} target tokens"
+    if not kept:
+        raise DataError(
+            f"All {len(pairs)} pairs are longer than {limits}. Raise max_source_length and "
+            "max_target_length, or split the texts."
+        )
+    if len(kept) < len(pairs):
+        warnings.warn(
+            f"Dropped {len(pairs) - len(kept)} of {len(pairs)} pairs: longer than {limits}. "
+            "too_long='truncate' keeps and cuts them.",
+            stacklevel=3,
+        )
+    return tuple(zip(*kept, strict=True))

@@ -1,0 +1,83 @@
+"""Which few fixed shapes hold all pairs of a data set with little padding.
+
+A compiled training step is traced once for every shape, so there may only be a handful.
+"""
+
+import numpy as np
+
+LENGTHS = (
+    *range(4, 32, 4),
+    *range(32, 64, 8),
+    *range(64, 128, 16),
+    *range(128, 256, 32),
+    *range(256, 512, 64),
+    *range(512, 1025, 128),
+)
+
+
+def rows_of(shape, batch_tokens):
+    """How many rows a batch of `shape` (S, T) has: as many as give `batch_tokens` targets."""
+    return max(1, batch_tokens // shape[1])
+
+
+def assign(shapes, source_lengths, target_lengths):
+    """Returns the index of the first shape that holds each pair.
+
+    Args:
+        shapes: (K, 2), ordered by size; the last holds every pair.
+        source_lengths: (N,) int.
+        target_lengths: (N,) int.
+    """
+    shapes = np.asarray(shapes)
+    fits = (source_lengths[:, None] <= shapes[:, 0]) & (target_lengths[:, None] <= shapes[:, 1])
+    return fits.argmax(axis=1)
+
+
+def choose_shapes(source_lengths, target_lengths, batch_tokens, lengths=LENGTHS, max_shapes=12):
+    """Chooses the shapes (S, T) of the batches.
+
+    Starts from the one shape that holds every pair and adds, as long as it pays, the shape that
+    saves most positions; the empty rows of the last batch of each shape count as positions.
+
+    Args:
+        source_lengths: (N,) int, in tokens with END.
+        target_lengths: (N,) int, in tokens with END.
+        batch_tokens: int, target positions in a batch.
+        lengths: sequence of int, what S and T may be; the longest pair may be longer.
+        max_shapes: int.
+
+    Returns:
+        list of (S, T), smallest first.
+    """
+    sides, cells = [], []
+    for found in (source_lengths, target_lengths):
+        side = np.unique([length for length in lengths if length < found.max()])
+        longest = [length for length in lengths if length >= found.max()]
+        side = np.append(side, min(longest, default=found.max())).astype(int)
+        sides.append(side[np.searchsorted(side, found.min()) :])
+        cells.append(sides[-1][np.searchsorted(sides[-1], found)])
+    (sources, targets), counts = np.unique(cells, axis=1, return_counts=True)
+
+    def cost(shapes):
+        owners = assign(shapes, sources, targets)
+        filled = np.bincount(owners, counts, len(shapes))
+        rows = np.array([rows_of(shape, batch_tokens) for shape in shapes])
+        return (np.ceil(filled / rows) * rows * np.sum(shapes, axis=1)).sum()
+
+    candidates = [(int(source), int(target)) for source in sides[0] for target in sides[1]]
+    shapes = [candidates.pop()]
+    best = cost(shapes)
+    while len(shapes) < max_shapes and candidates:
+        trials = [sorted([*shapes, candidate], key=_size) for candidate in candidates]
+        costs = [cost(trial) for trial in trials]
+        if min(costs) >= best:
+            break
+        best = min(costs)
+        shapes = trials[costs.index(best)]
+        candidates = [candidate for candidate in candidates if candidate not in shapes]
+    used = np.unique(assign(shapes, sources, targets))
+    return [shapes[index] for index in used]
+
+
+def _size(shape):
+    return sum(shape), shape[1]

@@ -1,0 +1,201 @@
+"""What a model reads and writes, and the text a person does."""
+
+import hashlib
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from s2s_zoo.checkpoint import PROCESSOR, read_json
+from s2s_zoo.errors import CheckpointError
+from s2s_zoo.protocol import END, PAD, START
+from s2s_zoo.registry import check_keys, lookup
+
+KEYS = ("type", "source_tokenizer", "target_tokenizer", "max_source_length", "max_target_length")
+TOKENIZER_KEYS = ("type", "file", "sha256")
+
+
+class TextProcessor:
+    """Text to ids and back, with one tokenizer or two.
+
+    Args:
+        source_tokenizer: a tokenizer of the table `TOKENIZERS`.
+        target_tokenizer: another one, or the same.
+        max_source_length: int, the longest source in tokens, END counted.
+        max_target_length: int, the longest target in tokens, END counted.
+    """
+
+    def __init__(
+        self, source_tokenizer, target_tokenizer, max_source_length=256, max_target_length=256
+    ):
+        for name, length in (
+            ("max_source_length", max_source_length),
+            ("max_target_length", max_target_length),
+        ):
+            if not isinstance(length, int) or length < 2:
+                raise ValueError(
+                    f"TextProcessor expected {name} >= 2, a token and END. "
+                    f"Received: {name}={length!r}."
+                )
+        self.source_tokenizer = source_tokenizer
+        self.target_tokenizer = target_tokenizer
+        self.max_source_length = max_source_length
+        self.max_target_length = max_target_length
+
+    def encode_source(self, texts, truncate=True):
+        """Turns sources into ids.
+
+        Args:
+            texts: list of str, any.
+            truncate: bool, cut a long text at `max_source_length`, with a warning.
+
+        Returns:
+            list of int32 arrays, each ending in END.
+        """
+        limit = self.max_source_length if truncate else None
+        return _encode(self.source_tokenizer, texts, limit, "source")
+
+    def encode_target(self, texts, truncate=True):
+        """Turns targets into ids, as `encode_source` does."""
+        limit = self.max_target_length if truncate else None
+        return _encode(self.target_tokenizer, texts, limit, "target")
+
+    def pad(self, rows, length=None):
+        """Returns rows of ids as one int32 array (B, length), or (B, longest row)."""
+        longest = max(map(len, rows), default=0)
+        if length is not None and length < longest:
+            raise ValueError(f"pad expected rows of at most {length} ids. Received: {longest}.")
+        padded = np.full((len(rows), longest if length is None else length), PAD, "int32")
+        for out, row in zip(padded, rows, strict=True):
+            out[: len(row)] = row
+        return padded
+
+    def decode(self, ids):
+        """Turns generated ids into text.
+
+        Args:
+            ids: int array (..., T); what follows the first END is ignored, PAD and START too.
+
+        Returns:
+            str where `ids` is (T,), otherwise nested lists of str in the leading shape of `ids`.
+        """
+        ids = np.asarray(ids)
+        rows = ids.reshape(-1, ids.shape[-1])
+        rows = np.where(np.cumsum(rows == END, axis=-1) > 0, PAD, rows)
+        texts = self.target_tokenizer.decode([row[(row != PAD) & (row != START)] for row in rows])
+        shaped = np.empty(len(texts), object)
+        shaped[:] = texts
+        return shaped.reshape(ids.shape[:-1]).tolist()
+
+    def get_config(self):
+        """Plain JSON: what `processor.json` holds."""
+        shared = self.source_tokenizer.sha256 == self.target_tokenizer.sha256
+        names = ("tokenizer.model",) * 2 if shared else ("source.model", "target.model")
+        return {
+            "type": "text",
+            "source_tokenizer": _describe(self.source_tokenizer, names[0]),
+            "target_tokenizer": _describe(self.target_tokenizer, names[1]),
+            "max_source_length": self.max_source_length,
+            "max_target_length": self.max_target_length,
+        }
+
+    def save(self, directory):
+        """Writes processor.json and the tokenizer models beside it."""
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        config = self.get_config()
+        self.source_tokenizer.save(directory / config["source_tokenizer"]["file"])
+        self.target_tokenizer.save(directory / config["target_tokenizer"]["file"])
+        (directory / PROCESSOR).write_text(
+            json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
+
+    @classmethod
+    def load(cls, directory):
+        """Reads what `save` wrote.
+
+        Raises:
+            CheckpointError: if a file is missing, altered or not understood.
+        """
+        directory = Path(directory)
+        path = directory / PROCESSOR
+        if not path.is_file():
+            raise CheckpointError(
+                f"{path} is missing. Pass a checkpoint directory, complete as it was saved."
+            )
+        config = read_json(path)
+        try:
+            _check(config, KEYS, "processor")
+            lookup({"text": cls}, config.pop("type"), "processor type")
+            source, target = config.pop("source_tokenizer"), config.pop("target_tokenizer")
+            source_tokenizer = _load_tokenizer(directory, source)
+            shared = source == target
+            target_tokenizer = source_tokenizer if shared else _load_tokenizer(directory, target)
+            return cls(source_tokenizer, target_tokenizer, **config)
+        except CheckpointError:
+            raise
+        except ValueError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+
+
+def _encode(tokenizer, texts, limit, side):
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"encode_{side} expected a list of str. Received: {texts!r:.80}.")
+    rows = tokenizer.encode(texts)
+    if limit is not None:
+        long = [index for index, row in enumerate(rows) if len(row) >= limit]
+        for index in long:
+            rows[index] = rows[index][: limit - 1]
+        if long:
+            warnings.warn(
+                f"{len(long)} of {len(rows)} {side} texts are longer than {limit} tokens and were "
+                f"cut there. Split them, or raise max_{side}_length.",
+                stacklevel=3,
+            )
+    return [np.append(row, np.int32(END)) for row in rows]
+
+
+def _describe(tokenizer, file):
+    from s2s_zoo.data import TOKENIZERS
+
+    kinds = [name for name, kind in TOKENIZERS.items() if type(tokenizer) is kind]
+    if not kinds:
+        raise ValueError(
+            f"{type(tokenizer).__name__} has no name in TOKENIZERS, so it cannot be saved. "
+            f"Known: {', '.join(TOKENIZERS)}."
+        )
+    return {"type": kinds[0], "file": file, "sha256": tokenizer.sha256}
+
+
+def _load_tokenizer(directory, config):
+    from s2s_zoo.data import TOKENIZERS
+
+    _check(config, TOKENIZER_KEYS, "tokenizer")
+    kind = lookup(TOKENIZERS, config["type"], "tokenizer type")
+    name = config["file"]
+    if not isinstance(name, str) or Path(name).name != name or "\\" in name:
+        raise ValueError(
+            f"A tokenizer file lies beside processor.json. Received: file={name!r}. "
+            "Do not use a checkpoint from where this one came from."
+        )
+    path = directory / name
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing. Download or copy the checkpoint again.")
+    data = path.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != config["sha256"]:
+        raise CheckpointError(
+            f"{path} ({len(data)} bytes) is truncated or was altered: its sha256 is not the one "
+            "recorded. Download or copy the checkpoint again."
+        )
+    return kind(data)
+
+
+def _check(config, keys, kind):
+    """Raises ValueError unless `config` is a dict with exactly these keys."""
+    if not isinstance(config, dict):
+        raise ValueError(f"The {kind} config is a JSON object. Received: {config!r:.80}.")
+    check_keys(config, keys, kind)
+    if missing := [key for key in keys if key not in config]:
+        raise ValueError(f"The {kind} config needs {', '.join(missing)}.")

@@ -1,0 +1,145 @@
+"""Text to ids and back. A tokenizer is one model file that travels with the weights."""
+
+import hashlib
+import io
+import random
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+
+from s2s_zoo.errors import CheckpointError, DataError
+from s2s_zoo.protocol import END, PAD, START, UNK
+
+
+class SentencePieceTokenizer:
+    """Subword units of a SentencePiece model (Kudo and Richardson 2018, 1808.06226).
+
+    Args:
+        model: bytes, the content of a model file whose ids 0 to 3 are PAD, START, END and UNK.
+
+    Raises:
+        CheckpointError: if the bytes are no such model.
+    """
+
+    def __init__(self, model):
+        self.model_bytes = bytes(model)
+        self._processor = sentencepiece.SentencePieceProcessor()
+        try:
+            self._processor.LoadFromSerializedProto(self.model_bytes)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"The {len(self.model_bytes)} bytes are no SentencePiece model. "
+                "Download the file again, or train one with `SentencePieceTokenizer.train`."
+            ) from error
+        found = tuple(
+            getattr(self._processor, f"{name}_id")() for name in ("pad", "bos", "eos", "unk")
+        )
+        if found != (PAD, START, END, UNK):
+            raise CheckpointError(
+                f"SentencePieceTokenizer expected the ids pad, bos, eos, unk = {PAD}, {START}, "
+                f"{END}, {UNK}. Received: {found}. Train the model with "
+                "`SentencePieceTokenizer.train`, or spm_train with "
+                f"--pad_id={PAD} --bos_id={START} --eos_id={END} --unk_id={UNK}."
+            )
+
+    @classmethod
+    def train(
+        cls,
+        sentences,
+        vocabulary_size,
+        character_coverage=1.0,
+        model_type="unigram",
+        sample_size=1_000_000,
+        seed=0,
+    ):
+        """Learns a model from text; the same arguments give the same bytes.
+
+        Args:
+            sentences: iterable of str.
+            vocabulary_size: int, the four special ids counted.
+            character_coverage: float, the share of characters that get an id of their own; below
+                1 for scripts of many characters (0.9995 is usual for Chinese and Japanese).
+            model_type: "unigram" or "bpe".
+            sample_size: int, learn from at most this many sentences, drawn at random.
+            seed: int, of the draw.
+
+        Raises:
+            DataError: if there are no sentences or too few for the vocabulary.
+        """
+        sample = _sample(sentences, sample_size, seed)
+        if not sample:
+            raise DataError(
+                "A vocabulary cannot be learned from no sentences. Check the training file."
+            )
+        model = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.Train(
+                sentence_iterator=iter(sample),
+                model_writer=model,
+                vocab_size=vocabulary_size,
+                character_coverage=character_coverage,
+                model_type=model_type,
+                pad_id=PAD,
+                bos_id=START,
+                eos_id=END,
+                unk_id=UNK,
+                minloglevel=2,
+            )
+        except (RuntimeError, OSError) as error:
+            raise DataError(
+                f"SentencePiece could not learn {vocabulary_size} units from {len(sample)} "
+                f"sentences: {error}"
+            ) from error
+        return cls(model.getvalue())
+
+    @classmethod
+    def load(cls, path):
+        """Reads a model file."""
+        return cls(Path(path).read_bytes())
+
+    def save(self, path):
+        """Writes the model file."""
+        Path(path).write_bytes(self.model_bytes)
+
+    @property
+    def vocabulary_size(self):
+        return self._processor.get_piece_size()
+
+    @property
+    def sha256(self):
+        """Hex digest of the model file."""
+        return hashlib.sha256(self.model_bytes).hexdigest()
+
+    def encode(self, texts):
+        """Returns a list of int32 arrays, the ids of each text without START or END."""
+        # Lone surrogates, as in arguments of a shell that are no UTF-8, become question marks.
+        encodable = [text.encode("utf-8", "replace") for text in texts]
+        return [np.asarray(ids, "int32") for ids in self._processor.encode(encodable)]
+
+    def decode(self, rows):
+        """Returns the text of each row of ids."""
+        return self._processor.decode([[int(token) for token in row] for row in rows])
+
+    def pieces(self, ids):
+        """Returns the unit behind each id, a word boundary shown as ▁."""
+        return [self._processor.id_to_piece(int(token)) for token in ids]
+
+    def as_tensorflow(self):
+        """Returns the `tensorflow_text.SentencepieceTokenizer` of the same model."""
+        import tensorflow as tf
+        import tensorflow_text
+
+        return tensorflow_text.SentencepieceTokenizer(self.model_bytes, out_type=tf.int32)
+
+
+def _sample(items, size, seed):
+    """Draws at most `size` items, each equally likely (Vitter 1985, algorithm R)."""
+    generator = random.Random(seed)
+    sample = []
+    for count, item in enumerate(items):
+        if count < size:
+            sample.append(item)
+        elif (place := generator.randint(0, count)) < size:
+            sample[place] = item
+    return sample
