@@ -1,0 +1,181 @@
+"""Callbacks for `fit`: metrics of generated text, the best checkpoint, and resuming."""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from s2s_zoo.errors import CheckpointError
+from s2s_zoo.metrics import corpus_score
+
+
+@contextlib.contextmanager
+def averaged_weights(model):
+    """The model with the moving average of its weights, where its optimizer keeps one.
+
+    Use as `with averaged_weights(model): ...`; the trained weights are back afterwards.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if not getattr(inner, "use_ema", False) or not inner.built:
+        yield
+        return
+    trained = [keras.ops.convert_to_numpy(v) for v in model.trainable_variables]
+    optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, trained, strict=True):
+            variable.assign(value)
+
+
+class GenerationMetrics(keras.callbacks.Callback):
+    """Generates from held-out sources after each epoch and scores the texts.
+
+    Adds `val_bleu`, `val_chrf` and `val_perplexity` to the logs, keeps the best checkpoint, and
+    stops when nothing has improved for a while. Where the optimizer keeps a moving average
+    (`use_ema=True`) the averaged weights are the ones scored and saved.
+
+    Args:
+        pipeline: the Pipeline whose model is trained.
+        pairs: list of (source, target).
+        metrics: names of `s2s_zoo.metrics.METRICS`; the first decides what is best.
+        directory: where to save the best checkpoint, or None.
+        patience: int, epochs without improvement before training stops, or None for never.
+        **options: of the pipeline's call, such as `num_beams=5`; greedy where not given.
+
+    Attributes:
+        history: list of dict, the scores of each epoch so far.
+        signatures: dict from metric to sacreBLEU signature.
+    """
+
+    def __init__(
+        self, pipeline, pairs, metrics=("bleu", "chrf"), directory=None, patience=None, **options
+    ):
+        super().__init__()
+        self.pipeline = pipeline
+        self.sources, self.targets = map(list, zip(*pairs, strict=True))
+        self.metrics = metrics
+        self.directory = directory
+        self.patience = patience
+        self.options = {"num_beams": 1, **options}
+        self.history = []
+        self.signatures = {}
+        self.samples = []
+
+    @property
+    def best(self):
+        """The scores of the best epoch so far, or None."""
+        return max(self.history, key=lambda row: row[self.metrics[0]], default=None)
+
+    def on_epoch_end(self, epoch, logs=None):
+        with averaged_weights(self.model):
+            texts = self.pipeline(self.sources, **self.options)
+            log_probability, tokens = self.pipeline.score(
+                self.sources, self.targets, return_lengths=True
+            )
+            row = {"epoch": epoch + 1}
+            for name in self.metrics:
+                score = corpus_score(name, texts, self.targets)
+                row[name] = score.value
+                self.signatures[name] = score.signature
+            row["perplexity"] = float(np.exp(-np.sum(log_probability) / np.sum(tokens)))
+            self.samples = list(zip(self.sources, texts, self.targets, strict=True))[:3]
+            self.history.append(row)
+            if self.best is row and self.directory is not None:
+                self.pipeline.save(self.directory)
+        if logs is not None:
+            logs.update({f"val_{key}": value for key, value in row.items() if key != "epoch"})
+        if self.patience is not None and epoch + 1 - self.best["epoch"] >= self.patience:
+            self.model.stop_training = True
+
+    def get_state(self):
+        """What a resumed training needs to know, as plain JSON."""
+        return {"history": self.history, "signatures": self.signatures}
+
+    def set_state(self, state):
+        self.history, self.signatures = state["history"], state["signatures"]
+
+
+class TrainingState(keras.callbacks.Callback):
+    """Saves all that a killed training needs to go on to the very weights it would have had.
+
+    After each epoch: the weights, the optimizer's variables (step and moving averages
+    included), the seeds of dropout, and the state of other callbacks. The file is written
+    aside and renamed, so a kill leaves the last whole one. The order of the data is a function
+    of seed and epoch (`batches(..., start_epoch=...)`), so it needs no saving.
+
+    Put it last in the list of callbacks.
+
+    Args:
+        path: the file, such as "run/state.safetensors".
+        callbacks: dict from names to callbacks with `get_state` and `set_state`.
+    """
+
+    def __init__(self, path, callbacks=None):
+        super().__init__()
+        self.path = Path(path)
+        self.callbacks = callbacks or {}
+
+    def restore(self, model):
+        """Loads the state into a compiled model and the callbacks.
+
+        Returns:
+            int, the epochs done: the `initial_epoch` of `fit` and `start_epoch` of the batches;
+            0 where nothing was saved yet. If the training had stopped, `finished` is True.
+
+        Raises:
+            CheckpointError: if the file is damaged or of another model.
+        """
+        self.finished = False
+        if not self.path.exists():
+            return 0
+        from safetensors import SafetensorError, safe_open
+
+        model.optimizer.build(model.trainable_variables)
+        variables = self._variables(model)
+        try:
+            with safe_open(self.path, "numpy") as file:
+                meta = json.loads(file.metadata()["s2s_zoo"])
+                values = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{self.path} is no training state ({error}). Delete it to begin anew."
+            ) from error
+        shapes = {key: tuple(variable.shape) for key, variable in variables.items()}
+        if shapes != {key: value.shape for key, value in values.items()}:
+            raise CheckpointError(
+                f"{self.path} was saved by a training with another model or optimizer. Resume "
+                "with the same configuration, or choose another output directory."
+            )
+        for key, variable in variables.items():
+            variable.assign(values[key])
+        for name, callback in self.callbacks.items():
+            callback.set_state(meta["callbacks"][name])
+        self.finished = meta["finished"]
+        return meta["epochs"]
+
+    def on_epoch_end(self, epoch, logs=None):
+        from safetensors.numpy import save_file
+
+        values = {
+            key: np.ascontiguousarray(keras.ops.convert_to_numpy(variable))
+            for key, variable in self._variables(self.model).items()
+        }
+        meta = {
+            "epochs": epoch + 1,
+            "finished": self.model.stop_training,
+            "callbacks": {name: callback.get_state() for name, callback in self.callbacks.items()},
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        aside = self.path.with_suffix(".part")
+        save_file(values, aside, metadata={"s2s_zoo": json.dumps(meta)})
+        os.replace(aside, self.path)
+
+    @staticmethod
+    def _variables(model):
+        variables = [*model.variables, *model.optimizer.variables]
+        return {f"{i:04d}.{variable.path}": variable for i, variable in enumerate(variables)}
