@@ -9,7 +9,7 @@ from s2s_zoo.data.tokenizers import SentencePieceTokenizer
 TOKENIZERS = {"sentencepiece": SentencePieceTokenizer}
 
 # These need Keras, and with it its backend: imported when first asked for.
-_LAZY = {"TokenBatches": "batches", "batches": "batches"}
+_LAZY = {"TokenBatches": "batching", "batches": "batching"}
 
 __all__ = [
     "TOKENIZERS",
