@@ -22,6 +22,33 @@ def available():
     return not tf.config.list_physical_devices("GPU")
 
 
+def train_function(model):
+    """A train function for `fit` that is traced once for every shape, and knows each statically.
+
+    Keras lets TensorFlow forget the lengths once it has seen two; then no loop can be unrolled.
+
+    Returns:
+        A function of an iterator, or None where Keras' own is right: on another backend, under
+        a distribution strategy, run eagerly, or with several steps an execution.
+    """
+    if keras.backend.backend() != "tensorflow" or model.run_eagerly:
+        return None
+    import tensorflow as tf
+
+    if tf.distribute.has_strategy() or model.steps_per_execution > 1:
+        return None
+    steps = {}
+
+    def function(iterator):
+        data = next(iterator)
+        shapes = tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(data))
+        if shapes not in steps:
+            steps[shapes] = tf.function(model.train_step, jit_compile=model.jit_compile)
+        return steps[shapes](data)
+
+    return function
+
+
 @functools.cache
 def _lstm_kernels():
     import tensorflow as tf

@@ -2,6 +2,7 @@
 
 import keras
 
+from s2s_zoo import kernels
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.decoders import DECODERS
 from s2s_zoo.encoders import ENCODERS
@@ -68,6 +69,12 @@ class Seq2Seq(keras.Model):
     def call(self, inputs, training=False):
         encoded = self.encode(inputs["source"], training=training)
         return self.decoder(inputs["target"], encoded, training=training)
+
+    def make_train_function(self, force=False):
+        if self.train_function is None or force:
+            self.train_function = kernels.train_function(self)
+        if self.train_function is None:
+            super().make_train_function(force)
 
     def get_config(self):
         """Plain JSON: what the network is, never how it was initialised or trained."""
