@@ -8,8 +8,13 @@ from s2s_zoo.data.tokenizers import SentencePieceTokenizer
 
 TOKENIZERS = {"sentencepiece": SentencePieceTokenizer}
 
-# These need Keras, and with it its backend: imported when first asked for.
-_LAZY = {"TokenBatches": "batching", "batches": "batching"}
+# Training batches need Keras, and with it its backend: imported when first asked for.
+_LAZY = {
+    "TokenBatches": "batching",
+    "batches": "batching",
+    "stream_batches": "streaming",
+    "stream_pairs": "streaming",
+}
 
 __all__ = [
     "TOKENIZERS",

@@ -1,5 +1,6 @@
 """Training batches: pairs of similar length in a few fixed shapes, counted in tokens."""
 
+import sys
 import warnings
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 
 from s2s_zoo.data.buckets import LENGTHS, assign, choose_shapes, rows_of
 from s2s_zoo.data.pairs import read_pairs
+from s2s_zoo.data.streaming import stream_batches
 from s2s_zoo.errors import DataError
 from s2s_zoo.protocol import END, PAD, START
 
@@ -19,8 +21,9 @@ class TokenBatches(keras.utils.PyDataset):
     batch an epoch. Batches of one shape (S, T) all have the same number of rows: what is missing
     in the last is filled with rows of weight 0.
 
-    Each complete iteration, by hand or by `fit`, moves on to the next epoch. Pass
-    `shuffle=False` to `fit`: its own shuffling would change the order of the batches again.
+    Each complete iteration, by hand or by `fit`, moves on to the next epoch. Give `fit`
+    `shuffle=False`, or it changes the order of the batches again. With the TensorFlow backend
+    give it `as_dataset()`: Keras takes the shapes of the first two batches for those of all.
 
     Args:
         processor: a `TextProcessor`.
@@ -60,11 +63,10 @@ class TokenBatches(keras.utils.PyDataset):
         self.shapes, self._buckets = [], []
         for index, (source_length, label_length) in enumerate(shapes):
             members = np.flatnonzero(owners == index)
-            filler = [[END]], [[]]  # the row that fills a batch
             self._buckets.append(
-                (
-                    processor.pad([sources[m] for m in members] + filler[0], source_length),
-                    processor.pad([labels[m] for m in members] + filler[1], label_length),
+                (  # the last row fills batches: no text, no labels
+                    processor.pad([*(sources[m] for m in members), [END]], source_length),
+                    processor.pad([*(labels[m] for m in members), []], label_length),
                 )
             )
             rows = rows_of((source_length, label_length), batch_tokens)
@@ -75,10 +77,10 @@ class TokenBatches(keras.utils.PyDataset):
         self._plan = None, ()
         self._served = set()
         positions = sum(
-            len(rows) * (len(source[0]) + len(label[0]))
-            for (source, label), rows in ((self._buckets[b], rows) for b, rows in self.plan(0))
+            steps * rows * (source + label)
+            for steps, (rows, source, label) in zip(self._steps, self.shapes, strict=True)
         )
-        self.padding = 1 - (source_lengths.sum() + label_lengths.sum()) / positions
+        self.padding = 1 - int(source_lengths.sum() + label_lengths.sum()) / positions
 
     def plan(self, epoch):
         """Returns the list of (bucket, row indices), one for each batch of an epoch."""
@@ -95,13 +97,16 @@ class TokenBatches(keras.utils.PyDataset):
 
     @property
     def num_batches(self):
-        return sum(
-            -(-(len(source) - 1) // rows)
-            for (source, _), (rows, *_) in zip(self._buckets, self.shapes, strict=True)
-        )
+        return sum(self._steps)
 
     def __len__(self):
         return self.num_batches
+
+    @property
+    def _steps(self):
+        """Batches of each shape in an epoch."""
+        counts = [len(source) - 1 for source, _ in self._buckets]
+        return [-(-n // rows) for n, (rows, *_) in zip(counts, self.shapes, strict=True)]
 
     def __getitem__(self, index):
         if self._plan[0] != self.epoch:
@@ -158,16 +163,20 @@ def batches(processor, pairs, batch_tokens=4096, shuffle=True, seed=0, **options
 
     Args:
         processor: a `TextProcessor`.
-        pairs: what `read_pairs` accepts.
+        pairs: what `read_pairs` accepts; or, for data too large for memory, a `tf.data.Dataset`
+            of (source, target) strings, such as `stream_pairs` reads from files.
         batch_tokens: int, target positions in a batch, padding counted.
         shuffle: bool, in an order that depends on the seed and the epoch.
         seed: int.
-        **options: further arguments of `TokenBatches`.
+        **options: further arguments of `TokenBatches`, or of `stream_batches`.
 
     Returns:
         A `tf.data.Dataset` with the TensorFlow backend, otherwise the `TokenBatches`: the same
-        batches in the same order. `len` of either is the number of steps in an epoch.
+        batches in the same order. `len` of either is the number of steps in an epoch. The length
+        of a stream is not known.
     """
+    if (tf := sys.modules.get("tensorflow")) and isinstance(pairs, tf.data.Dataset):
+        return stream_batches(processor, pairs, batch_tokens, shuffle, seed, **options)
     made = TokenBatches(processor, pairs, batch_tokens, shuffle, seed, **options)
     return made.as_dataset() if keras.backend.backend() == "tensorflow" else made
 

@@ -6,8 +6,8 @@ A compiled training step is traced once for every shape, so there may only be a 
 import numpy as np
 
 LENGTHS = (
-    *range(4, 32, 4),
-    *range(32, 64, 8),
+    *range(4, 32, 2),
+    *range(32, 64, 4),
     *range(64, 128, 16),
     *range(128, 256, 32),
     *range(256, 512, 64),
@@ -43,7 +43,7 @@ def choose_shapes(source_lengths, target_lengths, batch_tokens, lengths=LENGTHS,
         source_lengths: (N,) int, in tokens with END.
         target_lengths: (N,) int, in tokens with END.
         batch_tokens: int, target positions in a batch.
-        lengths: sequence of int, what S and T may be; the longest pair may be longer.
+        lengths: sequence of int, what S and T may be, beside the longest lengths found.
         max_shapes: int.
 
     Returns:
@@ -51,9 +51,8 @@ def choose_shapes(source_lengths, target_lengths, batch_tokens, lengths=LENGTHS,
     """
     sides, cells = [], []
     for found in (source_lengths, target_lengths):
-        side = np.unique([length for length in lengths if length < found.max()])
-        longest = [length for length in lengths if length >= found.max()]
-        side = np.append(side, min(longest, default=found.max())).astype(int)
+        longest = int(found.max())
+        side = np.array([*(length for length in sorted(lengths) if length < longest), longest])
         sides.append(side[np.searchsorted(side, found.min()) :])
         cells.append(sides[-1][np.searchsorted(sides[-1], found)])
     (sources, targets), counts = np.unique(cells, axis=1, return_counts=True)

@@ -153,7 +153,7 @@ def _encode(tokenizer, texts, limit, side):
                 f"cut there. Split them, or raise max_{side}_length.",
                 stacklevel=3,
             )
-    return [np.append(row, np.int32(END)) for row in rows]
+    return [np.array([*row, END], "int32") for row in rows]
 
 
 def _describe(tokenizer, file):

@@ -5,7 +5,6 @@ import io
 import random
 from pathlib import Path
 
-import numpy as np
 import sentencepiece
 
 from s2s_zoo.errors import CheckpointError, DataError
@@ -89,7 +88,7 @@ class SentencePieceTokenizer:
         except (RuntimeError, OSError) as error:
             raise DataError(
                 f"SentencePiece could not learn {vocabulary_size} units from {len(sample)} "
-                f"sentences: {error}"
+                f"sentences. {str(error).rsplit('] ', 1)[-1]}"
             ) from error
         return cls(model.getvalue())
 
@@ -112,10 +111,10 @@ class SentencePieceTokenizer:
         return hashlib.sha256(self.model_bytes).hexdigest()
 
     def encode(self, texts):
-        """Returns a list of int32 arrays, the ids of each text without START or END."""
+        """Returns the list of ids of each text, without START or END."""
         # Lone surrogates, as in arguments of a shell that are no UTF-8, become question marks.
         encodable = [text.encode("utf-8", "replace") for text in texts]
-        return [np.asarray(ids, "int32") for ids in self._processor.encode(encodable)]
+        return self._processor.encode(encodable)
 
     def decode(self, rows):
         """Returns the text of each row of ids."""
