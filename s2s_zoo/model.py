@@ -70,6 +70,11 @@ class Seq2Seq(keras.Model):
         encoded = self.encode(inputs["source"], training=training)
         return self.decoder(inputs["target"], encoded, training=training)
 
+    def fit(self, x=None, y=None, *args, shuffle=None, **kwargs):
+        """As `keras.Model.fit`, but data sets keep their own order unless `shuffle` is given."""
+        shuffle = isinstance(x, dict) if shuffle is None else shuffle
+        return super().fit(x, y, *args, shuffle=shuffle, **kwargs)
+
     def make_train_function(self, force=False):
         if self.train_function is None or force:
             self.train_function = kernels.train_function(self)

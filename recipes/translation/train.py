@@ -87,8 +87,8 @@ def new_pipeline(args, config, pairs):
     path = args.output / "tokenizer.model"
     if not (args.resume and path.exists()):
         sentences = (text for pair in pairs for text in pair)
-        SentencePieceTokenizer.train(sentences, path, **config["tokenizer"])
-    tokenizer = SentencePieceTokenizer(path)
+        SentencePieceTokenizer.train(sentences, **config["tokenizer"]).save(path)
+    tokenizer = SentencePieceTokenizer.load(path)
     model = config["model"]
     for part in ("encoder", "decoder"):
         model[part]["vocabulary_size"] = tokenizer.vocabulary_size

@@ -53,7 +53,8 @@ class RecurrentDecoder(keras.layers.Layer):
             (Gal & Ghahramani 2016, 1512.05287).
 
     Raises:
-        ValueError: for an unknown option, or `query="previous"` without attention.
+        ValueError: for an unknown option, for `query="previous"` or input feeding without
+            attention, and where nothing of the source would reach the decoder.
     """
 
     def __init__(
@@ -82,6 +83,11 @@ class RecurrentDecoder(keras.layers.Layer):
                 "RecurrentDecoder needs an attention for query='previous' and for input feeding. "
                 f"Received: attention=None, query={query!r}, input_feeding={input_feeding}. "
                 "Give an attention, or feed the source summary with summary_feeding=True."
+            )
+        if attention is None and bridge == "zero" and not summary_feeding:
+            raise ValueError(
+                "RecurrentDecoder would know nothing of the source. Received: attention=None, "
+                "bridge='zero', summary_feeding=False. Change one of them."
             )
         if layers < 1:
             raise ValueError(

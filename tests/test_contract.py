@@ -1,0 +1,108 @@
+"""What every encoder x attention x decoder must do, on every backend."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from s2s_zoo.losses import SmoothedCrossEntropy
+from s2s_zoo.model import Seq2Seq
+from s2s_zoo.protocol import END, PAD, START
+from tests.variants import VOCABULARY, build, combinations
+
+COMBINATIONS = list(combinations())
+SOURCE = np.array([[4, 5, 6, 7, END], [8, 9, END, PAD, PAD], [10, END, PAD, PAD, PAD]], "int32")
+LABELS = np.array([[7, 6, 5, END], [9, 8, END, PAD], [4, END, PAD, PAD]], "int32")
+TARGET = np.array([[START, 7, 6, 5], [START, 9, 8, PAD], [START, 4, PAD, PAD]], "int32")
+WEIGHTS = (LABELS != PAD).astype("float32")
+
+
+@pytest.fixture(params=COMBINATIONS, ids=" x ".join)
+def model(request):
+    keras.utils.set_random_seed(3)
+    model = build(*request.param)
+    # Zero biases hide mistakes.
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign(ops.convert_to_numpy(weight) + 0.3 * rng.normal(size=weight.shape))
+    return model
+
+
+def logits_of(model, source=SOURCE, target=TARGET):
+    return ops.convert_to_numpy(model({"source": source, "target": target}))
+
+
+def shapes_and_dtypes(nest):
+    return keras.tree.map_structure(
+        lambda x: (tuple(x.shape), keras.backend.standardize_dtype(x.dtype)), nest
+    )
+
+
+def test_call_equals_step_unrolled(model):
+    memory, state = model.decoder.init(model.encode(SOURCE), max_length=TARGET.shape[1])
+    before = shapes_and_dtypes(state)
+    steps = []
+    for index in range(TARGET.shape[1]):
+        logits, state = model.decoder.step(TARGET[:, index], index, state, memory)
+        steps.append(ops.convert_to_numpy(logits))
+        assert shapes_and_dtypes(state) == before
+    np.testing.assert_allclose(np.stack(steps, axis=1), logits_of(model), atol=1e-5)
+
+
+def test_training_path_equals_inference_path(model):
+    trained = model({"source": SOURCE, "target": TARGET}, training=True)
+    real = WEIGHTS[..., None]
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(trained) * real, logits_of(model) * real, atol=1e-5
+    )
+
+
+def test_more_padding_changes_nothing(model):
+    source = np.pad(SOURCE, [(0, 0), (0, 3)])
+    target = np.pad(TARGET, [(0, 0), (0, 2)])
+    longer = logits_of(model, source, target)[:, : TARGET.shape[1]]
+    np.testing.assert_allclose(longer, logits_of(model), atol=1e-5)
+
+
+def test_rows_are_independent(model):
+    order = [2, 0, 1]
+    np.testing.assert_allclose(
+        logits_of(model, SOURCE[order], TARGET[order]), logits_of(model)[order], atol=1e-5
+    )
+    alone = logits_of(model, SOURCE[1:2, :3], TARGET[1:2])
+    np.testing.assert_allclose(alone, logits_of(model)[1:2], atol=1e-5)
+
+
+def test_config_is_json_and_rebuilds_the_model(model):
+    text = json.dumps(model.get_config())
+    again = Seq2Seq.from_config(json.loads(text))
+    assert [w.path for w in again.weights] == [w.path for w in model.weights]
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(logits_of(again), logits_of(model))
+    assert json.dumps(again.get_config()) == text
+
+
+def test_fit_moves_every_weight_and_the_loss_falls(model):
+    before = [ops.convert_to_numpy(w) for w in model.trainable_weights]
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss=SmoothedCrossEntropy())
+    history = model.fit(
+        {"source": SOURCE, "target": TARGET},
+        LABELS,
+        sample_weight=WEIGHTS,
+        epochs=4,
+        batch_size=3,
+        verbose=0,
+    )
+    assert history.history["loss"][-1] < history.history["loss"][0]
+    still = [
+        w.path
+        for w, old in zip(model.trainable_weights, before, strict=True)
+        if np.array_equal(ops.convert_to_numpy(w), old)
+    ]
+    assert still == []
+
+
+def test_logits_cover_the_vocabulary(model):
+    assert logits_of(model).shape == (*TARGET.shape, VOCABULARY)

@@ -1,0 +1,91 @@
+"""Every encoder x attention x decoder the tables know, each with the options that matter."""
+
+import itertools
+
+from s2s_zoo.attention import ATTENTIONS
+from s2s_zoo.decoders import DECODERS
+from s2s_zoo.encoders import ENCODERS
+from s2s_zoo.model import Seq2Seq
+
+VOCABULARY = 11
+
+ENCODER_VARIANTS = {
+    "bilstm": {"name": "recurrent", "units": 3},
+    "forward-gru": {"name": "recurrent", "units": 6, "cell": "gru", "direction": "forward"},
+    "reversed-rnn": {
+        "name": "recurrent",
+        "units": 6,
+        "cell": "simple_rnn",
+        "direction": "reversed",
+    },
+    "stacked-residual": {"name": "recurrent", "units": 3, "layers": 3, "residual": True},
+}
+ATTENTION_VARIANTS = {
+    "none": None,
+    "bahdanau": {"name": "bahdanau", "units": 5},
+    "bahdanau-normed": {"name": "bahdanau", "units": 5, "normalized": True},
+    "luong-dot": {"name": "luong", "score": "dot"},
+    "luong-dot-scaled": {"name": "luong", "score": "dot", "scaled": True},
+    "luong-general": {"name": "luong"},
+    "luong-general-scaled": {"name": "luong", "scaled": True},
+    "luong-concat": {"name": "luong", "score": "concat", "units": 5},
+}
+DECODER_VARIANTS = {
+    "lstm": {"name": "recurrent"},
+    "gru-feeding": {"name": "recurrent", "cell": "gru", "input_feeding": True},
+    "previous": {"name": "recurrent", "query": "previous", "tie_embeddings": True},
+    "summary": {"name": "recurrent", "summary_feeding": True, "cell": "simple_rnn"},
+    "stacked-tied": {
+        "name": "recurrent",
+        "layers": 2,
+        "residual": True,
+        "tie_embeddings": True,
+        "bridge": "zero",
+    },
+    "previous-feeding-summary": {
+        "name": "recurrent",
+        "query": "previous",
+        "input_feeding": True,
+        "summary_feeding": True,
+        "layers": 2,
+    },
+}
+
+
+def combinations():
+    """(encoder, attention, decoder) names: every pair of two meets, the rest by turns."""
+    for table, variants in (
+        (ENCODERS, ENCODER_VARIANTS),
+        (ATTENTIONS, ATTENTION_VARIANTS),
+        (DECODERS, DECODER_VARIANTS),
+    ):
+        missing = set(table) - {v["name"] for v in variants.values() if v}
+        if missing:
+            raise ValueError(f"No variant in the contract test for: {sorted(missing)}.")
+    encoders = itertools.cycle(ENCODER_VARIANTS)
+    for attention, decoder in itertools.product(ATTENTION_VARIANTS, DECODER_VARIANTS):
+        options = DECODER_VARIANTS[decoder]
+        refused = {"query": "previous", "input_feeding": True, "bridge": "zero"}
+        if attention == "none" and options.items() & refused.items():
+            continue
+        yield next(encoders), attention, decoder
+
+
+def config(encoder, attention, decoder, **options):
+    """The model config of a combination."""
+    sizes = {"vocabulary_size": VOCABULARY, "embedding_dim": 4}
+    return {
+        "encoder": {**ENCODER_VARIANTS[encoder], **sizes, **options},
+        "decoder": {
+            **DECODER_VARIANTS[decoder],
+            **sizes,
+            "units": 6,
+            "attention": ATTENTION_VARIANTS[attention],
+            **options,
+        },
+        "share_embeddings": False,
+    }
+
+
+def build(encoder, attention, decoder, **options):
+    return Seq2Seq.from_config(config(encoder, attention, decoder, **options))
