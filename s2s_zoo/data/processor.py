@@ -174,7 +174,7 @@ def _load_tokenizer(directory, config):
     _check(config, TOKENIZER_KEYS, "tokenizer")
     kind = lookup(TOKENIZERS, config["type"], "tokenizer type")
     name = config["file"]
-    if not isinstance(name, str) or Path(name).name != name or "\\" in name:
+    if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\:"):
         raise ValueError(
             f"A tokenizer file lies beside processor.json. Received: file={name!r}. "
             "Do not use a checkpoint from where this one came from."
