@@ -37,14 +37,14 @@ def train_function(model):
 
     if tf.distribute.has_strategy() or model.steps_per_execution > 1:
         return None
-    steps = {}
+    step, traces = tf.function(model.train_step, jit_compile=model.jit_compile), {}
 
     def function(iterator):
         data = next(iterator)
         shapes = tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(data))
-        if shapes not in steps:
-            steps[shapes] = tf.function(model.train_step, jit_compile=model.jit_compile)
-        return steps[shapes](data)
+        if shapes not in traces:
+            traces[shapes] = step.get_concrete_function(data)
+        return traces[shapes](data)
 
     return function
 
