@@ -48,7 +48,15 @@ def choose_shapes(source_lengths, target_lengths, batch_tokens, lengths=LENGTHS,
 
     Returns:
         list of (S, T), smallest first.
+
+    Raises:
+        ValueError: if `batch_tokens` or `max_shapes` is below 1.
     """
+    if batch_tokens < 1 or max_shapes < 1:
+        raise ValueError(
+            "Batches need batch_tokens >= 1 and max_shapes >= 1. "
+            f"Received: batch_tokens={batch_tokens}, max_shapes={max_shapes}."
+        )
     sides, cells = [], []
     for found in (source_lengths, target_lengths):
         longest = int(found.max())

@@ -125,9 +125,21 @@ class SentencePieceTokenizer:
         return [self._processor.id_to_piece(int(token)) for token in ids]
 
     def as_tensorflow(self):
-        """Returns the `tensorflow_text.SentencepieceTokenizer` of the same model."""
+        """Returns the `tensorflow_text.SentencepieceTokenizer` of the same model.
+
+        Raises:
+            ImportError: where there is no tensorflow-text, as on Windows.
+        """
         import tensorflow as tf
-        import tensorflow_text
+
+        try:
+            import tensorflow_text
+        except ImportError as error:
+            raise ImportError(
+                "Tokenizing inside a TensorFlow graph needs tensorflow-text, which exists for "
+                "Linux and macOS arm64: `pip install tensorflow-text`. Lists and files of pairs "
+                "need none of it."
+            ) from error
 
         return tensorflow_text.SentencepieceTokenizer(self.model_bytes, out_type=tf.int32)
 

@@ -74,3 +74,9 @@ def test_rows(combination):
     rows = rows_of((3, target_length), batch_tokens)
     assert rows * target_length <= batch_tokens < (rows + 1) * target_length
     assert rows_of((3, batch_tokens), target_length) == 1
+
+
+@pytest.mark.parametrize("option", [{"batch_tokens": 0}, {"max_shapes": 0}])
+def test_no_tokens_or_shapes(lengths, option):
+    with pytest.raises(ValueError, match=f"Received: .*{next(iter(option))}=0"):
+        choose_shapes(*lengths, **{"batch_tokens": 64, **option})

@@ -1,5 +1,6 @@
 import hashlib
 import io
+import sys
 
 import pytest
 import sentencepiece
@@ -50,6 +51,13 @@ def test_tensorflow_text_gives_the_same_ids(tokenizer, other_tokenizer):
     pytest.importorskip("tensorflow_text")
     for one in (tokenizer, other_tokenizer):
         assert one.as_tensorflow().tokenize(TEXTS).to_list() == one.encode(TEXTS)
+
+
+def test_without_tensorflow_text_the_error_says_what_to_do(tokenizer, monkeypatch):
+    pytest.importorskip("tensorflow")
+    monkeypatch.setitem(sys.modules, "tensorflow_text", None)
+    with pytest.raises(ImportError, match="pip install tensorflow-text"):
+        tokenizer.as_tensorflow()
 
 
 def test_training_is_deterministic(pairs, tokenizer):
