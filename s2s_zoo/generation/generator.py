@@ -1,0 +1,114 @@
+"""Generator: a model and a search, compiled into one function."""
+
+import inspect
+
+import keras
+import numpy as np
+from keras import ops
+
+from s2s_zoo.generation.rules import Rules
+from s2s_zoo.protocol import SearchResult
+from s2s_zoo.registry import check_keys, lookup
+
+PER_ROW = ("max_lengths", "forced_prefix")
+
+
+class Generator(keras.Model):
+    """Encodes sources and searches for targets, the whole loop compiled once per input shape.
+
+    Args:
+        model: has `encode(source, training)`, `decoder.init` and `decoder.step`. It is shared,
+            not copied: training it changes what the generator writes.
+        strategy: "greedy", "beam" or "sample".
+        max_length: int, T, the most tokens of a target, END counted.
+        jit_compile: bool or "auto": XLA (JAX, TensorFlow) or torch.compile. "auto" compiles with
+            XLA on JAX only; TensorFlow then runs a graph and torch runs eagerly.
+        run_eagerly: bool, compile nothing: quicker for a single short text.
+        seed: int or None, for "sample". Calls go on in one random sequence.
+        **options: of the strategy and of `Rules`, the same for every row and every call.
+
+    Call arguments:
+        inputs: dict of "source" and, where wanted, "max_lengths" (B,) and "forced_prefix" (B, P).
+
+    Returns:
+        dict of the fields of SearchResult that were computed.
+
+    Raises:
+        ValueError: for an unknown strategy or option; the message names the nearest.
+    """
+
+    def __init__(
+        self,
+        model,
+        strategy="beam",
+        max_length=128,
+        jit_compile="auto",
+        run_eagerly=False,
+        seed=None,
+        **options,
+    ):
+        # The table is complete only after this module has been imported.
+        from s2s_zoo.generation import STRATEGIES
+
+        super().__init__(name="generator", dtype=model.dtype_policy)
+        self.search = lookup(STRATEGIES, strategy, "search strategy")
+        check_keys(options, _options_of(self.search), f"{strategy} search")
+        self.model = model
+        self.max_length = max_length
+        self.options = options
+        self.seed_generator = None
+        if strategy == "sample":
+            self.seed_generator = keras.random.SeedGenerator(seed)
+        elif seed is not None:
+            raise ValueError(
+                f"Generator expected a seed with strategy='sample' only. Received: seed={seed}, "
+                f"strategy={strategy!r}."
+            )
+        self.built = True
+        compile_forward(self, jit_compile, run_eagerly)
+
+    def call(self, inputs):
+        encoded = self.model.encode(inputs["source"], training=False)
+        memory, state = self.model.decoder.init(encoded, self.max_length)
+        options = {**self.options, **{key: inputs[key] for key in PER_ROW if key in inputs}}
+        if self.seed_generator is not None:
+            options["seed"] = self.seed_generator
+        batch_size = ops.shape(encoded.memory)[0]
+        result = self.search(
+            self.model.decoder.step, state, memory, batch_size, self.max_length, **options
+        )
+        return {key: value for key, value in result._asdict().items() if value is not None}
+
+    def generate(self, source, max_lengths=None, forced_prefix=None):
+        """Runs the compiled search.
+
+        Args:
+            source: array, a batch of what the encoder reads.
+            max_lengths: (B,) int or None, the limit of each row.
+            forced_prefix: (B, P) int or None, padded with PAD.
+
+        Returns:
+            SearchResult of numpy arrays.
+        """
+        inputs = {"source": source}
+        for key, value in (("max_lengths", max_lengths), ("forced_prefix", forced_prefix)):
+            if value is not None:
+                inputs[key] = np.asarray(value, "int32")
+        outputs = self.predict_on_batch(inputs)
+        return SearchResult(*map(outputs.get, SearchResult._fields))
+
+
+def compile_forward(model, jit_compile="auto", run_eagerly=False):
+    """Makes `model.predict_on_batch` one compiled function of the backend."""
+    if jit_compile == "auto":
+        jit_compile = keras.backend.backend() == "jax"
+    model.compile(
+        optimizer=None, jit_compile=jit_compile and not run_eagerly, run_eagerly=run_eagerly
+    )
+
+
+def _options_of(search):
+    """The options of a strategy that hold for every row and call, and those of Rules."""
+    parameters = {**inspect.signature(search).parameters, **inspect.signature(Rules).parameters}
+    of_a_call = {"step", "state", "memory", "batch_size", "max_length", "rules", "copies", "seed"}
+    return parameters.keys() - of_a_call - set(PER_ROW)

@@ -1,0 +1,110 @@
+"""The loop of greedy search and sampling, and the records every search keeps."""
+
+import numpy as np
+from keras import ops
+
+from s2s_zoo.generation.rules import flat_cells
+from s2s_zoo.protocol import END, PAD, START, SearchResult
+
+
+def decode(step, state, memory, rows, max_length, rules, choose, return_scores, return_alignments):
+    """Extends one hypothesis for every row, in one loop that ends when every row has ended.
+
+    Args:
+        step: `step(tokens (N,), index (), state, memory) -> (logits (N, V), state)`.
+        state, memory: nests of tensors with N rows.
+        rows: int or scalar tensor, N.
+        max_length: int, T.
+        rules: Rules.
+        choose: function of scores (N, V) and index () to tokens (N,) int32.
+        return_scores: bool, sum the log-probabilities. Without them `choose` is given logits,
+            unless a rule needs log-probabilities.
+        return_alignments: bool.
+
+    Returns:
+        SearchResult with K = 1.
+    """
+    needs_log_probs = return_scores or rules.repetition_penalty != 1
+    extra = {}
+    if return_scores:
+        extra["scores"] = ops.zeros((rows,), dtype="float32")
+    if return_alignments:
+        extra["alignments"] = empty_alignments(state, rows, max_length)
+
+    def body(index, tokens, unfinished, history, extra, state):
+        logits, state = step(tokens, index, state, memory)
+        scores = log_softmax(logits) if needs_log_probs else logits
+        scores = rules.penalise(scores, history)
+        chosen = choose(rules.restrict(scores, index, history), index)
+        tokens = rules.force(chosen, index)
+        extra = dict(extra)
+        if return_scores:
+            gained = ops.take(ops.reshape(scores, (-1,)), flat_cells(scores, tokens))
+            extra["scores"] = extra["scores"] + ops.where(unfinished, gained, 0.0)
+        if return_alignments:
+            extra["alignments"] = write(extra["alignments"], index, state["alignment"])
+        history = write(history, index, tokens)
+        unfinished = ops.logical_and(unfinished, tokens != END)
+        return index + 1, tokens, unfinished, history, extra, state
+
+    _, _, _, history, extra, _ = ops.while_loop(
+        lambda index, tokens, unfinished, *_: ops.any(unfinished),
+        body,
+        (
+            ops.zeros((), dtype="int32"),
+            ops.full((rows,), START, dtype="int32"),
+            ops.ones((rows,), dtype="bool"),
+            empty_history(rows, max_length),
+            extra,
+            state,
+        ),
+    )
+    tokens = pad_after_end(history)
+    if return_alignments:
+        real = ops.cast(tokens != PAD, "float32")
+        extra["alignments"] = extra["alignments"] * ops.expand_dims(real, -1)
+    extra = {name: ops.expand_dims(value, 1) for name, value in extra.items()}
+    return SearchResult(ops.expand_dims(tokens, 1), extra.get("scores"), extra.get("alignments"))
+
+
+def log_softmax(logits):
+    """Returns (N, V) float32, whatever the logits are."""
+    return ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+
+
+def empty_history(rows, max_length):
+    """Returns (N, T) int32 of END, so that a hypothesis ends wherever it was left."""
+    return ops.full((rows, max_length), END, dtype="int32")
+
+
+def empty_alignments(state, rows, max_length):
+    """Returns (N, T, S) float32 zeros.
+
+    Raises:
+        ValueError: if the state holds no alignment.
+    """
+    return ops.zeros((rows, max_length, ops.shape(alignment(state))[1]), dtype="float32")
+
+
+def alignment(state):
+    """The attention weights (N, S) of the last step."""
+    if not isinstance(state, dict) or "alignment" not in state:
+        raise ValueError(
+            "Alignments and the coverage penalty need a decoder whose state has the entry "
+            f"'alignment'. Received: {sorted(state) if isinstance(state, dict) else type(state)}. "
+            "Use a decoder with attention, or leave return_alignments and coverage_penalty."
+        )
+    return state["alignment"]
+
+
+def write(record, index, values):
+    """Sets record[:, index] (N, T, ...) to values (N, ...)."""
+    positions = np.arange(record.shape[1]).reshape(-1, *[1] * (len(record.shape) - 2))
+    values = ops.expand_dims(ops.cast(values, record.dtype), 1)
+    return ops.where(ops.equal(positions, index), values, record)
+
+
+def pad_after_end(history):
+    """Puts PAD (N, T) behind the first END of each row."""
+    ends = ops.cast(history == END, "int32")
+    return ops.where(ops.cumsum(ends, axis=1) > ends, PAD, history)

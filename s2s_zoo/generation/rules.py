@@ -1,0 +1,163 @@
+"""Which tokens may come next: the rules every search strategy shares."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from s2s_zoo.protocol import END, PAD, START
+
+
+class Rules:
+    """The tokens a search may choose from.
+
+    PAD and START are never generated, and the last position of a row is END, so every hypothesis
+    ends. Where rules disagree, the last position comes first, then the forced prefix, then the
+    rest.
+
+    Args:
+        max_length: int, the most tokens of a hypothesis, END counted.
+        copies: int, hypotheses per row of the batch; hypotheses of one row are neighbours.
+        max_lengths: (B,) int or None, the limit of each row; at most `max_length`.
+        min_length: int, the fewest tokens before END.
+        no_repeat_ngram_size: int, n-grams of this size occur at most once; 0 is off.
+        repetition_penalty: float > 0, multiplies the log-probability of every token the
+            hypothesis already has, once however often it occurs (Keskar et al. 2019, 1909.05858,
+            section 4.1, applied to log-probabilities). The scores contain it.
+        suppress_tokens: ids never generated, except where forced.
+        forced_prefix: (B, P) int or None, how each text begins; PAD where a row is free.
+
+    Raises:
+        ValueError: for a value outside its range.
+    """
+
+    def __init__(
+        self,
+        max_length,
+        copies=1,
+        max_lengths=None,
+        min_length=0,
+        no_repeat_ngram_size=0,
+        repetition_penalty=1.0,
+        suppress_tokens=(),
+        forced_prefix=None,
+    ):
+        _require(max_length >= 1, "max_length of at least 1", max_length=max_length)
+        _require(
+            0 <= min_length < max_length,
+            "min_length from 0 to max_length - 1 (END is counted in max_length)",
+            min_length=min_length,
+            max_length=max_length,
+        )
+        _require(
+            no_repeat_ngram_size >= 0,
+            "no_repeat_ngram_size of at least 0",
+            no_repeat_ngram_size=no_repeat_ngram_size,
+        )
+        _require(
+            repetition_penalty > 0,
+            "repetition_penalty above 0 (1 is off)",
+            repetition_penalty=repetition_penalty,
+        )
+        self.min_length = min_length
+        self.no_repeat_ngram_size = no_repeat_ngram_size
+        self.repetition_penalty = repetition_penalty
+        self.suppressed = (PAD, START, *suppress_tokens)
+        self.limits = max_length
+        self.last = max_length - 1
+        if max_lengths is not None:
+            limits = ops.cast(ops.convert_to_tensor(max_lengths), "int32")
+            self.limits = ops.clip(limits, 1, max_length)
+            self.last = repeat_rows(self.limits - 1, copies)
+        self.prefix = None
+        if forced_prefix is not None:
+            prefix = ops.cast(ops.convert_to_tensor(forced_prefix), "int32")
+            self.prefix = repeat_rows(prefix, copies)
+
+    def penalise(self, scores, history):
+        """Applies the repetition penalty.
+
+        Args:
+            scores: (N, V) log-probabilities.
+            history: (N, T) int32, the tokens so far, then END.
+        """
+        if self.repetition_penalty == 1:
+            return scores
+        cells = flat_cells(scores, history)
+        factors = ops.where(history == END, 1.0, self.repetition_penalty)
+        return _set(scores, cells, ops.take(ops.reshape(scores, (-1,)), cells) * factors)
+
+    def restrict(self, scores, index, history):
+        """Puts -inf where a token may not be chosen freely.
+
+        Args:
+            scores: (N, V) logits or log-probabilities.
+            index: () int32, the number of tokens so far.
+            history: (N, T) int32, the tokens so far, then END.
+        """
+        if self.no_repeat_ngram_size:
+            scores = self._ban_repeats(scores, index, history)
+        bias = self._bias(scores, self.suppressed)
+        if self.min_length:
+            early = self._bias(scores, (*self.suppressed, END))
+            bias = ops.where(index < self.min_length, early, bias)
+        return scores + bias
+
+    def force(self, tokens, index):
+        """Replaces chosen tokens (N,) or () where another one must come."""
+        if self.prefix is not None:
+            width = ops.shape(self.prefix)[1]
+            forced = ops.take(self.prefix, ops.minimum(index, width - 1), axis=1)
+            tokens = ops.where(ops.logical_and(index < width, forced != PAD), forced, tokens)
+        return ops.where(index >= self.last, END, tokens)
+
+    def _bias(self, scores, suppressed):
+        bias = np.zeros(scores.shape[-1], "float32")
+        _require(
+            0 <= min(suppressed) and max(suppressed) < len(bias),
+            f"suppress_tokens below the vocabulary size {len(bias)}",
+            suppress_tokens=suppressed,
+        )
+        bias[list(suppressed)] = -np.inf
+        return ops.convert_to_tensor(bias, dtype=scores.dtype)
+
+    def _ban_repeats(self, scores, index, history):
+        """Bans the tokens that would complete an n-gram which is already there."""
+        context, length = self.no_repeat_ngram_size - 1, history.shape[1]
+        if length <= context:
+            return scores
+        repeats = np.arange(context, length) < index
+        for i in range(context):
+            recent = ops.take(history, ops.maximum(index - context + i, 0), axis=1)
+            earlier = history[:, i : length - context + i]
+            repeats = ops.logical_and(repeats, earlier == ops.expand_dims(recent, 1))
+        # PAD is banned anyway, so it stands in where nothing repeats.
+        banned = ops.where(repeats, history[:, context:], PAD)
+        updates = ops.full_like(banned, -np.inf, dtype=scores.dtype)
+        return _set(scores, flat_cells(scores, banned), updates)
+
+
+def repeat_rows(nest, copies):
+    """Repeats every row of every tensor: (B, ...) to (B * copies, ...), copies side by side."""
+    if copies == 1:
+        return nest
+    return keras.tree.map_structure(lambda x: ops.repeat(x, copies, axis=0), nest)
+
+
+def flat_cells(scores, tokens):
+    """Where the scores (N, V) of tokens (N, ...) stand in the flattened scores."""
+    rows, vocabulary_size = ops.shape(scores)[0], scores.shape[-1]
+    starts = ops.arange(rows, dtype="int32") * vocabulary_size
+    return ops.reshape(starts, (-1, *[1] * (len(tokens.shape) - 1))) + tokens
+
+
+def _set(scores, cells, values):
+    flat = ops.scatter_update(
+        ops.reshape(scores, (-1,)), ops.reshape(cells, (-1, 1)), ops.reshape(values, (-1,))
+    )
+    return ops.reshape(flat, (-1, scores.shape[-1]))
+
+
+def _require(condition, expected, **received):
+    if not condition:
+        values = ", ".join(f"{name}={value!r}" for name, value in received.items())
+        raise ValueError(f"The search expected {expected}. Received: {values}.")

@@ -1,0 +1,113 @@
+"""Sampling."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.generation.loop import decode
+from s2s_zoo.generation.rules import Rules, repeat_rows
+from s2s_zoo.protocol import SearchResult
+
+
+def sample(
+    step,
+    state,
+    memory,
+    batch_size,
+    max_length,
+    temperature=1.0,
+    top_k=None,
+    top_p=None,
+    seed=None,
+    num_return=1,
+    return_alignments=False,
+    **rules,
+):
+    """Draws texts token by token from the distribution of the model.
+
+    The rules come first, then the temperature, then the `top_k` most probable tokens (Fan et al.
+    2018, 1805.04833), then of these the smallest set with probability `top_p` (Holtzman et al.
+    2019, 1904.09751, section 3.1).
+
+    Args:
+        step, state, memory, batch_size, max_length: as in `greedy_search`.
+        temperature: float > 0, divides the log-probabilities; below 1 is more careful.
+        top_k: int or None.
+        top_p: float in (0, 1] or None.
+        seed: int, keras.random.SeedGenerator or None (the global generator of Keras). An int
+            draws the same texts on every call.
+        num_return: int, K, texts drawn for each row.
+        return_alignments: bool.
+        **rules: see `Rules`.
+
+    Returns:
+        SearchResult, the most probable text first. Scores are sums of log-probabilities under
+        the model itself, at temperature 1 and before `top_k` and `top_p`, END included, not
+        normalised by length.
+
+    Raises:
+        ValueError: for an option outside its range, or alignments the decoder does not have.
+    """
+    _check(temperature, top_k, top_p, num_return)
+    rows = batch_size * num_return
+    noise = keras.random.uniform((max_length, rows), dtype="float32", seed=seed)
+
+    def draw(scores, index):
+        scores = ops.cast(scores, "float32")
+        if top_k is not None or top_p is not None:
+            vocabulary_size = scores.shape[-1]
+            scores, ids = ops.top_k(scores, min(top_k or vocabulary_size, vocabulary_size))
+        probs = ops.softmax(scores / temperature, axis=-1)
+        if top_p is not None:
+            before = ops.cumsum(probs, axis=-1) - probs
+            probs = ops.where(before < top_p, probs, 0.0)
+        places = _categorical(probs, ops.take(noise, index, axis=0))
+        if top_k is not None or top_p is not None:
+            places = ops.take_along_axis(ids, places, axis=-1)
+        return ops.cast(places[:, 0], "int32")
+
+    result = decode(
+        step,
+        repeat_rows(state, num_return),
+        repeat_rows(memory, num_return),
+        rows,
+        max_length,
+        Rules(max_length, num_return, **rules),
+        draw,
+        True,
+        return_alignments,
+    )
+    return result if num_return == 1 else _best_first(result, batch_size, num_return)
+
+
+def _categorical(probs, noise):
+    """Inverts the cumulative distribution: probs (N, V), noise (N,) in [0, 1) to ids (N, 1)."""
+    # Rounding can make the sums fall, so tokens of probability 0 are left out by name.
+    cumulative = ops.where(probs > 0, ops.cumsum(probs, axis=-1), 0.0)
+    threshold = ops.expand_dims(noise, -1) * ops.max(cumulative, axis=-1, keepdims=True)
+    above = ops.cast(cumulative > threshold, "int32")
+    return ops.argmax(above, axis=-1, keepdims=True)
+
+
+def _best_first(result, batch_size, num_return):
+    scores = ops.reshape(result.scores, (batch_size, num_return))
+    scores, order = ops.top_k(scores, num_return)
+    starts = ops.expand_dims(ops.arange(batch_size, dtype="int32") * num_return, 1)
+    order = ops.reshape(ops.cast(order, "int32") + starts, (-1,))
+
+    def arrange(x):
+        x = ops.take(x, order, axis=0)
+        return ops.reshape(x, (batch_size, num_return, *ops.shape(x)[2:]))
+
+    alignments = None if result.alignments is None else arrange(result.alignments)
+    return SearchResult(arrange(result.tokens), scores, alignments)
+
+
+def _check(temperature, top_k, top_p, num_return):
+    for name, value, valid, remedy in (
+        ("temperature", temperature, temperature > 0, "above 0; use greedy_search for the best"),
+        ("top_k", top_k, top_k is None or top_k >= 1, "of at least 1, or None"),
+        ("top_p", top_p, top_p is None or 0 < top_p <= 1, "in (0, 1], or None"),
+        ("num_return", num_return, num_return >= 1, "of at least 1"),
+    ):
+        if not valid:
+            raise ValueError(f"sample expected {name} {remedy}. Received: {name}={value!r}.")

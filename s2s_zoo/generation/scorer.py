@@ -1,0 +1,59 @@
+"""Scorer: the log-probability a model gives to a text."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from s2s_zoo.generation.generator import compile_forward
+from s2s_zoo.generation.loop import log_softmax
+from s2s_zoo.protocol import PAD, START
+
+
+class Scorer(keras.Model):
+    """Scores given targets by teacher forcing, compiled once per input shape.
+
+        log P(Y|X) = sum_t log P(y_t | y_1 .. y_{t-1}, X)
+
+    Args:
+        model: `model({"source", "target"}, training)` -> logits (B, T, V). Shared, not copied.
+        jit_compile, run_eagerly: as in `Generator`.
+
+    Call arguments:
+        inputs: dict of "source" and "target" (B, T): the ids, END, then PAD.
+
+    Returns:
+        dict of "log_probs" (B,) float32 and "lengths" (B,) int32, the tokens with END.
+    """
+
+    def __init__(self, model, jit_compile="auto", run_eagerly=False):
+        super().__init__(name="scorer", dtype=model.dtype_policy)
+        self.model = model
+        self.built = True
+        compile_forward(self, jit_compile, run_eagerly)
+
+    def call(self, inputs):
+        target = ops.cast(inputs["target"], "int32")
+        start = ops.full_like(target[:, :1], START)
+        shifted = ops.concatenate([start, target[:, :-1]], axis=1)
+        logits = self.model({"source": inputs["source"], "target": shifted}, training=False)
+        chosen = ops.take_along_axis(log_softmax(logits), target[:, :, None], axis=-1)[:, :, 0]
+        real = target != PAD
+        return {
+            "log_probs": ops.sum(ops.where(real, chosen, 0.0), axis=1),
+            "lengths": ops.sum(ops.cast(real, "int32"), axis=1),
+        }
+
+    def score(self, source, target):
+        """Scores a batch.
+
+        Args:
+            source: array, a batch of what the encoder reads.
+            target: (B, T) int, the ids, END, then PAD; START is not part of it.
+
+        Returns:
+            log_probs: (B,) float32. `normalise` turns them into the scores of beam search.
+            lengths: (B,) int32, the tokens of each target, END counted.
+        """
+        inputs = {"source": source, "target": np.asarray(target, "int32")}
+        outputs = self.predict_on_batch(inputs)
+        return outputs["log_probs"], outputs["lengths"]

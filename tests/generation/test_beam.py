@@ -1,0 +1,226 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from s2s_zoo.generation import beam_search, greedy_search
+from s2s_zoo.protocol import END, PAD
+from tests.generation.toy import (
+    PENALTIES,
+    RULES,
+    Toy,
+    every_text,
+    library_names,
+    padded,
+    slow_beam,
+    texts,
+)
+
+LENGTH = 7
+
+
+def assert_same(toy, result, search, *args, **kwargs):
+    """Every row of the result is the beginning of what the slow search finds for it."""
+    num_return = result.scores.shape[1]
+    for row in range(toy.rows):
+        expected = search(toy, row, *args, **kwargs)[:num_return]
+        found, scores = texts(result)[row], result.scores[row]
+        assert found[: len(expected)] == [tokens for _, tokens in expected]
+        np.testing.assert_allclose(
+            scores[: len(expected)], [score for score, _ in expected], atol=1e-4
+        )
+        assert np.all(scores[len(expected) :] == -np.inf)
+        assert not any(found[len(expected) :])
+
+
+def ids(values):
+    return ["-".join(map(str, value.values())) for value in values]
+
+
+@pytest.mark.parametrize("penalties", PENALTIES, ids=ids(PENALTIES))
+def test_exhaustive_beams_find_every_text_in_order(penalties):
+    toy, length = Toy(rows=2, seed=1), 4
+    result = toy.search(
+        beam_search, length, num_beams=90, num_return=60, **library_names(penalties)
+    )
+    assert_same(toy, result, every_text, length, penalties)
+
+
+SMALL_RULES = {
+    "min_length": {"min_length": 2},
+    "suppress": {"suppress_tokens": (4,)},
+    "max_lengths": {"max_lengths": np.array([2, 4])},
+    "prefix": {"forced_prefix": np.array([[3, 3], [5, 0]])},
+    "bigrams": {"no_repeat_ngram_size": 2},
+    "repetition": {"repetition_penalty": 1.5},
+}
+
+
+@pytest.mark.parametrize("rules", SMALL_RULES.values(), ids=SMALL_RULES)
+def test_exhaustive_beams_under_rules(rules):
+    toy, length = Toy(rows=2, seed=2), 4
+    result = toy.search(beam_search, length, num_beams=90, num_return=60, **rules)
+    assert_same(toy, result, every_text, length, **rules)
+
+
+@pytest.mark.parametrize("penalties", PENALTIES, ids=ids(PENALTIES))
+@pytest.mark.parametrize("num_beams", [2, 3, 5])
+def test_narrow_beams_equal_the_slow_search_run_to_its_end(penalties, num_beams):
+    # The slow search never stops early, so this also shows that stopping changes nothing.
+    for seed in range(3):
+        toy = Toy(rows=4, seed=seed)
+        result = toy.search(
+            beam_search, LENGTH, num_beams=num_beams, num_return=2, **library_names(penalties)
+        )
+        assert_same(toy, result, slow_beam, LENGTH, num_beams, penalties)
+
+
+@pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
+def test_narrow_beams_under_rules(rules):
+    toy = Toy(seed=6)
+    result = toy.search(beam_search, LENGTH, num_beams=3, num_return=3, **rules)
+    assert_same(toy, result, slow_beam, LENGTH, 3, **rules)
+
+
+@pytest.mark.parametrize("beta", [0.2, 1.5])
+def test_coverage_penalty(beta):
+    for alpha, seed in ((0.0, 0), (1.0, 1), (-0.5, 2)):
+        toy, penalties = Toy(rows=4, seed=seed), {"alpha": alpha, "beta": beta}
+        result = toy.search(
+            beam_search, LENGTH, num_beams=3, num_return=2, **library_names(penalties)
+        )
+        assert_same(toy, result, slow_beam, LENGTH, 3, penalties)
+
+
+@pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
+def test_one_beam_is_greedy_search(rules):
+    for seed in range(4):
+        toy = Toy(seed=seed)
+        beam = toy.search(beam_search, LENGTH, num_beams=1, length_penalty=0.0, **rules)
+        greedy = toy.search(greedy_search, LENGTH, **rules)
+        assert texts(beam) == texts(greedy)
+        np.testing.assert_allclose(beam.scores, greedy.scores, atol=1e-5)
+
+
+def test_one_beam_ignores_the_length_penalty():
+    toy = Toy(rows=8, seed=3)
+    beam = toy.search(beam_search, LENGTH, num_beams=1, length_penalty=2.0)
+    assert texts(beam) == texts(toy.search(greedy_search, LENGTH))
+
+
+def test_a_finished_hypothesis_is_never_extended():
+    """P("a END") = 0.54 and P("b b b ...") = 0.40 from one first step: the answer is "a"."""
+    a, b, length = 4, 5, 6
+    after = np.full((6, 6), 1e-9, "float32")
+    after[1, [a, b]] = 0.6, 0.4
+    after[a, [END, b]] = 0.9, 0.1
+    after[b, b] = 1.0
+
+    def step(tokens, index, state, memory):
+        return ops.log(ops.take(after, tokens, axis=0)), state
+
+    state = {"count": ops.zeros((1, 1))}
+    for alpha, log_prob in ((0.0, np.log(0.54)), (0.2, np.log(0.54) / 2**0.2)):
+        result = beam_search(step, state, {}, 1, length, num_beams=2, length_penalty=alpha)
+        assert texts(result) == [[[a, END]]]
+        np.testing.assert_allclose(float(result.scores[0, 0]), log_prob, atol=1e-4)
+
+
+def test_padding_follows_end():
+    result = Toy(rows=8, seed=1).search(beam_search, LENGTH, num_beams=4, num_return=4)
+    for tokens in result.tokens.reshape(-1, LENGTH).tolist():
+        end = tokens.index(END)
+        assert PAD not in tokens[:end] and set(tokens[end + 1 :]) <= {PAD}
+
+
+@pytest.mark.parametrize("options", [{}, {"coverage_penalty": 0.4, "no_repeat_ngram_size": 2}])
+def test_rows_are_independent(options):
+    toy = Toy(rows=6, seed=2)
+    options = {"num_beams": 3, "num_return": 2, **options}
+    limits = np.array([LENGTH, 2, 5, LENGTH, 3, 1])
+    together = toy.search(beam_search, LENGTH, max_lengths=limits, **options)
+    order = [3, 5, 0, 4, 1, 2]
+    moved = toy.search(beam_search, LENGTH, rows=order, max_lengths=limits[order], **options)
+    assert texts(moved) == [texts(together)[row] for row in order]
+    for row in range(toy.rows):
+        alone = toy.search(beam_search, LENGTH, rows=[row], max_lengths=limits[[row]], **options)
+        assert texts(alone)[0] == texts(together)[row]
+        np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=1e-5)
+
+
+def test_a_limit_equals_a_shorter_max_length():
+    toy = Toy(seed=8)
+    limited = toy.search(beam_search, LENGTH, max_lengths=[3, 3, 3])
+    short = toy.search(beam_search, 3)
+    assert texts(limited) == texts(short)
+    np.testing.assert_allclose(limited.scores, short.scores, atol=1e-6)
+
+
+def test_alignments_follow_the_beams():
+    for seed in range(3):
+        toy = Toy(seed=seed)
+        result = toy.search(beam_search, LENGTH, num_beams=4, num_return=3, return_alignments=True)
+        assert result.alignments.shape == (toy.rows, 3, LENGTH, toy.source)
+        for row, hypotheses in enumerate(texts(result)):
+            for found, tokens in zip(result.alignments[row], hypotheses, strict=True):
+                expected = np.zeros((LENGTH, toy.source))
+                expected[: len(tokens)] = toy.follow(row, tokens[:-1])[1]
+                np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_alignments_do_not_change_the_answer():
+    toy = Toy(seed=5)
+    plain = toy.search(beam_search, LENGTH, num_return=2)
+    aligned = toy.search(beam_search, LENGTH, num_return=2, return_alignments=True)
+    np.testing.assert_array_equal(plain.tokens, aligned.tokens)
+    assert plain.alignments is None
+
+
+def test_num_return_takes_the_best():
+    toy = Toy(seed=9)
+    three = toy.search(beam_search, LENGTH, num_beams=5, num_return=3)
+    one = toy.search(beam_search, LENGTH, num_beams=5, num_return=1)
+    np.testing.assert_array_equal(one.tokens, three.tokens[:, :1])
+    assert np.all(np.diff(three.scores, axis=1) <= 0)
+
+
+def test_fewer_hypotheses_than_asked_for():
+    prefix = padded([[4, 5, END]] * 3)
+    result = Toy().search(beam_search, 4, num_beams=3, num_return=3, forced_prefix=prefix)
+    assert texts(result) == [[[4, 5, END], [], []]] * 3
+    assert np.all(result.scores[:, 1:] == -np.inf) and np.all(result.scores[:, 0] > -np.inf)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX traces the step only once")
+def test_stops_as_soon_as_no_live_beam_can_win():
+    # "a" is certain, so after two steps nothing can beat it although 30 more are allowed.
+    def step(tokens, index, state, memory):
+        steps.append(0)
+        likely = ops.where(index == 0, ops.one_hot(4, 6), ops.one_hot(END, 6))
+        return 50 * ops.ones((ops.shape(tokens)[0], 1)) * likely, state
+
+    steps = []
+    result = beam_search(step, {"x": ops.zeros((1, 1))}, {}, 1, 32, num_beams=2)
+    assert texts(result) == [[[4, END]]] and len(steps) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_return": 5}, "num_return=5, num_beams=4. Use num_beams=5"),
+        ({"num_beams": 0}, "num_return from 1 to num_beams"),
+        ({"coverage_penalty": -1.0}, "coverage_penalty of at least 0"),
+        ({"length_penalty_form": "gnmmt"}, "Did you mean 'gnmt'"),
+    ],
+)
+def test_refuses(options, message):
+    with pytest.raises(ValueError, match=message):
+        Toy().search(beam_search, LENGTH, **options)
+
+
+def test_coverage_needs_a_mask():
+    toy = Toy()
+    state, memory = toy.start()
+    del memory["mask"]
+    with pytest.raises(ValueError, match=r"memory\['mask'\]"):
+        beam_search(toy.step, state, memory, 3, LENGTH, coverage_penalty=0.1)

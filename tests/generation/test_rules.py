@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from s2s_zoo.generation.rules import Rules
+from s2s_zoo.protocol import END, PAD, START
+from tests.generation.toy import padded
+
+LENGTH = 6
+
+
+def history(*rows):
+    """Token records (N, T) as the loop keeps them: what is not written yet is END."""
+    return np.array([[*row, *[END] * (LENGTH - len(row))] for row in rows], "int32")
+
+
+def restrict(rules, index, tokens, vocabulary=8):
+    scores = ops.zeros((len(tokens), vocabulary))
+    return ops.convert_to_numpy(rules.restrict(scores, np.int32(index), tokens))
+
+
+def banned(rules, index, *rows):
+    """The tokens that get -inf in each row, apart from PAD and START, which always do."""
+    scores = restrict(rules, index, history(*rows))
+    assert np.all(scores[:, [PAD, START]] == -np.inf)
+    assert np.all((scores == 0) | (scores == -np.inf))
+    return [
+        [int(i) for i in np.flatnonzero(row == -np.inf) if i not in (PAD, START)] for row in scores
+    ]
+
+
+def force(rules, index, tokens):
+    return ops.convert_to_numpy(rules.force(np.array(tokens, "int32"), np.int32(index))).tolist()
+
+
+def test_repetition_penalty_by_hand():
+    log_probs = np.log(np.full((2, 8), 1 / 8, "float32"))
+    tokens = history([4, 5, 4], [6, 6, 6])
+    scores = ops.convert_to_numpy(Rules(LENGTH, repetition_penalty=2.0).penalise(log_probs, tokens))
+    # Once for each token the text has, however often; END is not there yet.
+    expected = np.ones((2, 8))
+    expected[0, [4, 5]] = expected[1, 6] = 2
+    np.testing.assert_allclose(scores, np.log(1 / 8) * expected, rtol=1e-6)
+
+
+def test_min_length_counts_the_tokens_before_end():
+    rules = Rules(LENGTH, min_length=2)
+    assert banned(rules, 0, [], []) == [[END], [END]]
+    assert banned(rules, 1, [4], [5]) == [[END], [END]]
+    assert banned(rules, 2, [4, 4], [5, 5]) == [[], []]
+
+
+def test_suppress_tokens():
+    assert banned(Rules(LENGTH, suppress_tokens=(7, 3)), 0, [], []) == [[3, 7], [3, 7]]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_no_repeat_ngram_against_sets(size):
+    rng = np.random.default_rng(size)
+    rules = Rules(LENGTH, no_repeat_ngram_size=size)
+    for index in range(LENGTH):
+        rows = rng.integers(4, 6, (20, index)).tolist()
+        expected = []
+        for row in rows:
+            there = {tuple(row[i : i + size]) for i in range(index - size + 1)}
+            context = row[index - size + 1 :] if index >= size - 1 else None
+            expected.append([t for t in (4, 5) if context is not None and (*context, t) in there])
+        assert banned(rules, index, *rows) == expected
+
+
+def test_an_ngram_longer_than_the_text_bans_nothing():
+    assert banned(Rules(LENGTH, no_repeat_ngram_size=LENGTH + 1), 5, [4] * 5) == [[]]
+
+
+def test_forced_prefixes_of_different_lengths():
+    rules = Rules(LENGTH, forced_prefix=padded([[4, 5, 6], [7], []], width=3))
+    assert force(rules, 0, [3, 3, 3]) == [4, 7, 3]
+    assert force(rules, 1, [3, 3, 3]) == [5, 3, 3]
+    assert force(rules, 2, [3, 3, 3]) == [6, 3, 3]
+    assert force(rules, 3, [3, 3, 3]) == [3, 3, 3]
+
+
+def test_the_last_position_is_end():
+    assert force(Rules(LENGTH), 4, [3, 3]) == [3, 3]
+    assert force(Rules(LENGTH), 5, [3, 3]) == [END, END]
+    limited = Rules(LENGTH, max_lengths=[2, 9, 0])
+    assert force(limited, 0, [3, 3, 3]) == [3, 3, END]
+    assert force(limited, 1, [3, 3, 3]) == [END, 3, END]
+    assert force(limited, 5, [3, 3, 3]) == [END, END, END]
+
+
+def test_the_last_position_wins_over_the_prefix():
+    rules = Rules(2, forced_prefix=[[4, 5, 6]])
+    assert [force(rules, index, [3]) for index in (0, 1)] == [[4], [END]]
+
+
+def test_rows_are_repeated_for_beams():
+    rules = Rules(LENGTH, 2, max_lengths=[1, 4], forced_prefix=[[4], [5]])
+    assert force(rules, 0, [3, 3, 3, 3]) == [END, END, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_length": LENGTH}, "min_length from 0 to max_length - 1"),
+        ({"min_length": -1}, "min_length from 0"),
+        ({"no_repeat_ngram_size": -1}, "no_repeat_ngram_size of at least 0"),
+        ({"repetition_penalty": 0.0}, "repetition_penalty above 0"),
+    ],
+)
+def test_refuses(options, message):
+    with pytest.raises(ValueError, match=message):
+        Rules(LENGTH, **options)
+
+
+def test_refuses_what_is_not_in_the_vocabulary():
+    with pytest.raises(ValueError, match="vocabulary size 8"):
+        restrict(Rules(LENGTH, suppress_tokens=(8,)), 0, history([]))
+    with pytest.raises(ValueError, match="max_length of at least 1"):
+        Rules(0)
