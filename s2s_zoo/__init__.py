@@ -4,7 +4,16 @@ import importlib
 
 __version__ = "0.1.0"
 
-_MODULES = ("attention", "callbacks", "data", "decoders", "encoders", "generation", "losses")
+_MODULES = (
+    "attention",
+    "callbacks",
+    "data",
+    "decoders",
+    "encoders",
+    "generation",
+    "losses",
+    "metrics",
+)
 _NAMES = {
     "from_pretrained": "pipeline",
     "Pipeline": "pipeline",
@@ -14,6 +23,9 @@ _NAMES = {
     "RecurrentDecoder": "decoders",
     "BahdanauAttention": "attention",
     "LuongAttention": "attention",
+    "SentencePieceTokenizer": "data",
+    "TextProcessor": "data",
+    "read_pairs": "data",
     "Generator": "generation",
     "greedy_search": "generation",
     "beam_search": "generation",

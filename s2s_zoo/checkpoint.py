@@ -1,7 +1,7 @@
 """A checkpoint directory: written whole or not at all, and verified before it is believed.
 
-    config.json         format_version, task, model (the configuration of `Seq2Seq`) and, for every
-                        file that must not change, its sha256 and size
+    config.json         format_version, task, languages, model (the configuration of `Seq2Seq`)
+                        and, for every file that must not change, its sha256 and size
     model.safetensors   the weights by name, in float32, float16 or bfloat16
     processor.json      how raw input becomes ids and back, beside its tokenizer model
     generation.json     the defaults of the search
@@ -26,7 +26,7 @@ CONFIG, WEIGHTS, PROCESSOR = "config.json", "model.safetensors", "processor.json
 GENERATION, CARD = "generation.json", "README.md"
 REQUIRED = (CONFIG, WEIGHTS, PROCESSOR, GENERATION)
 EDITABLE = (CONFIG, GENERATION, CARD)  # written by people too, so config.json pins no hash of them
-CONFIG_KEYS = ("format_version", "task", "model", "files")
+CONFIG_KEYS = ("format_version", "task", "languages", "model", "files")
 DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 AGAIN = "Delete the directory and download or copy the checkpoint again."
 
@@ -39,16 +39,18 @@ class Checkpoint(NamedTuple):
         model: a built `Seq2Seq` with its weights.
         processor: raw input to ids and back.
         generation: dict, the defaults of the search.
+        languages: list of str, the codes of source and target, or empty.
     """
 
     task: str
     model: Any
     processor: Any
     generation: dict
+    languages: list
 
 
 def save_checkpoint(
-    directory, task, model, processor, generation, card="", weights_dtype="float32"
+    directory, task, model, processor, generation, languages=(), card="", weights_dtype="float32"
 ):
     """Writes a checkpoint beside `directory`, then renames it into place.
 
@@ -61,6 +63,7 @@ def save_checkpoint(
         model: a built `Seq2Seq`.
         processor: has `save(directory)`.
         generation: dict, plain JSON.
+        languages: list of str.
         card: str, the model card.
         weights_dtype: "float32", "float16" or "bfloat16", how the weights are stored.
 
@@ -77,6 +80,7 @@ def save_checkpoint(
             config = {
                 "format_version": FORMAT_VERSION,
                 "task": task,
+                "languages": list(languages),
                 "model": model.get_config(),
                 "files": {
                     path.name: describe_file(path)
@@ -119,7 +123,8 @@ def load_checkpoint(directory):
             f"{directory} does not describe a model of this version of s2s_zoo: {error}"
         ) from error
     _assign(model, directory / WEIGHTS)
-    return Checkpoint(config["task"], model, processor, read_json(directory / GENERATION))
+    generation = read_json(directory / GENERATION)
+    return Checkpoint(config["task"], model, processor, generation, config["languages"])
 
 
 def read_config(directory):
@@ -143,9 +148,10 @@ def read_config(directory):
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from error
     absent = [key for key in CONFIG_KEYS if key not in config]
-    if absent or not all(isinstance(config[key], dict) for key in ("model", "files")):
+    kinds = {"task": str, "languages": list, "model": dict, "files": dict}
+    if absent or not all(isinstance(config[key], kind) for key, kind in kinds.items()):
         raise CheckpointError(
-            f"{path} expected {', '.join(CONFIG_KEYS)}, the last two as objects. "
+            f"{path} expected {', '.join(CONFIG_KEYS)}: a number, text, a list and two objects. "
             f"Received: {', '.join(config) or 'nothing'}. {AGAIN}"
         )
     unpinned = [name for name in (WEIGHTS, PROCESSOR) if name not in config["files"]]

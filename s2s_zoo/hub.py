@@ -40,18 +40,19 @@ def resolve(name_or_path):
 
     Raises:
         CheckpointError: if there is no such checkpoint, or the directory is not a complete one.
+        TypeError: if `name_or_path` is neither text nor a path.
     """
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise TypeError(
+            "from_pretrained expected the name or the directory of a checkpoint. "
+            f"Received: {name_or_path!r}."
+        )
     entries = _catalog()
     if name_or_path in entries:
         entry = entries[name_or_path]
         directory = PACKAGE / entry["path"]
         verify_files(directory, entry["files"])
         return directory
-    if not isinstance(name_or_path, str | os.PathLike):
-        raise TypeError(
-            "from_pretrained expected the name or the directory of a checkpoint. "
-            f"Received: {name_or_path!r}."
-        )
     directory = Path(name_or_path)
     recover(directory)
     if not directory.is_dir():

@@ -52,7 +52,7 @@ class Generator(keras.Model):
 
         super().__init__(name="generator", dtype=model.dtype_policy)
         self.search = lookup(STRATEGIES, strategy, "search strategy")
-        check_keys(options, _options_of(self.search), f"{strategy} search")
+        check_keys(options, options_of(self.search), f"{strategy} search")
         self.model = model
         self.max_length = max_length
         self.options = options
@@ -107,7 +107,7 @@ def compile_forward(model, jit_compile="auto", run_eagerly=False):
     )
 
 
-def _options_of(search):
+def options_of(search):
     """The options of a strategy that hold for every row and call, and those of Rules."""
     parameters = {**inspect.signature(search).parameters, **inspect.signature(Rules).parameters}
     of_a_call = {"step", "state", "memory", "batch_size", "max_length", "rules", "copies", "seed"}

@@ -1,0 +1,311 @@
+"""A task from end to end: raw text in, text out."""
+
+import itertools
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from s2s_zoo.checkpoint import load_checkpoint, save_checkpoint
+from s2s_zoo.errors import CheckpointError
+from s2s_zoo.generation import Scorer
+from s2s_zoo.hub import resolve
+from s2s_zoo.protocol import PAD
+from s2s_zoo.registry import lookup
+from s2s_zoo.searcher import DEFAULTS, Searcher, check_options, pad
+
+# The most tokens of a target, for a source of so many; END is counted on both sides.
+LONGEST_TARGET = {"translation": lambda source: 2 * source + 10}
+WINDOW = 1024  # texts of an iterator that are sorted together
+CARD = """---
+library_name: s2s_zoo
+pipeline_tag: {task}{languages}
+---
+# {title}
+
+{parameters:,} parameters.
+
+```python
+import s2s_zoo
+
+pipeline = s2s_zoo.from_pretrained("the path of this directory")
+pipeline("some text")
+```
+"""
+
+
+class Result(NamedTuple):
+    """A generated text with what is known of it.
+
+    Attributes:
+        text: str.
+        score: float, as the search defines it, or None where it was not computed.
+        source_tokens: list of str, S units, the last being the end of the text.
+        target_tokens: list of str, T units.
+        alignment: (T, S) float32, how much each target token attended to each source token, or
+            None where not asked for.
+    """
+
+    text: str
+    score: float | None = None
+    source_tokens: list = []
+    target_tokens: list = []
+    alignment: Any = None
+
+
+class Pipeline:
+    """A processor, a model and the defaults of the search, for use and for training.
+
+    Args:
+        task: str, a key of `LONGEST_TARGET`.
+        model: a built `Seq2Seq`.
+        processor: a `TextProcessor` with the vocabulary of the model.
+        generation: dict, defaults for the options of a call: those of `greedy_search`,
+            `beam_search`, `sample` and `Rules`. Where nothing else is said one beam is used and
+            the unknown token is never generated.
+        languages: list of str, the codes of source and target.
+
+    Raises:
+        ValueError: for an unknown task or option, or a vocabulary of another size than the
+            model's.
+    """
+
+    def __init__(self, task, model, processor, generation=None, languages=()):
+        lookup(LONGEST_TARGET, task, "task")
+        for side, part in (("source", model.encoder), ("target", model.decoder)):
+            size = getattr(processor, f"{side}_tokenizer").vocabulary_size
+            if size != part.vocabulary_size:
+                raise ValueError(
+                    f"Pipeline expected a model with the {side} vocabulary of the processor, "
+                    f"{size} units. Received: {part.vocabulary_size}. Make the model with "
+                    f"vocabulary_size={size}."
+                )
+        self.task = task
+        self.model = model
+        self.processor = processor
+        self.generation = {**DEFAULTS, **(generation or {})}
+        self.languages = list(languages)
+        check_options(self.generation)
+        self._searcher = Searcher(model, LONGEST_TARGET[task], processor.max_target_length)
+        self._scorer = Scorer(model)
+
+    def __call__(
+        self,
+        texts,
+        batch_size=64,
+        return_scores=False,
+        return_alignment=False,
+        progress=None,
+        **options,
+    ):
+        """Generates text.
+
+        The answer to a text depends on the other texts of the call only with
+        `strategy="sample"`. Texts of similar length are run together.
+
+        Args:
+            texts: str; or a list; or any other iterable, which may be endless.
+            batch_size: int, texts run at once.
+            return_scores: bool, give a `Result` with a score.
+            return_alignment: bool, give a `Result` with an alignment.
+            progress: bool, show a bar on standard error; None shows it on a terminal when the
+                work takes long.
+            **options: `strategy` ("greedy", "beam", "sample"; "beam" where num_beams > 1),
+                `max_length` (a limit for every text, instead of one by the length of its
+                source), `forced_prefix` (str, how every answer begins), `seed` (for "sample"),
+                and those of the strategy and of `Rules`. The rest is as in `self.generation`.
+
+        Returns:
+            A str for a str, a list for a list, a generator for an iterator, always in order.
+            With `num_return` > 1 there is a list of the best answers in place of each. A blank
+            text gives "" without asking the model.
+
+        Raises:
+            TypeError: for anything but text.
+            ValueError: for an unknown option, naming the nearest, or a value outside its range.
+        """
+        search = self._search(return_scores, return_alignment, options)
+        details = return_scores or return_alignment
+
+        def answer(window, bar):
+            return self._answer(window, search, batch_size, details, bar)
+
+        if isinstance(texts, str):
+            with _progress_bar(1, progress) as bar:
+                return answer([texts], bar)[0]
+        if isinstance(texts, bytes | dict) or not hasattr(texts, "__iter__"):
+            _require_text(texts)
+        if hasattr(texts, "__len__"):
+            with _progress_bar(len(texts), progress) as bar:
+                return answer(list(texts), bar)
+        return self._stream(texts, answer, progress)
+
+    def score(self, sources, targets, batch_size=64, return_lengths=False):
+        """Returns the log-probability the model gives to each target.
+
+        Args:
+            sources: list of str.
+            targets: list of str, one for each source.
+            batch_size: int.
+            return_lengths: bool.
+
+        Returns:
+            (N,) float32, sums over the tokens with END: greedy search and sampling report the
+            same for the same tokens, beam search after `generation.normalise`. With
+            `return_lengths` also (N,) int32, the number of tokens with END.
+
+        Raises:
+            ValueError: for lists of different lengths.
+        """
+        if len(sources) != len(targets):
+            raise ValueError(
+                "score expected one target for each source. "
+                f"Received: {len(sources)} sources, {len(targets)} targets."
+            )
+        for text in (*sources, *targets):
+            _require_text(text)
+        sources = self.processor.encode_source(sources)
+        targets = self.processor.encode_target(targets)
+        log_probs, lengths = np.zeros(len(sources), "float32"), np.zeros(len(sources), "int32")
+        size = [(len(source), len(target)) for source, target in zip(sources, targets, strict=True)]
+        for batch in _batches(sorted(range(len(size)), key=size.__getitem__), batch_size):
+            found = self._scorer.score(
+                pad([sources[i] for i in batch]), pad([targets[i] for i in batch])
+            )
+            log_probs[batch], lengths[batch] = (values[: len(batch)] for values in found)
+        return (log_probs, lengths) if return_lengths else log_probs
+
+    def batches(self, pairs, **options):
+        """Returns training batches for `model.fit`: see `s2s_zoo.data.batches`."""
+        from s2s_zoo.data import batches
+
+        return batches(self.processor, pairs, **options)
+
+    def save(self, directory, weights_dtype="float32", card=None):
+        """Writes a checkpoint directory that `from_pretrained` reads; see `save_checkpoint`.
+
+        Args:
+            directory: str or path: absent, empty, or a checkpoint to replace.
+            weights_dtype: "float32" (exact), "float16" or "bfloat16" (half the size).
+            card: str, the model card; a short one is written where None.
+        """
+        save_checkpoint(
+            directory,
+            self.task,
+            self.model,
+            self.processor,
+            self.generation,
+            self.languages,
+            card=self._card() if card is None else card,
+            weights_dtype=weights_dtype,
+        )
+
+    def compile(self):
+        """Makes the model ready for `fit`: Adam, clipped gradients, smoothed cross-entropy."""
+        import keras
+
+        from s2s_zoo.losses import SmoothedCrossEntropy
+
+        self.model.compile(
+            optimizer=keras.optimizers.Adam(clipnorm=1.0),
+            loss=SmoothedCrossEntropy(label_smoothing=0.1),
+            jit_compile=keras.backend.backend() == "jax",
+        )
+
+    def _search(self, return_scores, return_alignment, options):
+        if (prefix := options.get("forced_prefix")) is not None:
+            _require_text(prefix)
+            ids = self.processor.encode_target([prefix])[0][:-1]
+            options = {**options, "forced_prefix": ids if len(ids) else None}
+        return self._searcher.plan(options, self.generation, return_scores, return_alignment)
+
+    def _stream(self, texts, answer, progress):
+        texts = iter(texts)
+        with _progress_bar(None, progress) as bar:
+            while window := list(itertools.islice(texts, WINDOW)):
+                yield from answer(window, bar)
+
+    def _answer(self, texts, search, batch_size, details, bar):
+        """The answers to a list of texts, in its order."""
+        for text in texts:
+            _require_text(text)
+        num_return = dict(search.options).get("num_return", 1)
+        answers = [[Result("") if details else ""] * num_return for _ in texts]
+        real = [i for i, text in enumerate(texts) if text and not text.isspace()]
+        encoded = self.processor.encode_source([texts[i] for i in real])
+        ids = {i: row for i, row in zip(real, encoded, strict=True) if len(row) > 1}
+        for batch in _batches(sorted(ids, key=lambda i: len(ids[i])), batch_size):
+            found = self._searcher.run(search, [ids[i] for i in batch])
+            decoded = self.processor.decode(found.tokens)
+            for row, i in enumerate(batch):
+                answers[i] = decoded[row]
+                if details:
+                    answers[i] = [
+                        self._result(text, ids[i], found, (row, k))
+                        for k, text in enumerate(decoded[row])
+                    ]
+        bar.update(len(texts))
+        return answers if num_return > 1 else [hypotheses[0] for hypotheses in answers]
+
+    def _result(self, text, source, found, place):
+        tokens = found.tokens[place]
+        tokens = tokens[tokens != PAD]
+        alignment = found.alignments
+        if alignment is not None:
+            alignment = alignment[place][: len(tokens), : len(source)]
+        return Result(
+            text,
+            None if found.scores is None else float(found.scores[place]),
+            self.processor.source_tokenizer.pieces(source),
+            self.processor.target_tokenizer.pieces(tokens),
+            alignment,
+        )
+
+    def _card(self):
+        """A model card for a checkpoint nobody has written one for."""
+        languages = "".join(f"\n- {language}" for language in self.languages)
+        return CARD.format(
+            task=self.task,
+            languages=f"\nlanguage:{languages}" if languages else "",
+            title=" ".join([self.task.capitalize(), " to ".join(self.languages)]).strip(),
+            parameters=self.model.count_params(),
+        )
+
+
+def from_pretrained(name_or_path):
+    """Loads a pipeline, ready to call and compiled for `fit`.
+
+    Args:
+        name_or_path: a name of `list_checkpoints()`, or a directory that `save` wrote.
+
+    Raises:
+        CheckpointError: if there is no such checkpoint, or it is incomplete, altered or does not
+            fit together.
+    """
+    directory = resolve(name_or_path)
+    checkpoint = load_checkpoint(directory)
+    try:
+        pipeline = Pipeline(*checkpoint)
+    except ValueError as error:
+        raise CheckpointError(f"{directory} cannot be used: {error}") from error
+    pipeline.compile()
+    return pipeline
+
+
+def _batches(order, batch_size):
+    """Cuts a list of places into lists of at most `batch_size`."""
+    return (order[start : start + batch_size] for start in range(0, len(order), batch_size))
+
+
+def _progress_bar(total, progress):
+    from tqdm import tqdm
+
+    disable = {None: None, True: False, False: True}[progress]
+    return tqdm(total=total, disable=disable, delay=0 if progress else 2, unit=" texts")
+
+
+def _require_text(text):
+    if not isinstance(text, str):
+        raise TypeError(
+            f"Pipeline expected text: str, or a list or an iterator of str. "
+            f"Received: {type(text).__name__} {text!r:.80}."
+        )

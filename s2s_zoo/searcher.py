@@ -1,0 +1,191 @@
+"""From rows of source ids and the options of a call to hypotheses, by compiled searches."""
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from s2s_zoo.generation import STRATEGIES, Generator
+from s2s_zoo.generation.generator import options_of
+from s2s_zoo.protocol import END, PAD, UNK, SearchResult
+from s2s_zoo.registry import lookup, unknown_name
+
+DEFAULTS = {"num_beams": 1, "suppress_tokens": [UNK]}
+OF_A_CALL = ("strategy", "max_length", "forced_prefix", "seed")
+SHORTEST_LOOP, LENGTH_STEP = 32, 8  # few shapes, so few compilations
+KEPT = 16  # compiled searches
+
+
+class Search(NamedTuple):
+    """What one call asks for.
+
+    Attributes:
+        strategy: str.
+        options: tuple of (name, value), of the strategy and of `Rules`.
+        max_length: int, a limit for every row, or None for one by the length of its source.
+        prefix: (P,) int ids, how every text begins, or None.
+    """
+
+    strategy: str
+    options: tuple
+    max_length: int | None
+    prefix: Any
+
+
+class Searcher:
+    """Runs searches over a model, each compiled once for a few shapes.
+
+    The limit of a row depends on its own source alone, so what is found for it does not depend
+    on the rows beside it.
+
+    Args:
+        model: a `Seq2Seq`.
+        longest_target: function of a source length to the most tokens of its target.
+        max_target_length: int, the most tokens of any target.
+    """
+
+    def __init__(self, model, longest_target, max_target_length):
+        self.model = model
+        self.longest_target = longest_target
+        self.max_target_length = max_target_length
+        self._generators = {}
+
+    def plan(self, options, defaults, return_scores=False, return_alignments=False):
+        """Checks the options of a call and joins them with the defaults of their strategy.
+
+        Args:
+            options: dict, what the caller asked for; "forced_prefix" as ids.
+            defaults: dict, what holds where the strategy has such an option.
+            return_scores: bool.
+            return_alignments: bool.
+
+        Returns:
+            Search.
+
+        Raises:
+            ValueError: for an unknown option, or one of another strategy.
+        """
+        merged = {**defaults, **options}
+        strategy = options.get("strategy")
+        if strategy is None and "num_beams" not in options:
+            strategy = defaults.get("strategy")
+        if strategy is None:
+            strategy = "beam" if merged["num_beams"] > 1 else "greedy"
+        known = options_of(lookup(STRATEGIES, strategy, "search strategy"))
+        if strategy == "greedy" and options.get("num_beams") == 1:
+            options = {name: value for name, value in options.items() if name != "num_beams"}
+        check_options(options, strategy)
+        chosen = {name: value for name, value in merged.items() if name in known}
+        if "return_scores" in known:
+            chosen["return_scores"] = return_scores
+        chosen["return_alignments"] = return_alignments
+        chosen["suppress_tokens"] = tuple(map(int, chosen["suppress_tokens"]))
+        search = Search(
+            strategy,
+            tuple(sorted(chosen.items())),
+            merged.get("max_length"),
+            merged.get("forced_prefix"),
+        )
+        if merged.get("seed") is not None:
+            if strategy != "sample":
+                raise ValueError(_of_another_strategy("seed", strategy))
+            generator = self._generator(search, self._limit(search))
+            seed = keras.random.SeedGenerator(merged["seed"])
+            generator.seed_generator.state.assign(seed.state)
+        return search
+
+    def run(self, search, rows):
+        """Searches for the targets of a batch.
+
+        Args:
+            search: Search.
+            rows: list of B int arrays, each ending in END.
+
+        Returns:
+            SearchResult of numpy arrays with B rows.
+        """
+        source = pad(rows)
+        lengths = np.array([len(row) for row in rows])
+        limit = self._limit(search)
+        limits = np.full(len(source), 1)  # a filler row ends at once
+        limits[: len(rows)] = (
+            np.minimum(self.longest_target(lengths), limit) if search.max_length is None else limit
+        )
+        max_length = limit
+        if search.strategy != "sample":  # whose random numbers depend on the length of the loop
+            max_length = min(limit, max(SHORTEST_LOOP, _power_of_two(limits.max())))
+        prefix = None
+        if search.prefix is not None:
+            prefix = np.tile(search.prefix, (len(source), 1))
+        generator = self._generator(search, max_length, single=len(rows) == 1)
+        result = generator.generate(source, limits, prefix)
+        return SearchResult(*(None if x is None else x[: len(rows)] for x in result))
+
+    def _limit(self, search):
+        return search.max_length or self.max_target_length
+
+    def _generator(self, search, max_length, single=False):
+        """The compiled search; for the first single text one that need not be compiled.
+
+        Tracing a TensorFlow graph takes longer than running one short text without.
+        """
+        key = (search.strategy, search.options, max_length)
+
+        def make(**options):
+            return Generator(
+                self.model, search.strategy, max_length, **dict(search.options), **options
+            )
+
+        if key not in self._generators and single and keras.backend.backend() == "tensorflow":
+            self._generators[key] = None
+            return make(run_eagerly=True)
+        generator = self._generators.pop(key, None) or make()
+        self._generators[key] = generator  # the last used comes last
+        if len(self._generators) > KEPT:
+            del self._generators[next(iter(self._generators))]
+        return generator
+
+
+def pad(rows):
+    """Pads rows of ids to one of few shapes.
+
+    Args:
+        rows: list of int arrays, each ending in END.
+
+    Returns:
+        (B', S) int32, the rows, then rows of END alone: B' is a power of two, S a multiple of
+        `LENGTH_STEP`.
+    """
+    longest = max(map(len, rows))
+    padded = np.full((_power_of_two(len(rows)), -(-longest // LENGTH_STEP) * LENGTH_STEP), PAD)
+    padded[len(rows) :, 0] = END
+    for out, row in zip(padded, rows, strict=False):
+        out[: len(row)] = row
+    return padded.astype("int32")
+
+
+def check_options(options, strategy=None):
+    """Raises ValueError for an option that no strategy has, or not this one."""
+    tables = {name: {*options_of(search), *OF_A_CALL} for name, search in STRATEGIES.items()}
+    known = set().union(*tables.values()) - {"return_scores", "return_alignments"}
+    for option in options:
+        if option not in known:
+            raise ValueError(unknown_name(known, option, "option"))
+        if strategy is not None and option not in tables[strategy]:
+            raise ValueError(_of_another_strategy(option, strategy))
+
+
+def _of_another_strategy(option, strategy):
+    owners = [
+        name
+        for name, search in STRATEGIES.items()
+        if option in options_of(search) or (option, name) == ("seed", "sample")
+    ]
+    return (
+        f"The option {option!r} belongs to strategy={' or '.join(map(repr, owners))}. "
+        f"Received: {option!r} with strategy={strategy!r}."
+    )
+
+
+def _power_of_two(number):
+    return 1 << int(number - 1).bit_length()
