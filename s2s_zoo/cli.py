@@ -9,6 +9,7 @@ import json
 import math
 import os
 import sys
+import tempfile
 import time
 import warnings
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ def main(argv=None):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     arguments = _parser().parse_args(argv)
     with warnings.catch_warnings():
+        warnings.filterwarnings("always", category=UserWarning, module="s2s_zoo")
         warnings.showwarning = _show_warning
         try:
             arguments.command(arguments)
@@ -135,12 +137,17 @@ def _translate(arguments):
         arguments.usage_error("give either TEXT or --input")
     name = arguments.model or _model_for(arguments.source, arguments.target)
     options = {} if arguments.num_beams is None else {"num_beams": arguments.num_beams}
+    for text in arguments.text:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"{text!r} is not valid UTF-8. Convert it to UTF-8.") from error
     with (
         _input(arguments.input) as stream,
         _output(arguments.output) as output,
         tqdm(unit=" lines", disable=None if arguments.output else True) as bar,
     ):
-        translate = s2s_zoo.from_pretrained(name)
+        translate = _load(name)
         lines = _Arriving(stream, arguments.input or "standard input")
         for texts in [arguments.text] if arguments.text else lines.windows():
             for line in translate(texts, progress=False, **options):
@@ -153,7 +160,7 @@ def _evaluate(arguments):
     from s2s_zoo.metrics import METRICS, corpus_score
 
     sources, references = zip(*read_pairs(arguments.data, arguments.swap), strict=True)
-    translate = s2s_zoo.from_pretrained(arguments.model)
+    translate = _load(arguments.model)
     num_beams = arguments.num_beams or translate.generation["num_beams"]
     start = time.perf_counter()
     hypotheses = translate(list(sources), num_beams=num_beams)
@@ -173,6 +180,33 @@ def _evaluate(arguments):
     for metric in report["metrics"]:
         print(f"{metric['name']:<5} {metric['value']:6.2f}  {metric['signature']}")
     print(f"{report['sentences_per_second']} sentences/s")
+
+
+def _load(name):
+    with _silent_on_success():
+        import keras  # noqa: F401
+    return s2s_zoo.from_pretrained(name)
+
+
+@contextmanager
+def _silent_on_success():
+    """Holds back what native code writes to standard error, unless the block fails.
+
+    TensorFlow tells of its options while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says
+    (tensorflow issue 100442).
+    """
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(kept, said.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _model_for(source, target):

@@ -13,6 +13,12 @@ SENTENCES = [
 
 
 @pytest.fixture(scope="session")
+def sentences():
+    """A list of (source, target)."""
+    return SENTENCES
+
+
+@pytest.fixture(scope="session")
 def tiny_pipeline():
     """A Pipeline whose model knows nothing, with a vocabulary of sixty units."""
     import keras

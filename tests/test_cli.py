@@ -11,7 +11,6 @@ import pytest
 from s2s_zoo import hub
 from s2s_zoo.cli import main
 from s2s_zoo.pipeline import Pipeline
-from tests.conftest import SENTENCES
 
 ENTRY = {
     "task": "translation",
@@ -38,11 +37,18 @@ def stdin(monkeypatch):
 
 
 @pytest.fixture
-def expected(tiny_pipeline):
-    return tiny_pipeline([source for source, _ in SENTENCES])
+def sources(sentences):
+    return [source for source, _ in sentences]
 
 
-SOURCES = "".join(source + "\n" for source, _ in SENTENCES).encode()
+@pytest.fixture
+def source_bytes(sources):
+    return "".join(source + "\n" for source in sources).encode()
+
+
+@pytest.fixture
+def expected(tiny_pipeline, sources):
+    return tiny_pipeline(sources)
 
 
 def error_of(capsys, code=1):
@@ -79,14 +85,14 @@ def test_show_unknown_name(catalog, capsys):
     assert "Did you mean 'translation-de-en'" in error_of(capsys, main(["show", "translation-de"]))
 
 
-def test_translate_arguments(tiny_checkpoint, capsys, expected):
-    texts = [source for source, _ in SENTENCES]
-    assert main(["translate", "--model", str(tiny_checkpoint), *texts]) == 0
+def test_translate_arguments(tiny_checkpoint, capsys, sources, expected):
+
+    assert main(["translate", "--model", str(tiny_checkpoint), *sources]) == 0
     assert capsys.readouterr().out == "".join(text + "\n" for text in expected)
 
 
-def test_translate_standard_input_by_default_model(catalog, capsys, stdin, expected):
-    stdin(SOURCES)
+def test_translate_standard_input_by_default_model(catalog, capsys, stdin, source_bytes, expected):
+    stdin(source_bytes)
     assert main(["translate"]) == 0
     assert capsys.readouterr().out == "".join(text + "\n" for text in expected)
 
@@ -119,8 +125,8 @@ def test_num_beams_reaches_the_search(tiny_checkpoint, monkeypatch, capsys):
     assert capsys.readouterr().out == "a b\n"  # one line for each text, whatever is in it
 
 
-def test_translate_files(tiny_checkpoint, tmp_path, capsys, expected):
-    (tmp_path / "in.txt").write_bytes(SOURCES)
+def test_translate_files(tiny_checkpoint, tmp_path, capsys, source_bytes, expected):
+    (tmp_path / "in.txt").write_bytes(source_bytes)
     files = ["--input", str(tmp_path / "in.txt"), "--output", str(tmp_path / "out.txt")]
     assert main(["translate", "--model", str(tiny_checkpoint), *files]) == 0
     assert (tmp_path / "out.txt").read_text().splitlines() == expected
@@ -201,16 +207,16 @@ def test_wrong_usage(arguments, capsys):
     assert out == "" and "usage: s2s-zoo" in err
 
 
-def test_evaluate(tiny_checkpoint, tmp_path, capsys, tiny_pipeline):
+def test_evaluate(tiny_checkpoint, tmp_path, capsys, tiny_pipeline, sentences, sources):
     from s2s_zoo.metrics import corpus_score
 
     data = tmp_path / "data.tsv"
-    data.write_text("".join(f"{target}\t{source}\n" for source, target in SENTENCES))
+    data.write_text("".join(f"{target}\t{source}\n" for source, target in sentences))
     options = ["--model", str(tiny_checkpoint), "--data", str(data), "--swap", "--json"]
     assert main(["evaluate", *options]) == 0
     report = json.loads(capsys.readouterr().out)
-    hypotheses = tiny_pipeline([source for source, _ in SENTENCES])
-    score = corpus_score("chrf", hypotheses, [target for _, target in SENTENCES])
+    hypotheses = tiny_pipeline(sources)
+    score = corpus_score("chrf", hypotheses, [target for _, target in sentences])
     assert [metric["name"] for metric in report["metrics"]] == ["bleu", "chrf"]
     assert report["metrics"][1] == score._asdict()
     assert (report["sentences"], report["num_beams"]) == (6, 2)
@@ -271,9 +277,9 @@ def test_reader_that_leaves(tiny_checkpoint, monkeypatch):
 COMMAND = [sys.executable, "-c", "import sys; from s2s_zoo.cli import main; sys.exit(main())"]
 
 
-def test_cold_command(tiny_checkpoint, expected):
+def test_cold_command(tiny_checkpoint, source_bytes, expected):
     """From a cold shell: the text alone on standard output, TensorFlow silent."""
     command = [*COMMAND, "translate", "--model", str(tiny_checkpoint)]
-    result = subprocess.run(command, input=SOURCES, capture_output=True)
+    result = subprocess.run(command, input=source_bytes, capture_output=True)
     assert result.stdout.decode().splitlines() == expected
     assert (result.returncode, result.stderr) == (0, b"")
