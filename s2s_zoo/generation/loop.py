@@ -68,7 +68,7 @@ def decode(step, state, memory, rows, max_length, rules, choose, return_scores, 
 
 
 def log_softmax(logits):
-    """Returns (N, V) float32, whatever the logits are."""
+    """Returns (..., V) float32, whatever the logits are."""
     return ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
 
 

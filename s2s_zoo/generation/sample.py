@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_zoo.generation.loop import decode
+from s2s_zoo.generation.loop import decode, log_softmax
 from s2s_zoo.generation.rules import Rules, repeat_rows
 from s2s_zoo.protocol import SearchResult
 
@@ -56,7 +56,7 @@ def sample(
         if top_k is not None or top_p is not None:
             vocabulary_size = scores.shape[-1]
             scores, ids = ops.top_k(scores, min(top_k or vocabulary_size, vocabulary_size))
-        probs = ops.softmax(scores / temperature, axis=-1)
+        probs = ops.exp(log_softmax(scores / temperature))
         if top_p is not None:
             before = ops.cumsum(probs, axis=-1) - probs
             probs = ops.where(before < top_p, probs, 0.0)
