@@ -1,6 +1,7 @@
 """A task from end to end: raw text in, text out."""
 
 import itertools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,16 +40,16 @@ class Result(NamedTuple):
     Attributes:
         text: str.
         score: float, as the search defines it, or None where it was not computed.
-        source_tokens: list of str, S units, the last being the end of the text.
-        target_tokens: list of str, T units.
+        source_tokens: sequence of str, S units, the last being the end of the text.
+        target_tokens: sequence of str, T units.
         alignment: (T, S) float32, how much each target token attended to each source token, or
             None where not asked for.
     """
 
     text: str
     score: float | None = None
-    source_tokens: list = []
-    target_tokens: list = []
+    source_tokens: Sequence = ()
+    target_tokens: Sequence = ()
     alignment: Any = None
 
 
@@ -212,7 +213,8 @@ class Pipeline:
         )
 
     def _search(self, return_scores, return_alignment, options):
-        if (prefix := options.get("forced_prefix")) is not None:
+        prefix = options.get("forced_prefix", self.generation.get("forced_prefix"))
+        if prefix is not None:
             _require_text(prefix)
             ids = self.processor.encode_target([prefix])[0][:-1]
             options = {**options, "forced_prefix": ids if len(ids) else None}
@@ -293,6 +295,10 @@ def from_pretrained(name_or_path):
 
 def _batches(order, batch_size):
     """Cuts a list of places into lists of at most `batch_size`."""
+    if batch_size < 1:
+        raise ValueError(
+            f"Pipeline expected a batch_size of at least 1. Received: batch_size={batch_size}."
+        )
     return (order[start : start + batch_size] for start in range(0, len(order), batch_size))
 
 

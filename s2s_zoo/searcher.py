@@ -11,7 +11,7 @@ from s2s_zoo.protocol import END, PAD, UNK, SearchResult
 from s2s_zoo.registry import lookup, unknown_name
 
 DEFAULTS = {"num_beams": 1, "suppress_tokens": [UNK]}
-OF_A_CALL = ("strategy", "max_length", "forced_prefix", "seed")
+OF_A_CALL = ("strategy", "max_length", "forced_prefix")
 SHORTEST_LOOP, LENGTH_STEP = 32, 8  # few shapes, so few compilations
 KEPT = 16  # compiled searches
 EAGER_LENGTH = 24  # source tokens up to which one eager search is faster than one trace
@@ -71,7 +71,7 @@ class Searcher:
         if strategy is None and "num_beams" not in options:
             strategy = defaults.get("strategy")
         if strategy is None:
-            strategy = "beam" if merged["num_beams"] > 1 else "greedy"
+            strategy = "greedy" if merged["num_beams"] == 1 else "beam"
         known = options_of(lookup(STRATEGIES, strategy, "search strategy"))
         if strategy == "greedy" and options.get("num_beams") == 1:
             options = {name: value for name, value in options.items() if name != "num_beams"}
@@ -87,9 +87,7 @@ class Searcher:
             merged.get("max_length"),
             merged.get("forced_prefix"),
         )
-        if merged.get("seed") is not None:
-            if strategy != "sample":
-                raise ValueError(_of_another_strategy("seed", strategy))
+        if strategy == "sample" and merged.get("seed") is not None:
             generator = self._generator(search, self._limit(search))
             seed = keras.random.SeedGenerator(merged["seed"])
             generator.seed_generator.state.assign(seed.state)
@@ -124,7 +122,7 @@ class Searcher:
         return SearchResult(*(None if x is None else x[: len(rows)] for x in result))
 
     def _limit(self, search):
-        return search.max_length or self.max_target_length
+        return self.max_target_length if search.max_length is None else search.max_length
 
     def _generator(self, search, max_length, eager=False):
         """The compiled search, or at first an eager one.
@@ -169,25 +167,20 @@ def pad(rows):
 
 def check_options(options, strategy=None):
     """Raises ValueError for an option that no strategy has, or not this one."""
-    tables = {name: {*options_of(search), *OF_A_CALL} for name, search in STRATEGIES.items()}
-    known = set().union(*tables.values()) - {"return_scores", "return_alignments"}
-    for option in options:
-        if option not in known:
-            raise ValueError(unknown_name(known, option, "option"))
-        if strategy is not None and option not in tables[strategy]:
-            raise ValueError(_of_another_strategy(option, strategy))
-
-
-def _of_another_strategy(option, strategy):
-    owners = [
-        name
+    tables = {
+        name: {*options_of(search), *OF_A_CALL} - {"return_scores", "return_alignments"}
         for name, search in STRATEGIES.items()
-        if option in options_of(search) or (option, name) == ("seed", "sample")
-    ]
-    return (
-        f"The option {option!r} belongs to strategy={' or '.join(map(repr, owners))}. "
-        f"Received: {option!r} with strategy={strategy!r}."
-    )
+    }
+    tables["sample"].add("seed")
+    for option in options:
+        owners = [name for name, table in tables.items() if option in table]
+        if not owners:
+            raise ValueError(unknown_name(set().union(*tables.values()), option, "option"))
+        if strategy is not None and strategy not in owners:
+            raise ValueError(
+                f"The option {option!r} belongs to strategy={' or '.join(map(repr, owners))}. "
+                f"Received: {option}={options[option]!r} with strategy={strategy!r}."
+            )
 
 
 def _power_of_two(number):

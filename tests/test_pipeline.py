@@ -193,7 +193,9 @@ def test_the_limit_of_a_text_follows_its_length(pipeline):
         ({"strategy": "greedy", "length_penalty": 1}, "'length_penalty' belongs to .*'beam'"),
         ({"strategy": "gredy"}, "Did you mean 'greedy'"),
         ({"num_beams": 2, "num_return": 3}, "num_return=3, num_beams=2"),
-        ({"num_beams": 0}, "num_beams"),
+        ({"num_beams": 0}, "num_return=1, num_beams=0"),
+        ({"max_length": 0}, "max_length of at least 1"),
+        ({"batch_size": 0}, "batch_size of at least 1"),
         ({"repetition_penalty": 0}, "repetition_penalty"),
     ],
 )
@@ -207,6 +209,10 @@ def test_defaults_come_from_the_checkpoint(pipeline, tiny_checkpoint, tmp_path, 
     (copy / "generation.json").write_text(json.dumps({"num_beams": 1, "max_length": 3}))
     other = from_pretrained(copy)
     assert other(sources) == pipeline(sources, num_beams=1, max_length=3)
+    (copy / "generation.json").write_text(json.dumps({"forced_prefix": "the", "seed": 3}))
+    other = from_pretrained(copy)
+    assert other(sources) == pipeline(sources, num_beams=1, forced_prefix="the")
+    assert other(sources, strategy="sample") == other(sources, strategy="sample", seed=3)
     (copy / "generation.json").write_text(json.dumps({"num_beem": 1}))
     with pytest.raises(CheckpointError, match="Did you mean 'num_beams'"):
         from_pretrained(copy)
