@@ -286,7 +286,7 @@ def _replace_directory(directory):
         aside.mkdir()
         yield aside
         for path in aside.iterdir():
-            with path.open("rb") as file:
+            with path.open("r+b") as file:
                 os.fsync(file.fileno())
         if directory.exists():
             directory.rename(previous)

@@ -190,7 +190,7 @@ def _load(name):
 
 @contextmanager
 def _silent_on_success():
-    """Holds back what native code writes to standard error, unless the block fails.
+    """Holds back what native code writes to standard error, unless the block raises an error.
 
     TensorFlow tells of its options while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says
     (tensorflow issue 100442).
@@ -200,7 +200,7 @@ def _silent_on_success():
         os.dup2(said.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             said.seek(0)
             os.write(kept, said.read())
             raise
