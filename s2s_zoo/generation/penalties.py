@@ -33,7 +33,7 @@ def normalise(log_probs, lengths, length_penalty=1.0, length_penalty_form="power
     form = lookup(LENGTH_PENALTIES, length_penalty_form, "length penalty form")
     if length_penalty == 0:
         return log_probs
-    return log_probs / form(ops.cast(lengths, "float32"), float(length_penalty))
+    return ops.divide(log_probs, form(ops.cast(lengths, "float32"), float(length_penalty)))
 
 
 def coverage_score(coverage, mask, coverage_penalty):

@@ -64,15 +64,18 @@ def test_exhaustive_beams_under_rules(rules):
 
 
 @pytest.mark.parametrize("penalties", PENALTIES, ids=ids(PENALTIES))
-@pytest.mark.parametrize("num_beams", [2, 3, 5])
-def test_narrow_beams_equal_the_slow_search_run_to_its_end(penalties, num_beams):
+def test_narrow_beams_equal_the_slow_search_run_to_its_end(penalties):
     # The slow search never stops early, so this also shows that stopping changes nothing.
-    for seed in range(3):
-        toy = Toy(rows=4, seed=seed)
-        result = toy.search(
-            beam_search, LENGTH, num_beams=num_beams, num_return=2, **library_names(penalties)
-        )
-        assert_same(toy, result, slow_beam, LENGTH, num_beams, penalties)
+    toy = Toy(rows=12, seed=3)
+    options = {"num_beams": 3, "num_return": 2, **library_names(penalties)}
+    assert_same(toy, toy.search(beam_search, LENGTH, **options), slow_beam, LENGTH, 3, penalties)
+
+
+@pytest.mark.parametrize("num_beams", [2, 4, 7])
+def test_beams_of_other_widths(num_beams):
+    toy = Toy(rows=12, seed=4)
+    result = toy.search(beam_search, LENGTH, num_beams=num_beams)
+    assert_same(toy, result, slow_beam, LENGTH, num_beams)
 
 
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
@@ -82,24 +85,20 @@ def test_narrow_beams_under_rules(rules):
     assert_same(toy, result, slow_beam, LENGTH, 3, **rules)
 
 
-@pytest.mark.parametrize("beta", [0.2, 1.5])
-def test_coverage_penalty(beta):
-    for alpha, seed in ((0.0, 0), (1.0, 1), (-0.5, 2)):
-        toy, penalties = Toy(rows=4, seed=seed), {"alpha": alpha, "beta": beta}
-        result = toy.search(
-            beam_search, LENGTH, num_beams=3, num_return=2, **library_names(penalties)
-        )
-        assert_same(toy, result, slow_beam, LENGTH, 3, penalties)
+@pytest.mark.parametrize(("alpha", "beta"), [(0.0, 1.5), (1.0, 0.2), (-0.5, 0.2)])
+def test_coverage_penalty(alpha, beta):
+    toy, penalties = Toy(rows=8, seed=1), {"alpha": alpha, "beta": beta}
+    options = {"num_beams": 3, "num_return": 2, **library_names(penalties)}
+    assert_same(toy, toy.search(beam_search, LENGTH, **options), slow_beam, LENGTH, 3, penalties)
 
 
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
 def test_one_beam_is_greedy_search(rules):
-    for seed in range(4):
-        toy = Toy(seed=seed)
-        beam = toy.search(beam_search, LENGTH, num_beams=1, length_penalty=0.0, **rules)
-        greedy = toy.search(greedy_search, LENGTH, **rules)
-        assert texts(beam) == texts(greedy)
-        np.testing.assert_allclose(beam.scores, greedy.scores, atol=1e-5)
+    toy = Toy(seed=5)
+    beam = toy.search(beam_search, LENGTH, num_beams=1, length_penalty=0.0, **rules)
+    greedy = toy.search(greedy_search, LENGTH, **rules)
+    assert texts(beam) == texts(greedy)
+    np.testing.assert_allclose(beam.scores, greedy.scores, atol=1e-5)
 
 
 def test_one_beam_ignores_the_length_penalty():
@@ -133,16 +132,16 @@ def test_padding_follows_end():
         assert PAD not in tokens[:end] and set(tokens[end + 1 :]) <= {PAD}
 
 
-@pytest.mark.parametrize("options", [{}, {"coverage_penalty": 0.4, "no_repeat_ngram_size": 2}])
-def test_rows_are_independent(options):
+def test_rows_are_independent():
     toy = Toy(rows=6, seed=2)
-    options = {"num_beams": 3, "num_return": 2, **options}
+    options = {"num_beams": 3, "num_return": 2, "coverage_penalty": 0.4}
+    options["no_repeat_ngram_size"] = 2
     limits = np.array([LENGTH, 2, 5, LENGTH, 3, 1])
     together = toy.search(beam_search, LENGTH, max_lengths=limits, **options)
     order = [3, 5, 0, 4, 1, 2]
     moved = toy.search(beam_search, LENGTH, rows=order, max_lengths=limits[order], **options)
     assert texts(moved) == [texts(together)[row] for row in order]
-    for row in range(toy.rows):
+    for row in (0, 2, 4):
         alone = toy.search(beam_search, LENGTH, rows=[row], max_lengths=limits[[row]], **options)
         assert texts(alone)[0] == texts(together)[row]
         np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=1e-5)
@@ -157,15 +156,14 @@ def test_a_limit_equals_a_shorter_max_length():
 
 
 def test_alignments_follow_the_beams():
-    for seed in range(3):
-        toy = Toy(seed=seed)
-        result = toy.search(beam_search, LENGTH, num_beams=4, num_return=3, return_alignments=True)
-        assert result.alignments.shape == (toy.rows, 3, LENGTH, toy.source)
-        for row, hypotheses in enumerate(texts(result)):
-            for found, tokens in zip(result.alignments[row], hypotheses, strict=True):
-                expected = np.zeros((LENGTH, toy.source))
-                expected[: len(tokens)] = toy.follow(row, tokens[:-1])[1]
-                np.testing.assert_allclose(found, expected, atol=1e-5)
+    toy = Toy(rows=6, seed=2)
+    result = toy.search(beam_search, LENGTH, num_beams=4, num_return=3, return_alignments=True)
+    assert result.alignments.shape == (toy.rows, 3, LENGTH, toy.source)
+    for row, hypotheses in enumerate(texts(result)):
+        for found, tokens in zip(result.alignments[row], hypotheses, strict=True):
+            expected = np.zeros((LENGTH, toy.source))
+            expected[: len(tokens)] = toy.follow(row, tokens[:-1])[1]
+            np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_alignments_do_not_change_the_answer():

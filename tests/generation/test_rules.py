@@ -11,7 +11,8 @@ LENGTH = 6
 
 def history(*rows):
     """Token records (N, T) as the loop keeps them: what is not written yet is END."""
-    return np.array([[*row, *[END] * (LENGTH - len(row))] for row in rows], "int32")
+    filled = [[*row, *[END] * (LENGTH - len(row))] for row in rows]
+    return ops.convert_to_tensor(np.array(filled, "int32"))
 
 
 def restrict(rules, index, tokens, vocabulary=8):
@@ -34,7 +35,7 @@ def force(rules, index, tokens):
 
 
 def test_repetition_penalty_by_hand():
-    log_probs = np.log(np.full((2, 8), 1 / 8, "float32"))
+    log_probs = ops.full((2, 8), np.log(1 / 8), dtype="float32")
     tokens = history([4, 5, 4], [6, 6, 6])
     scores = ops.convert_to_numpy(Rules(LENGTH, repetition_penalty=2.0).penalise(log_probs, tokens))
     # Once for each token the text has, however often; END is not there yet.
