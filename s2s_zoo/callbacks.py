@@ -162,7 +162,7 @@ class TrainingState(keras.callbacks.Callback):
         from safetensors.numpy import save_file
 
         values = {
-            key: np.ascontiguousarray(keras.ops.convert_to_numpy(variable))
+            key: np.array(keras.ops.convert_to_numpy(variable), order="C")
             for key, variable in self._variables(self.model).items()
         }
         meta = {
@@ -178,4 +178,4 @@ class TrainingState(keras.callbacks.Callback):
     @staticmethod
     def _variables(model):
         variables = [*model.variables, *model.optimizer.variables]
-        return {f"{i:04d}.{variable.path}": variable for i, variable in enumerate(variables)}
+        return {f"{i:04d}": variable for i, variable in enumerate(variables)}  # paths are not stable

@@ -1,9 +1,10 @@
 """Train or fine-tune a translation model. Read top to bottom; the README has the commands.
 
-    python recipes/translation/train.py --data multi30k --source en --target de --output run
+python recipes/translation/train.py --data multi30k --source en --target de --output run
 """
 
 import argparse
+import importlib.util
 import json
 import sys
 import time
@@ -37,6 +38,7 @@ def parse(argv=None):
     add("--from", dest="checkpoint", metavar="CHECKPOINT", help="fine-tune this one")
     add("--output", type=Path, required=True, help="folder for the run; best/ is the checkpoint")
     add("--resume", action="store_true", help="go on where the run in --output was cut off")
+    add("--tensorboard", action="store_true", help="write logs/ (pip install 's2s-zoo[train]')")
     add("--precision", choices=("float32", "mixed_float16", "mixed_bfloat16"))
     add("--jit", action="store_true", help="compile with XLA (on a GPU; a JAX model always is)")
     add("--epochs", type=int)
@@ -163,16 +165,18 @@ def main(argv=None):
             initial_epoch=done,
             epochs=training["epochs"],
             verbose=1 if sys.stderr.isatty() else 2,
-            callbacks=[metrics, *tensorboard(args.output / "logs"), state],
+            callbacks=[metrics, *extra_callbacks(args), state],
         )
     report(metrics, (time.perf_counter() - start) / 60, args.output)
 
 
-def tensorboard(directory):
-    """TensorBoard's callback where TensorFlow, which writes its files, is the backend."""
-    if keras.backend.backend() != "tensorflow":
+def extra_callbacks(args):
+    """TensorBoard, where it is asked for."""
+    if not args.tensorboard:
         return []
-    return [keras.callbacks.TensorBoard(directory)]
+    if importlib.util.find_spec("tensorboard") is None:
+        raise DataError("--tensorboard needs the package: pip install 's2s-zoo[train]'")
+    return [keras.callbacks.TensorBoard(args.output / "logs")]
 
 
 def report(metrics, minutes, output):

@@ -1,0 +1,126 @@
+"""The recipes as a user runs them, on a few lines of data and a tiny model."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import s2s_zoo
+from s2s_zoo.errors import DataError, S2SZooError
+from tests.conftest import SENTENCES
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+
+
+def recipe(task):
+    spec = importlib.util.spec_from_file_location(f"{task}_train", RECIPES / task / "train.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(autouse=True)
+def float32_afterwards():
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    """Command line of the translation recipe with its own config made small."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for split, pairs in (("train", SENTENCES * 12), ("val", SENTENCES)):
+        # One length, so one shape: tracing a step takes longer than training here.
+        pairs = [pair for pair in pairs if len(pair[0].split()) in (4, 5)]
+        for language, column in (("de", 0), ("en", 1)):
+            lines = "".join(pair[column] + "\n" for pair in pairs)
+            (data / f"{split}.{language}").write_text(lines, encoding="utf-8")
+    config = json.loads((RECIPES / "translation" / "config.json").read_text(encoding="utf-8"))
+    config["tokenizer"]["vocabulary_size"] = 40
+    config["model"]["encoder"].update(embedding_dim=8, units=4)
+    config["model"]["decoder"].update(embedding_dim=8, units=8)
+    config["training"].update(epochs=3, batch_tokens=64, warmup_steps=2, precision="float32")
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return [
+        *("--data", str(data), "--source", "de", "--target", "en", "--config", str(path)),
+    ]
+
+
+def test_translation_trains_a_checkpoint_that_loads(arguments, tmp_path, capsys):
+    output = tmp_path / "run"
+    recipe("translation").main([*arguments, "--output", str(output), "--tensorboard"])
+    printed = capsys.readouterr().out
+    assert list((output / "logs").rglob("*tfevents*"))
+    assert "BLEU" in printed and "nrefs:1" in printed
+    pipeline = s2s_zoo.from_pretrained(output / "best")
+    assert pipeline.languages == ["de", "en"]
+    assert isinstance(pipeline(SENTENCES[0][0]), str)
+
+
+class Killed(Exception):
+    """Stands for a kill: raised in the middle of an epoch."""
+
+
+def test_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
+    arguments, tmp_path, monkeypatch
+):
+    train = recipe("translation")
+    train.main([*arguments, "--output", str(tmp_path / "whole")])
+
+    class Killer(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.model.optimizer.iterations >= self.at:
+                raise Killed
+
+    killer = Killer()
+    killer.at = 15
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "extra_callbacks", lambda args: [killer])
+        with pytest.raises(Killed):
+            train.main([*arguments, "--output", str(tmp_path / "cut")])
+    train.main([*arguments, "--output", str(tmp_path / "cut"), "--resume"])
+    whole, cut = (load_file(tmp_path / run / "state.safetensors") for run in ("whole", "cut"))
+    assert whole.keys() == cut.keys()
+    for name in whole:
+        np.testing.assert_array_equal(whole[name], cut[name], err_msg=name)
+
+
+def test_a_finished_output_is_not_trained_over(arguments, tmp_path):
+    train = recipe("translation")
+    run = [*arguments, "--output", str(tmp_path / "run"), "--epochs", "1"]
+    train.main(run)
+    with pytest.raises(DataError, match="--resume"):
+        train.main(run)
+
+
+def test_fine_tuning_starts_from_a_checkpoint(arguments, tmp_path, tiny_pipeline):
+    tiny_pipeline.save(tmp_path / "old")
+    output = tmp_path / "new"
+    recipe("translation").main(
+        [*arguments, "--output", str(output), "--from", str(tmp_path / "old"), "--epochs", "1"]
+    )
+    tuned = s2s_zoo.from_pretrained(output / "best")
+    assert tuned.model.get_config() == tiny_pipeline.model.get_config()
+    moved = [
+        np.abs(keras.ops.convert_to_numpy(new) - keras.ops.convert_to_numpy(old)).max()
+        for new, old in zip(tuned.model.weights, tiny_pipeline.model.weights, strict=True)
+    ]
+    assert 0 < max(moved) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--source", "cs"], "neither train.cs and train.en"),
+        (["--data", "nowhere"], "Name the folder"),
+    ],
+)
+def test_missing_data_is_one_clear_line(arguments, tmp_path, change, message):
+    with pytest.raises(S2SZooError, match=message):
+        recipe("translation").main([*arguments, *change, "--output", str(tmp_path / "run")])
