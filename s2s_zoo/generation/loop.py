@@ -99,7 +99,8 @@ def alignment(state):
 
 def write(record, index, values):
     """Sets record[:, index] (N, T, ...) to values (N, ...)."""
-    positions = np.arange(record.shape[1]).reshape(-1, *[1] * (len(record.shape) - 2))
+    positions = np.arange(record.shape[1], dtype="int32")
+    positions = positions.reshape(-1, *[1] * (len(record.shape) - 2))
     values = ops.expand_dims(ops.cast(values, record.dtype), 1)
     return ops.where(ops.equal(positions, index), values, record)
 

@@ -125,7 +125,7 @@ class Rules:
         context, length = self.no_repeat_ngram_size - 1, history.shape[1]
         if length <= context:
             return scores
-        repeats = ops.less(np.arange(context, length), index)
+        repeats = ops.less(np.arange(context, length, dtype="int32"), index)
         for i in range(context):
             recent = ops.take(history, ops.maximum(index - context + i, 0), axis=1)
             earlier = history[:, i : length - context + i]

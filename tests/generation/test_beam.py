@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from s2s_zoo.generation import beam_search, greedy_search
-from s2s_zoo.protocol import END, PAD
+from s2s_zoo.protocol import END, PAD, START
 from tests.generation.toy import (
     PENALTIES,
     RULES,
@@ -107,22 +107,46 @@ def test_one_beam_ignores_the_length_penalty():
     assert texts(beam) == texts(toy.search(greedy_search, LENGTH))
 
 
-def test_a_finished_hypothesis_is_never_extended():
-    """P("a END") = 0.54 and P("b b b ...") = 0.40 from one first step: the answer is "a"."""
-    a, b, length = 4, 5, 6
-    after = np.full((6, 6), 1e-9, "float32")
-    after[1, [a, b]] = 0.6, 0.4
-    after[a, [END, b]] = 0.9, 0.1
-    after[b, b] = 1.0
+def chain(probs):
+    """A step whose next token depends on the last one only, by a table (V, V)."""
 
     def step(tokens, index, state, memory):
-        return ops.log(ops.take(after, tokens, axis=0)), state
+        return ops.log(ops.take(np.array(probs, "float32"), tokens, axis=0)), state
 
-    state = {"count": ops.zeros((1, 1))}
+    return step, {"count": ops.zeros((1, 1))}, {}, 1
+
+
+def test_a_finished_hypothesis_is_never_extended():
+    """P("a END") = 0.54 and P("b b b ...") = 0.40 from one first step: the answer is "a"."""
+    a, b = 4, 5
+    probs = np.full((6, 6), 1e-9)
+    probs[START, [a, b]] = 0.6, 0.4
+    probs[a, [END, b]] = 0.9, 0.1
+    probs[b, b] = 1.0
     for alpha, log_prob in ((0.0, np.log(0.54)), (0.2, np.log(0.54) / 2**0.2)):
-        result = beam_search(step, state, {}, 1, length, num_beams=2, length_penalty=alpha)
+        result = beam_search(*chain(probs), 6, num_beams=2, length_penalty=alpha)
         assert texts(result) == [[[a, END]]]
         np.testing.assert_allclose(float(result.scores[0, 0]), log_prob, atol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["power", "gnmt"])
+def test_a_negative_length_penalty_does_not_stop_too_soon(form):
+    """log P("END") = log 0.3; "a END" has log 0.7, which is better even as a longer text."""
+    probs = np.full((6, 6), 1e-9)
+    probs[START, [END, 4]] = 0.3, 0.7
+    probs[4, END] = 1.0
+    options = {"length_penalty": -1.0, "length_penalty_form": form}
+    result = beam_search(*chain(probs), 60, num_beams=2, **options)
+    assert texts(result) == [[[4, END]]]
+
+
+def test_an_end_outside_the_best_beams_is_dropped():
+    """Of "a", "b" and END with 0.5, 0.3 and 0.2 two beams keep the first two."""
+    probs = np.full((6, 6), 1e-9)
+    probs[START, [4, 5, END]] = 0.5, 0.3, 0.2
+    probs[4, 4] = probs[5, 5] = 1.0
+    result = beam_search(*chain(probs), 3, num_beams=2, num_return=2, length_penalty=0.0)
+    assert texts(result) == [[[4, 4, END], [5, 5, END]]]
 
 
 def test_padding_follows_end():

@@ -4,8 +4,9 @@ import pytest
 from keras import ops
 
 from s2s_zoo.generation import STRATEGIES, Generator
+from s2s_zoo.losses import SmoothedCrossEntropy
 from s2s_zoo.model import Seq2Seq
-from s2s_zoo.protocol import END, PAD, EncoderOutput
+from s2s_zoo.protocol import END, PAD, START, EncoderOutput
 from tests.generation.toy import RULES, Toy, texts
 
 LENGTH = 6
@@ -184,6 +185,20 @@ def test_follows_the_training_of_the_model_and_leaves_its_weights_alone(tmp_path
     bias[7] = 100
     model.decoder.output_bias.assign(bias)
     assert texts(generator.generate(SOURCE)) == [[[7] * (LENGTH - 1) + [END]]] * 3
+
+
+def test_generates_between_the_epochs_of_fit():
+    model, found = small_model(), []
+    generator = Generator(model, "greedy", LENGTH)
+    model.compile(optimizer=keras.optimizers.Adam(0.1), loss=SmoothedCrossEntropy())
+    inputs = {"source": SOURCE, "target": np.array([[START, 7, 8, 9]] * 3, "int32")}
+    labels = np.array([[7, 8, 9, END]] * 3, "int32")
+    callback = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: found.append(texts(generator.generate(SOURCE)))
+    )
+    model.fit(inputs, labels, epochs=15, callbacks=[callback], verbose=0)
+    assert found[-1] == [[[7, 8, 9, END]]] * 3
+    assert found[0] != found[-1]
 
 
 @pytest.mark.parametrize(
