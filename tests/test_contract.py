@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 from keras import ops
 
+from s2s_zoo.generation import Generator, Scorer, normalise
 from s2s_zoo.losses import SmoothedCrossEntropy
 from s2s_zoo.model import Seq2Seq
 from s2s_zoo.protocol import END, PAD, START
-from tests.variants import VOCABULARY, build, combinations
+from tests.variants import VOCABULARY, build, combinations, covering
 
 COMBINATIONS = list(combinations())
+if keras.backend.backend() != "tensorflow":
+    # Every variant once: JAX compiles each of the hundreds of loops anew.
+    COMBINATIONS = covering(COMBINATIONS)
 SOURCE = np.array([[4, 5, 6, 7, END], [8, 9, END, PAD, PAD], [10, END, PAD, PAD, PAD]], "int32")
 LABELS = np.array([[7, 6, 5, END], [9, 8, END, PAD], [4, END, PAD, PAD]], "int32")
 TARGET = np.array([[START, 7, 6, 5], [START, 9, 8, PAD], [START, 4, PAD, PAD]], "int32")
@@ -106,3 +110,49 @@ def test_fit_moves_every_weight_and_the_loss_falls(model):
 
 def test_logits_cover_the_vocabulary(model):
     assert logits_of(model).shape == (*TARGET.shape, VOCABULARY)
+
+
+@pytest.fixture
+def generators(model):
+    """Greedy search, a beam of one and a wide beam over the model."""
+    return {
+        "greedy": Generator(model, "greedy", max_length=6),
+        "one": Generator(model, "beam", max_length=6, num_beams=1, length_penalty=0.0),
+        "wide": Generator(
+            model, "beam", max_length=6, num_beams=3, num_return=3, length_penalty=1.0
+        ),
+    }
+
+
+def test_a_beam_of_one_is_greedy_search(generators):
+    greedy, one = (generators[name].generate(SOURCE) for name in ("greedy", "one"))
+    np.testing.assert_array_equal(one.tokens, greedy.tokens)
+    np.testing.assert_allclose(one.scores, greedy.scores, atol=1e-4)
+
+
+def test_hypotheses_end_once_and_score_what_the_model_gives_their_text(model, generators):
+    found = generators["wide"].generate(SOURCE)
+    scorer = Scorer(model)
+    for k in range(3):
+        tokens = np.asarray(found.tokens[:, k])
+        ends = (tokens == END).sum(axis=1)
+        after = np.cumsum(tokens == END, axis=1) - (tokens == END)
+        assert (ends == 1).all() and (tokens[after > 0] == PAD).all()
+        log_probs, lengths = scorer.score(SOURCE, tokens)
+        np.testing.assert_allclose(
+            found.scores[:, k], normalise(log_probs, lengths, 1.0, "power"), atol=1e-4
+        )
+
+
+def test_compiled_search_equals_eager_and_rows_do_not_depend_on_their_neighbours(model, generators):
+    found = generators["wide"].generate(SOURCE)
+    eager = Generator(
+        model, "beam", max_length=6, num_beams=3, num_return=3, run_eagerly=True
+    ).generate(SOURCE)
+    np.testing.assert_array_equal(eager.tokens, found.tokens)
+    np.testing.assert_allclose(eager.scores, found.scores, atol=1e-5)
+    order = [2, 0, 1]
+    turned = generators["wide"].generate(SOURCE[order])
+    np.testing.assert_array_equal(turned.tokens, np.asarray(found.tokens)[order])
+    alone = generators["wide"].generate(SOURCE[1:2, :3])
+    np.testing.assert_array_equal(alone.tokens[0], found.tokens[1])
