@@ -1,0 +1,157 @@
+"""This project's side: one turn of work for every line of standard input, see `measure.Side`."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import s2s_zoo
+from s2s_zoo.data import SentencePieceTokenizer, TextProcessor, read_lines, read_pairs
+from s2s_zoo.losses import SmoothedCrossEntropy
+from s2s_zoo.pipeline import LONGEST_TARGET
+from s2s_zoo.protocol import END, PAD, UNK
+from s2s_zoo.searcher import pad
+
+CONFIG = Path(__file__).resolve().parent.parent / "recipes" / "translation" / "config.json"
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+SEARCHES = {"greedy": {"num_beams": 1}, "beam": {"num_beams": 5, "length_penalty": 1.0}}
+
+
+def parse(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("work", choices=("train", "decode"))
+    add("--data", type=Path, required=True)
+    add("--source", required=True)
+    add("--target", required=True)
+    add("--precision", choices=POLICIES, required=True)
+    add("--config", type=Path, default=CONFIG, help="train: the model and its training")
+    add("--tokenizer", type=Path, help="train: a SentencePiece model")
+    add("--steps", type=int, help="train: timed steps of one turn")
+    add("--checkpoint", type=Path, help="decode: a checkpoint directory")
+    return parser.parse_args(argv)
+
+
+class Clock(keras.callbacks.Callback):
+    """The time at the end of every step."""
+
+    def on_train_begin(self, logs=None):
+        self.times = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.times.append(time.perf_counter())
+
+
+def trainer(args):
+    """Returns the model and the work of one turn: the same steps of `fit` each time.
+
+    A step lasts from the end of the one before to its own, so it includes its batch and whatever
+    `fit` does around it. The first turn compiles a step for each shape of batch.
+    """
+    config = json.loads(args.config.read_text(encoding="utf-8"))
+    training = config["training"]
+    tokenizer = SentencePieceTokenizer.load(args.tokenizer)
+    for part in ("encoder", "decoder"):
+        config["model"][part]["vocabulary_size"] = tokenizer.vocabulary_size
+    model = s2s_zoo.Seq2Seq.from_config(config["model"])
+    processor = TextProcessor(tokenizer, tokenizer, **config["processor"])
+    pipeline = s2s_zoo.Pipeline("translation", model, processor)
+    model.compile(
+        optimizer=keras.optimizers.Adam(
+            training["learning_rate"], global_clipnorm=training["clipnorm"]
+        ),
+        loss=SmoothedCrossEntropy(training["label_smoothing"]),
+        jit_compile=False,
+    )
+    pairs = read_pairs(tuple(args.data / f"train.{x}" for x in (args.source, args.target)))
+    batches = pipeline.batches(pairs, batch_tokens=training["batch_tokens"], seed=1)
+    if args.steps + 4 > len(batches):
+        sys.exit(f"--steps {args.steps} is too many: {len(batches)} batches in an epoch.")
+    batches = batches.take(args.steps + 1)  # the first has no step before it
+    tokens = [int(np.sum(weights)) for _, _, weights in batches][1:]
+
+    def work():
+        clock = Clock()
+        model.fit(batches, verbose=0, callbacks=[clock])
+        return {"tokens": tokens, "seconds": np.diff(clock.times).tolist()}
+
+    return model, work
+
+
+def decoder(args):
+    """Returns the model and the work of one turn: to translate sentences of the test set."""
+    pipeline = s2s_zoo.from_pretrained(args.checkpoint)
+    longest = pipeline.processor.max_target_length
+    lines = list(read_lines(args.data / f"test_2016_flickr.{args.source}"))
+    generators = {}
+
+    def through_pipeline(texts, search, batch_size):
+        """Text to text. A batch of one is a call for each sentence."""
+        options = {**SEARCHES[search], "progress": False}
+        start = time.perf_counter()
+        if batch_size == 1:
+            answers = [pipeline(text, **options) for text in texts]
+        else:
+            answers = pipeline(texts, batch_size=batch_size, **options)
+        return {"seconds": time.perf_counter() - start, "tokens": None, "texts": answers}
+
+    def through_search(texts, search, batch_size, jit):
+        """Ids to ids: SentencePiece is outside the time, as it is in the peer's."""
+        if (search, jit) not in generators:
+            options = {**SEARCHES[search], "suppress_tokens": (UNK,)}
+            if search == "greedy":
+                del options["num_beams"]
+            generators[search, jit] = s2s_zoo.Generator(
+                pipeline.model, search, longest, jit_compile=jit, **options
+            )
+        rows = pipeline.processor.encode_source(texts)
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+        found = [None] * len(rows)
+        start = time.perf_counter()
+        for first in range(0, len(rows), batch_size):
+            batch = order[first : first + batch_size]
+            source = pad([rows[i] for i in batch])
+            lengths = np.argmax(source == END, axis=1) + 1
+            limits = np.minimum(LONGEST_TARGET["translation"](lengths), longest)
+            limits[len(batch) :] = 1  # rows that fill the batch
+            tokens = generators[search, jit].generate(source, limits).tokens
+            for row, i in enumerate(batch):
+                found[i] = tokens[row, 0]
+        seconds = time.perf_counter() - start
+        return {
+            "seconds": seconds,
+            "tokens": sum(int(np.sum(row != PAD)) for row in found),
+            "texts": [pipeline.processor.decode(row) for row in found],
+        }
+
+    def work(sentences, search, batch_size, through):
+        texts = lines[:sentences]
+        if through == "pipeline":
+            return through_pipeline(texts, search, batch_size)
+        return through_search(texts, search, batch_size, jit=through == "search, XLA")
+
+    return pipeline.model, work
+
+
+def main():
+    args = parse()
+    keras.config.set_dtype_policy(POLICIES[args.precision])
+    keras.utils.set_random_seed(1)
+    model, work = {"train": trainer, "decode": decoder}[args.work](args)
+    versions = {"s2s-zoo": s2s_zoo.__version__, "keras": keras.__version__}
+    facts = {
+        "versions": {**versions, "tensorflow": tf.__version__, "numpy": np.__version__},
+        "parameters": model.count_params(),
+    }
+    print(json.dumps(facts), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(work(**json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
