@@ -207,7 +207,7 @@ class Pipeline:
         from s2s_zoo.losses import SmoothedCrossEntropy
 
         self.model.compile(
-            optimizer=keras.optimizers.Adam(clipnorm=1.0),
+            optimizer=keras.optimizers.Adam(global_clipnorm=1.0),
             loss=SmoothedCrossEntropy(label_smoothing=0.1),
             jit_compile=keras.backend.backend() == "jax",
         )
