@@ -1,0 +1,32 @@
+import pytest
+
+from s2s_zoo.metrics import corpus_score
+
+
+def test_bleu_of_a_known_pair():
+    # 4 of 5, 3 of 4, 2 of 3, 1 of 2 n-grams; same length: (4/5 3/4 2/3 1/2)^(1/4) = .6687.
+    score = corpus_score("bleu", ["the cat sat on mats"], ["the cat sat on rugs"])
+    assert score.value == pytest.approx(66.87, abs=0.01)
+    assert score.signature.startswith("nrefs:1|case:mixed|eff:no|tok:13a")
+
+
+def test_case_counts_unless_it_should_not():
+    texts = ["The Cat sat on the mat"], ["the cat sat on the mat"]
+    assert corpus_score("bleu", *texts).value < 60
+    lowered = corpus_score("bleu", *texts, lowercase=True)
+    assert lowered.value == pytest.approx(100)
+    assert "case:lc" in lowered.signature
+
+
+def test_chrf_of_equal_and_of_disjoint_texts():
+    assert corpus_score("chrf", ["abc"], ["abc"]).value == pytest.approx(100)
+    assert corpus_score("chrf", ["abc"], ["xyz"]).value == 0
+
+
+def test_errors_name_the_metric_and_the_counts():
+    with pytest.raises(ValueError, match="Did you mean 'bleu'"):
+        corpus_score("blue", ["a"], ["a"])
+    with pytest.raises(ValueError, match="2 hypotheses, 1 references"):
+        corpus_score("bleu", ["a", "b"], ["a"])
+    with pytest.raises(ValueError, match="at least one"):
+        corpus_score("bleu", [], [])
