@@ -47,7 +47,9 @@ def train_peer(args):
     saving = ("--epochs", args.peer_epochs, "--checkpoint", args.peer_checkpoint)
     command = measure.peer(args, "fit", *options, *saving)
     environment = measure.environment(args.threads)
-    subprocess.run(list(map(str, command)), env=environment, stdout=sys.stderr, check=True)
+    done = subprocess.run(list(map(str, command)), env=environment, stdout=sys.stderr)
+    if done.returncode:
+        sys.exit(f"The peer could not be trained: exit code {done.returncode}.")
 
 
 def commands(args):
@@ -100,8 +102,8 @@ def show_task(title, count, answers, references):
             ]
         )
     header = ["side", "precision", "through", "sentences/s", "ms a sentence", "tokens/s"]
-    print(f"### {title}, {count} sentences\n")
-    print(measure.table([*header, "tokens a sentence", "BLEU"], rows), end="\n\n")
+    measure.show(f"### {title}, {count} sentences")
+    measure.show(measure.table([*header, "tokens a sentence", "BLEU"], rows))
     other, peers = measure.best(speed, "peer")
     ratios = {}
     for through in (("pipeline",), ("search", "search, XLA")):
@@ -109,7 +111,7 @@ def show_task(title, count, answers, references):
         name, mine = measure.best(part, "ours")
         what = f"sentences/s, ours through {name[2]} in {name[1]} over peer in {other[1]}"
         ratios[what] = measure.ratio(mine, peers)
-        print(measure.ratio_text(what, ratios[what]) + "\n")
+        measure.show(measure.ratio_text(what, ratios[what]))
     return {
         "sentences": count,
         "sentences_per_second": measure.named(speed),
@@ -146,11 +148,11 @@ def cold_start(args):
         args.repeats,
     )
     figures = {name: measure.Figure(tuple(seconds)) for name, seconds in answers.items()}
-    print("### Cold start, a fresh process whose files are in the page cache\n")
     rows = [[*name, figure.text(2)] for name, figure in figures.items()]
-    print(measure.table(["process", "seconds"], rows), end="\n\n")
     ratio = measure.ratio(*figures.values())
-    print(measure.ratio_text("seconds, translating over importing", ratio))
+    measure.show("### Cold start, a fresh process whose files are in the page cache")
+    measure.show(measure.table(["process", "seconds"], rows))
+    measure.show(measure.ratio_text("seconds, translating over importing", ratio))
     return {"seconds": measure.named(figures), "ratio": ratio}
 
 
@@ -163,7 +165,7 @@ def main(argv=None):
         train_peer(args)
     sides = measure.start(commands(args), args.threads)
     facts = {name: side.facts for name, side in sides.items()}
-    print(measure.heading(machine, facts.values()), end="\n\n")
+    measure.show(measure.heading(machine, facts.values()))
     tasks = {}
     for title, task in TASKS.items():
         count = min(args.single if task["batch_size"] == 1 else args.sentences, len(references))

@@ -54,7 +54,8 @@ class Side:
 
     def close(self):
         """Ends the process, which ends by itself when nothing more is to be read."""
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
         self.said.close()
@@ -63,10 +64,11 @@ class Side:
         for line in self.process.stdout:
             if line.startswith("{"):
                 return json.loads(line)
-        code = self.process.wait()
+        self.process.wait()
         self.said.seek(0)
         say(self.said.read().decode("utf-8", "replace"))
-        sys.exit(f"{' '.join(self.command)}\nended with exit code {code}")
+        self.close()
+        sys.exit(f"{' '.join(self.command)}\nended with exit code {self.process.returncode}")
 
 
 class Figure(NamedTuple):
@@ -229,6 +231,11 @@ def named(values):
         ", ".join(name): list(value.values) if isinstance(value, Figure) else value
         for name, value in values.items()
     }
+
+
+def show(*lines):
+    """Prints a part of the report, at once: a run takes long."""
+    print(*lines, sep="\n", end="\n\n", flush=True)
 
 
 def say(text):

@@ -4,7 +4,6 @@ import json
 import statistics
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import measure
@@ -76,14 +75,14 @@ def report(args, machine, sides, answers):
         for name, side in sides.items()
     ]
     header = ["side", "precision", "target tokens/s", "of the median step", "tokens a step"]
-    print(measure.heading(machine, [side.facts for side in sides.values()]), end="\n\n")
-    print(measure.table([*header, "parameters"], rows), end="\n\n")
+    measure.show(measure.heading(machine, [side.facts for side in sides.values()]))
+    measure.show(measure.table([*header, "parameters"], rows))
     ratios = {}
     for what, found in (("target tokens/s", whole), ("of the median step", step)):
         (name, mine), (other, peers) = measure.best(found, "ours"), measure.best(found, "peer")
         title = f"{what}, ours in {name[1]} over peer in {other[1]}"
         ratios[title] = measure.ratio(mine, peers)
-        print(measure.ratio_text(title, ratios[title]) + "\n")
+        measure.show(measure.ratio_text(title, ratios[title]))
     result = {
         "benchmark": "train",
         "machine": machine,
@@ -104,7 +103,7 @@ def main(argv=None):
         measure.say("learning the vocabulary")
         train_tokenizer(args, tokenizer)
         sides = measure.start(commands(args, tokenizer), args.threads)
-        jobs = {name: partial(side.ask) for name, side in sides.items()}
+        jobs = {name: side.ask for name, side in sides.items()}
         answers = measure.take_turns(jobs, args.repeats)
         for side in sides.values():
             side.close()
