@@ -82,6 +82,7 @@ def _parser():
     command.add_argument("--data", required=True, metavar="FILE.tsv", help="source TAB target")
     command.add_argument("--swap", action="store_true", help="the columns are target TAB source")
     command.add_argument("--num-beams", type=_positive, metavar="K", help="default: the model's")
+    command.add_argument("--lowercase", action="store_true", help="score without case")
     command.add_argument("--json", action="store_true")
     return parser
 
@@ -171,7 +172,10 @@ def _evaluate(arguments):
         "sentences": len(sources),
         "num_beams": num_beams,
         "sentences_per_second": round(len(sources) / seconds, 2),
-        "metrics": [corpus_score(name, hypotheses, references)._asdict() for name in METRICS],
+        "metrics": [
+            corpus_score(name, hypotheses, references, arguments.lowercase)._asdict()
+            for name in METRICS
+        ],
     }
     if arguments.json:
         print(json.dumps(report, indent=2, ensure_ascii=False))

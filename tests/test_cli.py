@@ -223,6 +223,8 @@ def test_evaluate(tiny_checkpoint, tmp_path, capsys, tiny_pipeline, sentences, s
     assert report["sentences_per_second"] > 0
     assert main(["evaluate", *options[:-1], "--num-beams", "1"]) == 0
     assert "nrefs:1|case:mixed" in capsys.readouterr().out
+    assert main(["evaluate", *options[:-1], "--lowercase"]) == 0
+    assert "nrefs:1|case:lc" in capsys.readouterr().out
 
 
 def test_long_text_is_cut_with_a_warning(tiny_checkpoint, capsys):
