@@ -178,4 +178,6 @@ class TrainingState(keras.callbacks.Callback):
     @staticmethod
     def _variables(model):
         variables = [*model.variables, *model.optimizer.variables]
-        return {f"{i:04d}": variable for i, variable in enumerate(variables)}  # paths are not stable
+        return {
+            f"{i:04d}": variable for i, variable in enumerate(variables)
+        }  # paths are not stable
