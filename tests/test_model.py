@@ -93,3 +93,28 @@ def test_layers_can_be_assembled_without_a_config():
         "scaled": False,
         "units": None,
     }
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("decoder", ["lstm", "previous-feeding-summary"])
+def test_mixed_precision_keeps_float32_weights_and_learns(policy, decoder):
+    parts = config("bilstm", "luong-general", decoder)
+    inputs, labels, weights = batch(4, 5, 5)
+    plain = Seq2Seq.from_config(parts)
+    keras.config.set_dtype_policy(policy)
+    try:
+        mixed = Seq2Seq.from_config(parts)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    mixed.set_weights(plain.get_weights())
+    logits = mixed(inputs)
+    assert keras.backend.standardize_dtype(logits.dtype) == policy.removeprefix("mixed_")
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(keras.ops.cast(logits, "float32")),
+        keras.ops.convert_to_numpy(plain(inputs)),
+        atol=0.03,
+    )
+    mixed.compile(keras.optimizers.Adam(0.01), SmoothedCrossEntropy(), jit_compile=False)
+    losses = mixed.fit(inputs, labels, sample_weight=weights, epochs=4, verbose=0).history["loss"]
+    assert np.isfinite(losses).all() and losses[-1] < losses[0]
+    assert {w.dtype for w in mixed.trainable_weights} == {"float32"}
