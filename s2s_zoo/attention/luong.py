@@ -92,7 +92,7 @@ class LuongAttention(keras.layers.Layer):
     def project(self, memory):
         """Returns the keys (B, S, A) of a memory (B, S, D), needed once per source."""
         keys = memory if self.score == "dot" else self.key_projection(memory)
-        return keys * ops.cast(self.gain, keys.dtype) if self.scaled else keys
+        return ops.multiply(keys, ops.cast(self.gain, keys.dtype)) if self.scaled else keys
 
     def call(self, query, keys, values, mask=None):
         if self.score == "concat":
