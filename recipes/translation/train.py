@@ -149,7 +149,7 @@ def main(argv=None):
     model.compile(
         optimizer=optimizer(training, steps),
         loss=SmoothedCrossEntropy(training["label_smoothing"]),
-        jit_compile=True if args.jit or keras.backend.backend() == "jax" else False,
+        jit_compile=args.jit or keras.backend.backend() == "jax",
     )
     done = state.restore(model)
     batches = pipeline.batches(pairs, start_epoch=done, **options)
