@@ -99,8 +99,12 @@ def save_checkpoint(
         ) from error
 
 
-def load_checkpoint(directory):
+def load_checkpoint(directory, dtype=None):
     """Reads, verifies and rebuilds what `save_checkpoint` wrote.
+
+    Args:
+        directory: str or path.
+        dtype: str, the Keras dtype policy of the model; None for the global one.
 
     Raises:
         CheckpointError: if a file is missing, altered or does not fit the others; the message
@@ -114,7 +118,8 @@ def load_checkpoint(directory):
     from s2s_zoo.model import Seq2Seq
 
     try:
-        model = Seq2Seq.from_config(config["model"])
+        with _dtype_policy(dtype):
+            model = Seq2Seq.from_config(config["model"])
         processor = TextProcessor.load(directory)
     except S2SZooError:
         raise
@@ -259,7 +264,20 @@ def _assign(model, path):
     for name, weight in weights.items():
         tensor = tensors[name]
         values = np.frombuffer(tensor["data"], kinds[tensor["dtype"]]).reshape(tensor["shape"])
-        weight.assign(values.astype("float32"))
+        weight.assign(values.astype(weight.dtype))
+
+
+@contextmanager
+def _dtype_policy(dtype):
+    """The Keras dtype policy of what is built in the block; None changes nothing."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(before if dtype is None else dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _siblings(directory):

@@ -273,18 +273,21 @@ class Pipeline:
         )
 
 
-def from_pretrained(name_or_path):
+def from_pretrained(name_or_path, dtype=None):
     """Loads a pipeline, ready to call and compiled for `fit`.
 
     Args:
         name_or_path: a name of `list_checkpoints()`, or a directory that `save` wrote.
+        dtype: str, the dtype policy of the model: "float32"; "bfloat16", the fastest to call
+            where the machine has bfloat16 products, too coarse to train; "mixed_bfloat16" or
+            "mixed_float16" to train. None takes `keras.config.dtype_policy()`.
 
     Raises:
         CheckpointError: if there is no such checkpoint, or it is incomplete, altered or does not
             fit together.
     """
     directory = resolve(name_or_path)
-    checkpoint = load_checkpoint(directory)
+    checkpoint = load_checkpoint(directory, dtype)
     try:
         pipeline = Pipeline(*checkpoint)
     except ValueError as error:
