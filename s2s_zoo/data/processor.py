@@ -43,23 +43,25 @@ class TextProcessor:
         self.max_source_length = max_source_length
         self.max_target_length = max_target_length
 
-    def encode_source(self, texts, truncate=True):
+    def encode_source(self, texts, truncate=True, sampling=None):
         """Turns sources into ids.
 
         Args:
             texts: list of str, any.
             truncate: bool, cut a long text at `max_source_length`, with a warning.
+            sampling: (alpha, seed) of the tokenizer's `sample`, to draw a segmentation; None
+                gives the usual one.
 
         Returns:
             list of int32 arrays, each ending in END.
         """
         limit = self.max_source_length if truncate else None
-        return _encode(self.source_tokenizer, texts, limit, "source")
+        return _encode(self.source_tokenizer, texts, limit, "source", sampling)
 
-    def encode_target(self, texts, truncate=True):
+    def encode_target(self, texts, truncate=True, sampling=None):
         """Turns targets into ids, as `encode_source` does."""
         limit = self.max_target_length if truncate else None
-        return _encode(self.target_tokenizer, texts, limit, "target")
+        return _encode(self.target_tokenizer, texts, limit, "target", sampling)
 
     def pad(self, rows, length=None):
         """Returns rows of ids as one int32 array (B, length), or (B, longest row)."""
@@ -139,10 +141,10 @@ class TextProcessor:
             raise CheckpointError(f"{path}: {error}") from error
 
 
-def _encode(tokenizer, texts, limit, side):
+def _encode(tokenizer, texts, limit, side, sampling):
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"encode_{side} expected a list of str. Received: {texts!r:.80}.")
-    rows = tokenizer.encode(texts)
+    rows = tokenizer.encode(texts) if sampling is None else tokenizer.sample(texts, *sampling)
     if limit is not None:
         long = [index for index, row in enumerate(rows) if len(row) >= limit]
         for index in long:

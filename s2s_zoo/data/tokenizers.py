@@ -116,6 +116,25 @@ class SentencePieceTokenizer:
         encodable = [text.encode("utf-8", "replace") for text in texts]
         return self._processor.encode(encodable)
 
+    def sample(self, texts, alpha, seed):
+        """Draws one of the possible segmentations of each text (Kudo 2018, 1804.10959, section 3).
+
+        Args:
+            texts: list of str.
+            alpha: float > 0, the exponent of the segmentation probabilities: the smaller, the
+                more and the shorter the units. Of a BPE model, the dropout of merges.
+            seed: int below 2^32; the same arguments give the same ids.
+
+        Returns:
+            list of ids of each text, without START or END.
+        """
+        sentencepiece.set_random_generator_seed(seed)
+        encodable = [text.encode("utf-8", "replace") for text in texts]
+        # Each thread has a random generator of its own, so their number is part of the seed.
+        return self._processor.encode(
+            encodable, enable_sampling=True, alpha=alpha, nbest_size=-1, num_threads=1
+        )
+
     def decode(self, rows):
         """Returns the text of each row of ids."""
         return self._processor.decode([[int(token) for token in row] for row in rows])
