@@ -4,8 +4,9 @@ import functools
 import os
 from pathlib import Path
 
-from s2s_zoo.checkpoint import read_config, read_json, recover, verify_files
+from s2s_zoo.checkpoint import read_config, recover
 from s2s_zoo.errors import CheckpointError
+from s2s_zoo.files import read_json, verify_files
 from s2s_zoo.registry import unknown_name
 
 PACKAGE = Path(__file__).parent

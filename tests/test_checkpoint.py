@@ -11,8 +11,10 @@ import safetensors
 from safetensors.numpy import save
 
 from s2s_zoo import checkpoint
-from s2s_zoo.checkpoint import load_checkpoint, save_checkpoint, weights_by_name
+from s2s_zoo.checkpoint import load_checkpoint, save_checkpoint
 from s2s_zoo.errors import CheckpointError
+from s2s_zoo.files import describe_file
+from s2s_zoo.weights import weights_by_name
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def replace_tensors(directory, change):
 
 def record_hash(directory, path):
     files = json.loads((directory / "config.json").read_text())["files"]
-    edit_config(directory, files={**files, path.name: checkpoint.describe_file(path)})
+    edit_config(directory, files={**files, path.name: describe_file(path)})
 
 
 def test_files_and_deterministic_bytes(loaded, tiny_checkpoint, tmp_path):
@@ -236,9 +238,7 @@ def test_unknown_layer_option_names_the_nearest(copy):
 def test_a_listed_file_lies_in_the_directory(copy):
     (copy.parent / "secret").write_text("x")
     files = json.loads((copy / "config.json").read_text())["files"]
-    edit_config(
-        copy, files={**files, "../secret": checkpoint.describe_file(copy.parent / "secret")}
-    )
+    edit_config(copy, files={**files, "../secret": describe_file(copy.parent / "secret")})
     with pytest.raises(CheckpointError, match="outside itself"):
         load_checkpoint(copy)
 

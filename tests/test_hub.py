@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from s2s_zoo import hub
-from s2s_zoo.checkpoint import describe_file
 from s2s_zoo.errors import CheckpointError
+from s2s_zoo.files import describe_file
 
 
 @pytest.fixture
