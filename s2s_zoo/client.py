@@ -30,7 +30,7 @@ def one_line(repo_id):
 
 def _remedy(error, repo_id):
     """What went wrong and what to do, for one of the client's errors."""
-    from huggingface_hub import constants, errors
+    from huggingface_hub import constants, errors, get_token
 
     if isinstance(error, errors.LocalEntryNotFoundError):
         if isinstance(error.__cause__, errors.HfHubHTTPError | errors.HTTPError):
@@ -71,7 +71,8 @@ def _remedy(error, repo_id):
             f"{error.filename or constants.HF_HUB_CACHE} cannot be written: {error.strerror}. Make "
             "room, or set HF_HOME to a directory that can be written."
         )
-    return f"the Hub's client gave up: {' '.join(str(error).split()):.200}. Run it again."
+    text = " ".join(str(error).split()).replace(get_token() or "\0", "***")
+    return f"the Hub's client gave up: {text:.300}"
 
 
 def _remedy_of_status(response):

@@ -1,6 +1,7 @@
 """From the name of a checkpoint to a verified local directory."""
 
 import functools
+import json
 import os
 from pathlib import Path
 
@@ -89,10 +90,24 @@ def resolve(name_or_path, revision=None, local_only=False):
     return directory
 
 
-@functools.cache
-def _catalog():
+def _catalog_path():
     """checkpoints.json: inside an installed package, at the root of a source tree."""
     for folder in (PACKAGE, PACKAGE.parent):
         if (folder / CATALOG).is_file():
-            return dict(sorted(read_json(folder / CATALOG).items()))
+            return folder / CATALOG
     raise CheckpointError(f"{CATALOG} is not part of this installation. Install s2s-zoo again.")
+
+
+@functools.cache
+def _catalog():
+    return dict(sorted(read_json(_catalog_path()).items()))
+
+
+def write_entry(name, entry):
+    """Replaces one entry of the catalog: the file is the former one or the new one, never half."""
+    path = _catalog_path()
+    catalog = {**read_json(path), name: entry}
+    new = path.with_name(f"new-{CATALOG}")
+    new.write_text(json.dumps(catalog, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    new.replace(path)
+    _catalog.cache_clear()

@@ -46,7 +46,7 @@ class Fault:
     headers: dict = field(default_factory=dict)
     body: bytes = b"no"
     change: object = None  # a function of the bytes that are sent to a GET
-    cut_at: int | None = None  # send so many bytes, then close the connection
+    cut_at: int | None = None  # send so many bytes, then close; 0 answers nothing at all
     stall_at: int | None = None  # send so many bytes, then nothing until `release`
 
 
@@ -104,6 +104,8 @@ class Handler(BaseHTTPRequestHandler):
         faults = [f for f in self.server.faults if f.times > 0 and re.search(f.pattern, request)]
         self.fault = faults[0] if faults else Fault("")
         self.fault.times -= 1
+        if self.fault.cut_at == 0:
+            return self.hang_up()
         if self.fault.status:
             return self.reply(self.fault.status, self.fault.body, self.fault.headers)
         for pattern, method in ROUTES:
@@ -131,8 +133,11 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             if self.fault.stall_at is not None:
                 self.server.release.wait(60)
-            self.close_connection = True
-            self.connection.shutdown(2)
+            self.hang_up()
+
+    def hang_up(self):
+        self.close_connection = True
+        self.connection.shutdown(2)
 
     def refuse(self, status, code, message=""):
         self.reply(status, {"error": message}, {"X-Error-Code": code, "X-Error-Message": message})
@@ -162,12 +167,13 @@ class Handler(BaseHTTPRequestHandler):
         if name not in repository.commits[commit]:
             return self.refuse(404, "EntryNotFound", "Entry not found")
         data = repository.commits[commit][name]
+        etag = oid(data)
         if len(data) < LARGE:
-            return self.send_file(data, git_oid(data), {"X-Repo-Commit": commit})
-        oid = hashlib.sha256(data).hexdigest()
-        self.server.objects[oid] = data
-        headers = {"X-Repo-Commit": commit, "X-Linked-Etag": f'"{oid}"', "X-Linked-Size": len(data)}
-        self.reply(302, b"", {**headers, "Location": f"{self.server.cdn}/cdn/{oid}/{name}"})
+            return self.send_file(data, etag, {"X-Repo-Commit": commit})
+        self.server.objects[etag] = data
+        headers = {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": len(data)}
+        place = f"{self.server.cdn}/cdn/{etag}/{name}"
+        self.reply(302, b"", {"X-Repo-Commit": commit, **headers, "Location": place})
 
     def cdn_file(self, oid, name):
         if self.token():
@@ -199,7 +205,7 @@ class Handler(BaseHTTPRequestHandler):
     def create_repository(self):
         asked = json.loads(self.body)
         if self.token() != WRITE:
-            return self.refuse(401 if not self.token() else 403, "", "You may not create it")
+            return self.refuse(403 if self.token() == READ else 401, "", "You may not create it")
         repo = f"{asked['organization'] or 'someone'}/{asked['name']}"
         exists = repo in self.server.repositories
         private = asked.get("visibility") == "private"
@@ -250,7 +256,7 @@ class Handler(BaseHTTPRequestHandler):
                         "path": file["path"],
                         "uploadMode": "lfs" if file["size"] >= LARGE else "regular",
                         "shouldIgnore": False,
-                        "oid": git_oid(present[file["path"]]) if file["path"] in present else None,
+                        "oid": oid(present[file["path"]]) if file["path"] in present else None,
                     }
                     for file in json.loads(self.body)["files"]
                 ]
@@ -300,7 +306,10 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(200, answer)
 
 
-def git_oid(data):
+def oid(data):
+    """What names a blob: the sha256 of a large one, git's sha1 of a small one."""
+    if len(data) >= LARGE:
+        return hashlib.sha256(data).hexdigest()
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
