@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from s2s_zoo.errors import CheckpointError, S2SZooError
+from s2s_zoo.errors import CheckpointError
 from s2s_zoo.files import AGAIN, describe_file, read_json, verify_files
 from s2s_zoo.registry import check_keys, lookup
 from s2s_zoo.weights import DTYPES, assign, check_header, pack, read_header
@@ -114,17 +114,9 @@ def load_checkpoint(directory):
     from s2s_zoo.data import TextProcessor
     from s2s_zoo.model import Seq2Seq
 
-    try:
-        processor = TextProcessor.load(directory)
-        check_header(header, config["model"], directory / WEIGHTS)
-        model = Seq2Seq.from_config(config["model"])
-    except S2SZooError:
-        raise
-    except Exception as error:  # whatever it is, a config from elsewhere provoked it
-        raise CheckpointError(
-            f"{directory} does not describe a model of this version of s2s_zoo: "
-            f"{' '.join(str(error).split()):.300}"
-        ) from error
+    processor = TextProcessor.load(directory)
+    check_header(header, config["model"], directory / WEIGHTS)
+    model = Seq2Seq.from_config(config["model"])
     assign(model, directory / WEIGHTS)
     return Checkpoint(config["task"], model, processor, generation, config["languages"])
 

@@ -81,7 +81,13 @@ def check_header(header, config, path):
         config: dict, of `Seq2Seq`.
         path: of the file, for the error.
     """
-    shapes = _weight_shapes(config, len(header), path)
+    try:
+        shapes = _weight_shapes(config, most_layers=len(header))
+    except Exception as error:  # whatever it is, a config from elsewhere provoked it
+        raise CheckpointError(
+            f"{path.parent} does not describe a model of this version of s2s_zoo: "
+            f"{' '.join(str(error).split()):.300}"
+        ) from error
     faults = [f"{name} is missing" for name in shapes if name not in header]
     faults += [f"{name} is unexpected" for name in header if name not in shapes]
     for name in shapes.keys() & header.keys():
@@ -109,13 +115,12 @@ def assign(model, path):
         weight.assign(values.astype("float32"))
 
 
-def _weight_shapes(config, most_layers, path):
+def _weight_shapes(config, most_layers):
     """Returns {name: shape} of the model of a config, none of it allocated.
 
     Args:
         config: dict, of `Seq2Seq`.
         most_layers: int; a config with a higher stack is refused before it is built.
-        path: of the weights, for the error.
     """
     import keras
 
@@ -129,10 +134,7 @@ def _weight_shapes(config, most_layers, path):
     for part in config.values():
         layers = part.get("layers") if isinstance(part, dict) else None
         if isinstance(layers, int) and layers > most_layers:
-            raise CheckpointError(
-                f"{path} does not fit the model of its config: {most_layers} tensors where "
-                f"{layers} layers are expected. {AGAIN}"
-            )
+            raise ValueError(f"{layers} layers, where there are {most_layers} tensors.")
     # Keras keeps the variables that a scope left without values in a list of the thread, and
     # gives them values when the next scope ends: they go with a thread of their own.
     with ThreadPoolExecutor(max_workers=1) as thread:
