@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 from pathlib import Path
 
 from s2s_zoo.checkpoint import read_config, recover
@@ -59,12 +60,12 @@ def resolve(name_or_path, revision=None, local_only=False):
             f"Received: {name_or_path!r}."
         )
     if isinstance(name_or_path, str) and name_or_path.startswith(REMOTE):
-        repo_id, at, inline = name_or_path.removeprefix(REMOTE).partition("@")
-        if at and revision is not None:
+        repo_id, inline = _parse_address(name_or_path)
+        if inline is not None and revision is not None:
             raise ValueError(
                 f"Give one revision. Received: {name_or_path!r} and revision={revision!r}."
             )
-        return download(repo_id, inline if at else revision, local_only=local_only)
+        return download(repo_id, inline or revision, local_only=local_only)
     if revision is not None:
         raise ValueError(
             "A revision belongs to a repository, hf://organization/name; a name of the catalog "
@@ -88,6 +89,17 @@ def resolve(name_or_path, revision=None, local_only=False):
         )
     read_config(directory)
     return directory
+
+
+def _parse_address(address):
+    """Returns (repo_id, revision or None) of "hf://organization/name@revision"."""
+    found = re.fullmatch(rf"{REMOTE}([^/@]+/[^/@]+)(?:@(.+))?", address)
+    if not found:
+        raise CheckpointError(
+            f"{address!r} is not the address of a repository. The form is "
+            "hf://organization/name, or hf://organization/name@revision."
+        )
+    return found.groups()
 
 
 def _catalog_path():
