@@ -10,6 +10,7 @@
 Nothing in a checkpoint is ever executed or imported.
 """
 
+import inspect
 import json
 import os
 import shutil
@@ -27,6 +28,7 @@ CONFIG, WEIGHTS, PROCESSOR = "config.json", "model.safetensors", "processor.json
 GENERATION, CARD = "generation.json", "README.md"
 REQUIRED = (CONFIG, WEIGHTS, PROCESSOR, GENERATION)
 EDITABLE = (CONFIG, GENERATION, CARD)  # written by people too, so config.json pins no hash of them
+LARGEST_OPTION = 1 << 31
 CONFIG_KEYS = ("format_version", "task", "languages", "model", "files")
 
 
@@ -108,7 +110,7 @@ def load_checkpoint(directory):
     directory = Path(directory)
     config = read_config(directory)
     verify_files(directory, config["files"])
-    generation = read_json(directory / GENERATION)
+    generation = read_generation(directory / GENERATION)
     header = read_header(directory / WEIGHTS)
 
     from s2s_zoo.data import TextProcessor
@@ -156,6 +158,41 @@ def parse_config(path):
     if unpinned:
         raise CheckpointError(f"{path} holds no sha256 of {', '.join(unpinned)}. {AGAIN}")
     return config
+
+
+def read_generation(path):
+    """Returns generation.json: options of the search, each of the kind of its default.
+
+    Raises:
+        CheckpointError: for a value of another kind; which options there are, `Pipeline` knows.
+    """
+    from s2s_zoo.generation import STRATEGIES
+    from s2s_zoo.generation.rules import Rules
+
+    options = read_json(path)
+    defaults = {
+        name: parameter.default
+        for made in (*STRATEGIES.values(), Rules)
+        for name, parameter in inspect.signature(made).parameters.items()
+    }
+    for name, value in options.items():
+        if not _fits(value, defaults.get(name)):
+            raise CheckpointError(
+                f"{path} expected a value of {name} like {defaults.get(name)!r}, and no number "
+                f"beyond {LARGEST_OPTION}. Received: {value!r:.80}."
+            )
+    return options
+
+
+def _fits(value, default):
+    """Whether a JSON value is of the kind of a default; None stands for text or a number."""
+    if isinstance(default, tuple):
+        return isinstance(value, list) and all(_fits(item, 0) for item in value)
+    if isinstance(default, bool | str):
+        return type(value) is type(default)
+    if isinstance(default, int | float):
+        return type(value) in {int, type(default)} and abs(value) <= LARGEST_OPTION
+    return value is None or any(_fits(value, kind) for kind in (0.0, ""))
 
 
 def _siblings(directory):

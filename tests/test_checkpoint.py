@@ -227,6 +227,37 @@ def test_config_that_cannot_be_used(copy, changes, message):
         load_checkpoint(copy)
 
 
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        ("num_beams", "4"),
+        ("num_beams", 4.5),
+        ("num_beams", None),
+        ("num_beams", True),
+        ("num_beams", 1 << 32),
+        ("length_penalty", "1"),
+        ("length_penalty", float("nan")),
+        ("length_penalty_form", 7),
+        ("suppress_tokens", 5),
+        ("suppress_tokens", ["a"]),
+        ("suppress_tokens", [1 << 40]),
+        ("top_p", [0.5]),
+        ("max_length", {}),
+    ],
+)
+def test_generation_option_of_another_kind(copy, option, value):
+    (copy / "generation.json").write_text(json.dumps({option: value}))
+    with pytest.raises(CheckpointError, match=f"generation.json expected a value of {option}"):
+        load_checkpoint(copy)
+
+
+def test_generation_options_that_fit(copy):
+    options = {"num_beams": 4, "length_penalty": 1, "suppress_tokens": [3], "top_k": None}
+    options |= {"length_penalty_form": "gnmt", "max_length": 9, "forced_prefix": "the", "seed": 1}
+    (copy / "generation.json").write_text(json.dumps(options))
+    assert load_checkpoint(copy).generation == options
+
+
 def test_unknown_layer_option_names_the_nearest(copy):
     model = json.loads((copy / "config.json").read_text())["model"]
     model["encoder"]["droput"] = 0.1
