@@ -1,5 +1,6 @@
 """From a repository on the Hub to a verified directory in the Hub's cache."""
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -50,14 +51,16 @@ def _fetch(repo_id, name, revision, recorded=None, optional=False, local_only=Fa
                 repo_id, name, revision=revision, local_files_only=local_only, **AS, **options
             )
 
-    try:
-        offered = get(dry_run=True)
-    except CheckpointError as error:
-        if optional and isinstance(error.__context__, errors.EntryNotFoundError):
-            return None
-        raise
-    _check_offer(repo_id, name, offered, recorded)
-    path = Path(get())
+    path = _cached(repo_id, name, revision)
+    if path is None:
+        try:
+            offered = get(dry_run=True)
+        except CheckpointError as error:
+            if optional and isinstance(error.__context__, errors.EntryNotFoundError):
+                return None
+            raise
+        _check_offer(repo_id, name, offered, recorded)
+        path = Path(get())
     if recorded is not None:
         try:
             verify_files(path.parent, {name: recorded})
@@ -69,6 +72,20 @@ def _fetch(repo_id, name, revision, recorded=None, optional=False, local_only=Fa
                 raise damaged from None
             verify_files(path.parent, {name: recorded})
     return path
+
+
+def _cached(repo_id, name, revision):
+    """Returns the path of a file of a commit if it is in the cache, else None.
+
+    `hf_hub_download` would find it too, but first asks the Hub once a day how to call itself.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    if revision is None or not re.fullmatch("[0-9a-f]{40}", revision):
+        return None
+    with one_line(repo_id):
+        path = try_to_load_from_cache(repo_id, name, revision=revision)
+    return Path(path) if isinstance(path, str) else None
 
 
 def _check_offer(repo_id, name, offered, recorded):

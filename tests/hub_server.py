@@ -9,45 +9,12 @@ import hashlib
 import json
 import re
 import threading
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-LARGE = 1024
+from tests.hub_repository import LARGE, Fault, Repository, oid
+
 READ, WRITE = "hf_readonly", "hf_maywrite"
-
-
-@dataclass
-class Repository:
-    private: bool = False
-    refs: dict = field(default_factory=lambda: {"main": "0" * 40})
-    commits: dict = field(default_factory=lambda: {"0" * 40: {}})
-    messages: list = field(default_factory=list)
-
-    def commit(self, files, branch="main", message="", parent=None):
-        """Adds a commit of the parent's files and `files`; returns its 40-hex name."""
-        content = {**self.commits[self.refs[parent or branch]], **files}
-        digest = hashlib.sha1(f"{branch} {len(self.commits)}".encode())
-        for name, data in sorted(content.items()):
-            digest.update(name.encode() + data)
-        self.commits[digest.hexdigest()] = content
-        self.refs[branch] = digest.hexdigest()
-        self.messages.append(message)
-        return digest.hexdigest()
-
-
-@dataclass
-class Fault:
-    """What goes wrong with requests whose "METHOD path" a pattern finds."""
-
-    pattern: str
-    times: int = 1 << 30
-    status: int | None = None  # answer this
-    headers: dict = field(default_factory=dict)
-    body: bytes = b"no"
-    change: object = None  # a function of the bytes that are sent to a GET
-    cut_at: int | None = None  # send so many bytes, then close; 0 answers nothing at all
-    stall_at: int | None = None  # send so many bytes, then nothing until `release`
 
 
 class HubServer(ThreadingHTTPServer):
@@ -158,15 +125,22 @@ class Handler(BaseHTTPRequestHandler):
         else:
             return self.server.repositories[repo_id]
 
-    def resolve_file(self, repo, revision, name):
-        if (repository := self.repository(repo)) is None:
-            return
+    def commit_of(self, repo_id, revision):
+        """The name and the files of a commit, or None once the refusal was sent."""
+        if (repository := self.repository(repo_id)) is None:
+            return None
         commit = repository.refs.get(revision, revision)
-        if commit not in repository.commits:
-            return self.refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
-        if name not in repository.commits[commit]:
+        if commit in repository.commits:
+            return commit, repository.commits[commit]
+        self.refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+
+    def resolve_file(self, repo, revision, name):
+        if (found := self.commit_of(repo, revision)) is None:
+            return
+        commit, files = found
+        if name not in files:
             return self.refuse(404, "EntryNotFound", "Entry not found")
-        data = repository.commits[commit][name]
+        data = files[name]
         etag = oid(data)
         if len(data) < LARGE:
             return self.send_file(data, etag, {"X-Repo-Commit": commit})
@@ -189,13 +163,10 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(206, data[start:], headers)
 
     def model_info(self, repo, revision="main"):
-        if (repository := self.repository(repo)) is None:
-            return
-        commit = repository.refs.get(revision, revision)
-        if commit not in repository.commits:
-            return self.refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
-        files = [{"rfilename": name} for name in repository.commits[commit]]
-        self.reply(200, {"id": repo, "sha": commit, "private": False, "siblings": files})
+        if (found := self.commit_of(repo, revision)) is not None:
+            commit, files = found
+            siblings = [{"rfilename": name} for name in files]
+            self.reply(200, {"id": repo, "sha": commit, "private": False, "siblings": siblings})
 
     def who_am_i(self):
         if self.token() not in (READ, WRITE):
@@ -222,25 +193,24 @@ class Handler(BaseHTTPRequestHandler):
     def validate_yaml(self):
         import yaml
 
+        kinds = dict.fromkeys(("language", "datasets", "metrics", "model-index"), list)
+        kinds |= dict.fromkeys(("license", "library_name", "pipeline_tag"), str)
         errors = []
         try:
             metadata = yaml.safe_load(json.loads(self.body)["content"].split("---\n")[1])
-            for key in ("language", "datasets", "metrics", "model-index"):
-                if not isinstance(metadata.get(key, []), list):
-                    errors.append(f'"{key}" must be an array')
-            for key in ("license", "library_name", "pipeline_tag"):
-                if not isinstance(metadata.get(key, ""), str):
-                    errors.append(f'"{key}" must be a string')
-            for model in metadata.get("model-index", []):
-                for result in model["results"]:
-                    assert result["task"]["type"] and result["dataset"]["type"]
-                    assert result["dataset"]["name"]
-                    assert all({"type", "value"} <= metric.keys() for metric in result["metrics"])
+            for key, kind in kinds.items():
+                if not isinstance(metadata.get(key, kind()), kind):
+                    errors.append(f'"{key}" must be a {kind.__name__}')
+            for result in (
+                r for model in metadata.get("model-index", []) for r in model["results"]
+            ):
+                assert result["task"]["type"] and result["dataset"]["type"]
+                assert result["dataset"]["name"]
+                assert all({"type", "value"} <= metric.keys() for metric in result["metrics"])
         except (IndexError, KeyError, TypeError, AssertionError, yaml.YAMLError) as error:
             errors.append(f"{type(error).__name__} {error}")
-        self.reply(
-            400 if errors else 200, {"errors": [{"message": e} for e in errors], "warnings": []}
-        )
+        messages = [{"message": error} for error in errors]
+        self.reply(400 if errors else 200, {"errors": messages, "warnings": []})
 
     def preupload(self, repo, revision):
         if (repository := self.repository(repo, write="create_pr" not in self.query)) is None:
@@ -304,13 +274,6 @@ class Handler(BaseHTTPRequestHandler):
         if pull_request:
             answer["pullRequestUrl"] = f"{url}/discussions/1"
         self.reply(200, answer)
-
-
-def oid(data):
-    """What names a blob: the sha256 of a large one, git's sha1 of a small one."""
-    if len(data) >= LARGE:
-        return hashlib.sha256(data).hexdigest()
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 REPO = r"(?P<repo>[^/]+/[^/]+?)"

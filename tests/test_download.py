@@ -178,6 +178,12 @@ def test_after_a_fault_that_lasted_nothing_false_is_used(hub, commit, tiny_check
     assert contents(download(REPO)) == contents(tiny_checkpoint)
 
 
+def test_a_hub_that_hangs_up_without_a_word(hub, commit):
+    hub.fail("HEAD", cut_at=0)
+    with pytest.raises(CheckpointError, match=r"connection to .* failed \(RemoteProtocolError\)"):
+        download(REPO)
+
+
 def test_nobody_there(hub, commit, monkeypatch):
     from huggingface_hub import constants
 

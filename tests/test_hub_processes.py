@@ -39,7 +39,6 @@ def environment(hub, tmp_path, tiny_checkpoint):
         "HF_TOKEN": READ,
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DOWNLOAD_TIMEOUT": "5",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTHONPATH": str(Path(__file__).parent.parent),
         "PYTHONDONTWRITEBYTECODE": "1",
         "NAME": f"hf://{REPO}@{commit}",

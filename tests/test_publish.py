@@ -143,7 +143,7 @@ def test_a_fault_leaves_no_commit(hub, copy, pattern, fault, message):
 
 def test_a_card_the_hub_refuses(hub, copy):
     (copy / "README.md").write_text("---\nlanguage: {}\n---\n")
-    with pytest.raises(CheckpointError, match="language.*must be an array"):
+    with pytest.raises(CheckpointError, match="language.*must be a list"):
         push(copy, REPO)
     assert hub.repositories[REPO].messages == []
 
