@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.hub_server import HubServer
+
 SENTENCES = [
     ("ein hund rennt", "a dog runs"),
     ("eine katze schläft", "a cat sleeps"),
@@ -52,3 +54,29 @@ def tiny_checkpoint(tiny_pipeline, tmp_path_factory):
     directory = tmp_path_factory.mktemp("checkpoints") / "tiny"
     tiny_pipeline.save(directory)
     return directory
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A Hub on loopback that this process talks to, with an empty cache and nobody logged in.
+
+    The client reads its settings when it is imported, so they are set where it keeps them; it
+    does not wait between attempts.
+    """
+    from huggingface_hub import constants
+
+    with HubServer() as server:
+        url = f"{server.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        for name, value in {
+            "ENDPOINT": server.url,
+            "HUGGINGFACE_CO_URL_TEMPLATE": url,
+            "HF_HUB_CACHE": str(tmp_path / "cache"),
+            "HF_TOKEN_PATH": str(tmp_path / "token"),
+            "HF_HUB_DISABLE_XET": True,
+            "HF_HUB_DOWNLOAD_TIMEOUT": 1,
+        }.items():
+            monkeypatch.setattr(constants, name, value)
+        for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr("time.sleep", lambda seconds: None)
+        yield server

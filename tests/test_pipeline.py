@@ -247,7 +247,7 @@ def test_dtype(pipeline, tiny_checkpoint, sentences, sources, dtype):
 def test_card(pipeline, tmp_path):
     pipeline.save(tmp_path / "a")
     card = (tmp_path / "a" / "README.md").read_text()
-    assert "pipeline_tag: translation\nlanguage:\n- de\n- en\n---\n# Translation de to en" in card
+    assert card.startswith("---\nlanguage:\n- de\n- en\n") and "# translation-de-en\n" in card
     assert f"{pipeline.model.count_params():,} parameters" in card
     pipeline.save(tmp_path / "a", card="mine")
     assert (tmp_path / "a" / "README.md").read_text() == "mine"

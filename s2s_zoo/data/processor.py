@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from s2s_zoo.checkpoint import PROCESSOR, read_json
+from s2s_zoo.checkpoint import PROCESSOR
 from s2s_zoo.errors import CheckpointError
+from s2s_zoo.files import check_name, read_file, read_json
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.registry import check_keys, lookup
 
@@ -175,16 +176,9 @@ def _load_tokenizer(directory, config):
 
     _check(config, TOKENIZER_KEYS, "tokenizer")
     kind = lookup(TOKENIZERS, config["type"], "tokenizer type")
-    name = config["file"]
-    if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\:"):
-        raise ValueError(
-            f"A tokenizer file lies beside processor.json. Received: file={name!r}. "
-            "Do not use a checkpoint from where this one came from."
-        )
-    path = directory / name
-    if not path.is_file():
-        raise CheckpointError(f"{path} is missing. Download or copy the checkpoint again.")
-    data = path.read_bytes()
+    check_name(config["file"])
+    path = directory / config["file"]
+    data = read_file(path)
     found = hashlib.sha256(data).hexdigest()
     if found != config["sha256"]:
         raise CheckpointError(
