@@ -15,6 +15,7 @@ class TokenEmbedding(keras.layers.Layer):
     Args:
         vocabulary_size: int, V.
         embedding_dim: int, E.
+        scaled: bool; without it the rows enter as they are, as in BART.
 
     Call arguments:
         tokens: (...,) int ids.
@@ -23,11 +24,12 @@ class TokenEmbedding(keras.layers.Layer):
         (..., E) vectors.
     """
 
-    def __init__(self, vocabulary_size, embedding_dim, **kwargs):
+    def __init__(self, vocabulary_size, embedding_dim, scaled=True, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
+        self.scaled = scaled
 
     def build(self, tokens_shape=None):
         self.embeddings = self.add_weight(
@@ -37,8 +39,8 @@ class TokenEmbedding(keras.layers.Layer):
         )
 
     def call(self, tokens):
-        vectors = ops.take(self.embeddings, tokens, axis=0)
-        return ops.cast(vectors, self.compute_dtype) * self.embedding_dim**0.5
+        vectors = ops.cast(ops.take(self.embeddings, tokens, axis=0), self.compute_dtype)
+        return vectors * self.embedding_dim**0.5 if self.scaled else vectors
 
     def logits(self, vectors):
         """Returns (..., V): `vectors` (..., E) times the transposed embedding matrix."""
@@ -53,4 +55,5 @@ class TokenEmbedding(keras.layers.Layer):
             **super().get_config(),
             "vocabulary_size": self.vocabulary_size,
             "embedding_dim": self.embedding_dim,
+            "scaled": self.scaled,
         }
