@@ -110,12 +110,12 @@ def load_checkpoint(directory):
     config = read_config(directory)
     verify_files(directory, config["files"])
 
-    from s2s_zoo.data import TextProcessor
+    from s2s_zoo.data.processor import load_processor
     from s2s_zoo.model import Seq2Seq
 
     try:
         model = Seq2Seq.from_config(config["model"])
-        processor = TextProcessor.load(directory)
+        processor = load_processor(directory)
     except S2SZooError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -4,7 +4,7 @@ import functools
 import os
 from pathlib import Path
 
-from s2s_zoo.checkpoint import read_config, read_json, recover, verify_files
+from s2s_zoo.checkpoint import CONFIG, read_config, read_json, recover, verify_files
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.registry import unknown_name
 
@@ -60,8 +60,15 @@ def resolve(name_or_path):
             f"{unknown_name(entries, os.fspath(name_or_path), 'checkpoint')} A directory that "
             "`save` wrote is accepted too; `s2s-zoo list` shows the names."
         )
-    read_config(directory)
+    if not is_pretrained(directory):
+        read_config(directory)
     return directory
+
+
+def is_pretrained(directory):
+    """Whether a directory is in the layout of transformers: its config.json has a model_type."""
+    path = directory / CONFIG
+    return path.is_file() and "model_type" in read_json(path)
 
 
 @functools.cache

@@ -9,13 +9,17 @@ import numpy as np
 from s2s_zoo.checkpoint import load_checkpoint, save_checkpoint
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.generation import Scorer
-from s2s_zoo.hub import resolve
+from s2s_zoo.hub import is_pretrained, resolve
 from s2s_zoo.protocol import PAD
-from s2s_zoo.registry import lookup
+from s2s_zoo.registry import check_keys, lookup
 from s2s_zoo.searcher import DEFAULTS, Searcher, check_options, pad
 
 # The most tokens of a target, for a source of so many; END is counted on both sides.
-LONGEST_TARGET = {"translation": lambda source: 2 * source + 10}
+LONGEST_TARGET = {
+    "translation": lambda source: 2 * source + 10,
+    "summarization": lambda source: source + 512,
+    "text2text": lambda source: source + 512,
+}
 WINDOW = 1024  # texts of an iterator that are sorted together
 CARD = """---
 library_name: s2s_zoo
@@ -273,18 +277,28 @@ class Pipeline:
         )
 
 
-def from_pretrained(name_or_path):
+def from_pretrained(name_or_path, **options):
     """Loads a pipeline, ready to call and compiled for `fit`.
 
     Args:
-        name_or_path: a name of `list_checkpoints()`, or a directory that `save` wrote.
+        name_or_path: a name of `list_checkpoints()`, a directory that `save` wrote, or one in
+            the layout of transformers of a family of `s2s_zoo.pretrained.FAMILIES`.
+        **options: for the last kind "task", and the language codes "source" and "target".
 
     Raises:
+        ValueError: for options that the checkpoint does not have.
         CheckpointError: if there is no such checkpoint, or it is incomplete, altered or does not
             fit together.
     """
     directory = resolve(name_or_path)
-    checkpoint = load_checkpoint(directory)
+    if is_pretrained(directory):
+        from s2s_zoo.pretrained.loader import load_pretrained
+
+        check_keys(options, ("task", "source", "target"), "pretrained checkpoint")
+        checkpoint = load_pretrained(directory, **options)
+    else:
+        check_keys(options, (), "checkpoint")
+        checkpoint = load_checkpoint(directory)
     try:
         pipeline = Pipeline(*checkpoint)
     except ValueError as error:

@@ -47,11 +47,11 @@ class SinusoidalPositions(keras.layers.Layer):
                 f"Received: embedding_dim={width}. Use positions='learned'."
             )
         last = half if self.spacing == "paper" else half - 1
-        self.frequencies = 10000.0 ** (-np.arange(half) / last)
+        self.frequencies = (10000.0 ** (-np.arange(half) / last)).astype("float32")
 
     def call(self, positions):
         positions = ops.cast(positions + self.offset, "float32")
-        angles = ops.expand_dims(positions, -1) * self.frequencies.astype("float32")
+        angles = ops.expand_dims(positions, -1) * ops.convert_to_tensor(self.frequencies)
         vectors = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
         return ops.cast(vectors, self.compute_dtype)
 
