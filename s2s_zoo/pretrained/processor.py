@@ -66,8 +66,8 @@ class PretrainedProcessor(TextProcessor):
         size = options["vocabulary_size"]
         if max(self.tokenizer.vocabulary.values()) >= size:
             raise CheckpointError(
-                f"The tokenizer has ids up to {max(self.tokenizer.vocabulary.values())}, the model "
-                f"a vocabulary of {size}: they do not belong together. Download the checkpoint again."
+                f"The tokenizer has ids up to {max(self.tokenizer.vocabulary.values())}, the "
+                f"model a vocabulary of {size}. Download the checkpoint again: they do not fit."
             )
         self.order = arrange(size, *options["special"], self.tokenizer.unknown)
         self.places = np.argsort(self.order)

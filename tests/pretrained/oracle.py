@@ -15,9 +15,8 @@ VERBS = (
     "runs|is reading|spielt|rennt schnell|mange une pomme|čte knihu|在公园里跑步|can't wait 🎉|"
     "costs 3,50 € / 12.5%|schläft"
 ).split("|")
-PLACES = "in the park.|am Strand!|à la maison ?|v zahradě|，在家里。|near the river...|ﬁnally  now".split(
-    "|"
-)
+PLACES = "in the park.|am Strand!|à la maison ?|v zahradě|，在家里。|near the river...|ﬁnally  now"
+PLACES = PLACES.split("|")
 END_SCALE = 2.5  # random models would hardly ever end
 LINES = [" ".join(parts) for parts in itertools.product(SUBJECTS, VERBS, PLACES)]
 SIZES = {
@@ -201,7 +200,7 @@ def _t5(directory, options):
             "relative_attention_num_buckets": 8,
             "relative_attention_max_distance": 20,
             "decoder_start_token_id": 0,
-            "initializer_factor": 2.0,
+            "initializer_factor": 1.0,
             **options,
         }
     )

@@ -1,6 +1,5 @@
 """Imported models against transformers: tokens, outputs, gradients, searches."""
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
