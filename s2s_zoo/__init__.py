@@ -19,6 +19,7 @@ _NAMES = {
     "Pipeline": "pipeline",
     "list_checkpoints": "hub",
     "Seq2Seq": "model",
+    "enable_lora": "lora",
     "RecurrentEncoder": "encoders",
     "RecurrentDecoder": "decoders",
     "TransformerEncoder": "encoders",

@@ -100,6 +100,8 @@ class Pipeline:
         return_scores=False,
         return_alignment=False,
         progress=None,
+        source=None,
+        target=None,
         **options,
     ):
         """Generates text.
@@ -114,6 +116,7 @@ class Pipeline:
             return_alignment: bool, give a `Result` with an alignment.
             progress: bool, show a bar on standard error; None shows it on a terminal when the
                 work takes long.
+            source, target: str, language codes, for a checkpoint of several languages.
             **options: `strategy` ("greedy", "beam", "sample"; "beam" where num_beams > 1),
                 `max_length` (a limit for every text, instead of one by the length of its
                 source), `forced_prefix` (str, how every answer begins), `seed` (for "sample"),
@@ -126,13 +129,15 @@ class Pipeline:
 
         Raises:
             TypeError: for anything but text.
-            ValueError: for an unknown option, naming the nearest, or a value outside its range.
+            ValueError: for an unknown option or language, naming the nearest, or a value outside
+                its range.
         """
-        search = self._search(return_scores, return_alignment, options)
+        processor = self._processor_of(source, target)
+        search = self._search(return_scores, return_alignment, options, processor)
         details = return_scores or return_alignment
 
         def answer(window, bar):
-            return self._answer(window, search, batch_size, details, bar)
+            return self._answer(window, search, processor, batch_size, details, bar)
 
         if isinstance(texts, str):
             with _progress_bar(1, progress) as bar:
@@ -216,11 +221,22 @@ class Pipeline:
             jit_compile=keras.backend.backend() == "jax",
         )
 
-    def _search(self, return_scores, return_alignment, options):
+    def _processor_of(self, source, target):
+        """The processor for a pair of languages, those of the checkpoint where None."""
+        if source is None and target is None:
+            return self.processor
+        if not hasattr(self.processor, "between"):
+            raise ValueError(
+                f"This checkpoint knows one pair of languages, {' to '.join(self.languages)}. "
+                f"Received: source={source!r}, target={target!r}. Leave them out."
+            )
+        return self.processor.between(source, target)
+
+    def _search(self, return_scores, return_alignment, options, processor):
         prefix = options.get("forced_prefix", self.generation.get("forced_prefix"))
         if prefix is not None:
             _require_text(prefix)
-            ids = self.processor.encode_target([prefix])[0][:-1]
+            ids = processor.encode_target([prefix])[0][:-1]
             options = {**options, "forced_prefix": ids if len(ids) else None}
         return self._searcher.plan(options, self.generation, return_scores, return_alignment)
 
@@ -230,14 +246,14 @@ class Pipeline:
             while window := list(itertools.islice(texts, WINDOW)):
                 yield from answer(window, bar)
 
-    def _answer(self, texts, search, batch_size, details, bar):
+    def _answer(self, texts, search, processor, batch_size, details, bar):
         """The answers to a list of texts, in its order."""
         for text in texts:
             _require_text(text)
         num_return = dict(search.options).get("num_return", 1)
         answers = [[Result("") if details else ""] * num_return for _ in texts]
         real = [i for i, text in enumerate(texts) if text and not text.isspace()]
-        encoded = self.processor.encode_source([texts[i] for i in real])
+        encoded = processor.encode_source([texts[i] for i in real])
         ids = {i: row for i, row in zip(real, encoded, strict=True) if len(row) > 1}
         for batch in _batches(sorted(ids, key=lambda i: len(ids[i])), batch_size):
             found = self._searcher.run(search, [ids[i] for i in batch])

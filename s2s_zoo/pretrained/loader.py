@@ -5,13 +5,13 @@ import re
 import numpy as np
 
 from s2s_zoo.checkpoint import Checkpoint, read_json, weights_by_name
-from s2s_zoo.errors import CheckpointError, DataError, S2SZooError
+from s2s_zoo.errors import CheckpointError, S2SZooError
 from s2s_zoo.model import Seq2Seq
 from s2s_zoo.pretrained import FAMILIES
 from s2s_zoo.pretrained.generation import longest_target, search_defaults
 from s2s_zoo.pretrained.processor import PretrainedProcessor, read_files
 from s2s_zoo.pretrained.weights import read_weights
-from s2s_zoo.registry import lookup, unknown_name
+from s2s_zoo.registry import lookup
 
 HEADS = ("ForConditionalGeneration", "MTModel", "WithLMHeadModel")
 # What a file may hold that a model does not need: fixed positions, copies of tied tensors, and
@@ -26,7 +26,14 @@ NEEDLESS = (
     "layer.1.EncDecAttention.relative_attention_bias.weight",
 )
 OPTIONAL = "decoder/output_bias"
-TOKENIZER = ("tokenizer_class", "add_prefix_space", "offset", "extra_ids")
+TOKENIZER = (
+    "tokenizer_class",
+    "add_prefix_space",
+    "offset",
+    "extra_ids",
+    "source_lang",
+    "target_lang",
+)
 WHOLE = "Use a checkpoint with an encoder and a decoder."
 MAX_LENGTH = 512  # of targets, where neither checkpoint nor caller says
 
@@ -59,9 +66,7 @@ def load_pretrained(directory, task=None, source=None, target=None):
     tokenizer = _optional(directory, "tokenizer_config.json")
     generation = _optional(directory, "generation_config.json") or config
     task = task or family.TASK
-    prefix = ""
-    if family is FAMILIES["t5"]:
-        prefix, source, target = _task_prefix(config, task, source, target), None, None
+    prefixes = config.get("task_specific_params") or {}
     try:
         parts = family.describe(config)
         limit = config.get("max_position_embeddings", MAX_LENGTH)
@@ -76,7 +81,8 @@ def load_pretrained(directory, task=None, source=None, target=None):
                 "max_target_length": min(limit, longest_target(generation) or MAX_LENGTH),
                 "source": source or tokenizer.get("src_lang"),
                 "target": target or tokenizer.get("tgt_lang"),
-                "prefix": prefix,
+                "task": task,
+                "prefixes": {k: v["prefix"] for k, v in prefixes.items() if v.get("prefix")},
             },
         )
         if processor.target is None and processor.forces_language:
@@ -92,9 +98,8 @@ def load_pretrained(directory, task=None, source=None, target=None):
         ) from error
     _assign(model, tensors, directory, family, config, processor.order)
     defaults = search_defaults(generation, processor, task == "translation")
-    pair = [tokenizer.get("source_lang"), tokenizer.get("target_lang")]
-    pair = pair if all(pair) else [source, target]
-    return Checkpoint(task, model, processor, defaults, pair if all(pair) else [])
+    pair = processor.pair if all(processor.pair) else []
+    return Checkpoint(task, model, processor, defaults, pair)
 
 
 def _family(directory, config):
@@ -112,18 +117,6 @@ def _family(directory, config):
         if name.endswith(("EncoderModel", "DecoderModel")):
             raise CheckpointError(f"{path} describes a {name}, half of a model. {WHOLE}")
     return family
-
-
-def _task_prefix(config, task, source, target):
-    """What T5 puts before a source: "translate English to German: "."""
-    known = config.get("task_specific_params") or {}
-    known = {name: part["prefix"] for name, part in known.items() if "prefix" in part}
-    if source is None and target is None:
-        return known.get(task, "")
-    name = f"translation_{source}_to_{target}"
-    if name not in known:
-        raise DataError(unknown_name(known, name, "prefix of this checkpoint"))
-    return known[name]
 
 
 def _with_forced_language(processor, generation):

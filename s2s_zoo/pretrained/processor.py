@@ -1,5 +1,6 @@
 """Text to the ids of an imported model, and back."""
 
+import copy
 import hashlib
 import json
 import re
@@ -33,7 +34,8 @@ OPTIONS = (
     "max_target_length",
     "source",
     "target",
-    "prefix",
+    "task",
+    "prefixes",
 )
 # How a language stands in the vocabulary.
 CODES = {
@@ -54,8 +56,8 @@ class PretrainedProcessor(TextProcessor):
         files: dict from the names of the tokenizer files to their bytes.
         options: dict with the keys OPTIONS: "family" (the model_type), "vocabulary_size",
             "special" (the ids of padding and end), "tokenizer" (tokenizer_config.json),
-            lengths, the language codes "source" and "target" or None, and "prefix", text put
-            before every source.
+            lengths, the language codes "source" and "target" or None, and "prefixes", the texts
+            that tell a T5 its "task".
     """
 
     def __init__(self, files, options):
@@ -79,7 +81,7 @@ class PretrainedProcessor(TextProcessor):
         }
         sides = (_Side(self, False), _Side(self, True))
         super().__init__(*sides, options["max_source_length"], options["max_target_length"])
-        self.source, self.target = (self._language(options[side]) for side in ("source", "target"))
+        self._choose(options["source"], options["target"])
 
     def between(self, source=None, target=None):
         """Returns the processor for another pair of languages.
@@ -88,8 +90,42 @@ class PretrainedProcessor(TextProcessor):
             DataError: for a code the checkpoint does not have; the message names the nearest.
         """
         chosen = {"source": source, "target": target}
-        chosen = {side: code for side, code in chosen.items() if code is not None}
-        return PretrainedProcessor(self.files, {**self.options, **chosen})
+        other = copy.copy(self)
+        other._choose(**{side: code or self.options[side] for side, code in chosen.items()})
+        return other
+
+    def _choose(self, source, target):
+        self.options = {**self.options, "source": source, "target": target}
+        self.source = self.target = None
+        self.prefix = self.options["prefixes"].get(self.options["task"], "")
+        if source is None and target is None:
+            return
+        if self.options["prefixes"]:
+            name = f"translation_{source}_to_{target}"
+            if name not in self.options["prefixes"]:
+                known = unknown_name(self.options["prefixes"], name, "task of this checkpoint")
+                raise DataError(f"{known} Say both source=… and target=….")
+            self.prefix = self.options["prefixes"][name]
+        elif self.languages:
+            # A Marian only wants to know into which language.
+            self.source = None if self.family == "marian" else self._language(source)
+            self.target = self._language(target)
+        elif [source or self._named[0], target or self._named[1]] != self._named:
+            raise DataError(
+                f"This checkpoint knows one pair, {' to '.join(map(str, self._named))}."
+                f" Received: source={source!r}, target={target!r}. Leave them out."
+            )
+
+    @property
+    def pair(self):
+        """The codes of source and target, None where nobody says."""
+        chosen = (self.options["source"], self.options["target"])
+        return [code or named for code, named in zip(chosen, self._named, strict=True)]
+
+    @property
+    def _named(self):
+        """The languages tokenizer_config.json names."""
+        return [self.options["tokenizer"].get(f"{side}_lang") for side in ("source", "target")]
 
     def encode_source(self, texts, truncate=True):
         prefix, suffix = [], []
@@ -101,8 +137,7 @@ class PretrainedProcessor(TextProcessor):
             texts = [self._with_target(text) for text in texts]
         elif self.family == "bart":
             prefix = [self._id("<s>")]
-        if self.options["prefix"]:
-            texts = [self.options["prefix"] + text for text in texts]
+        texts = [self.prefix + text for text in texts]
         return self._frame(texts, truncate, prefix, suffix, "source")
 
     def encode_target(self, texts, truncate=True):
@@ -138,8 +173,6 @@ class PretrainedProcessor(TextProcessor):
     def _language(self, code):
         if code is None:
             return None
-        if not self.languages:
-            return code  # one pair only: nothing to choose
         # "de" is enough for de_DE, where no other code begins so.
         same = [known for known in self.languages if known.split("_")[0] == code]
         code = same[0] if len(same) == 1 else code

@@ -158,10 +158,8 @@ def _torch_name(name):
     `model/tf_marian_mt_model/model/encoder/layers.0/fc1/kernel:0`.
     """
     parts = name.removesuffix(":0").split("/")
-    for i, part in enumerate(parts):
-        if part.startswith("tf_"):
-            parts = parts[i + 1 :]
-            break
+    roots = [i for i, part in enumerate(parts) if part in ("encoder", "decoder", "lm_head")]
+    parts = parts[roots[0] :] if roots else parts
     kernel = parts[-1] == "kernel"
     leaf = {"kernel": "weight", "gamma": "weight", "beta": "bias", "embeddings": "weight"}
     parts[-1] = leaf.get(parts[-1], parts[-1])

@@ -1,24 +1,12 @@
 """Small random checkpoints of every family, made by transformers with tokenizers of its own."""
 
-import io
-import itertools
 import json
 
 import numpy as np
-import sentencepiece
 
-SUBJECTS = (
-    "a dog|the old man|two children|ein kleiner Hund|die Frau mit dem Hut|un garçon|les enfants|"
-    "malý pes|一个男人|孩子们|Übergrößenträger 😀|the “quoted” one…"
-).split("|")
-VERBS = (
-    "runs|is reading|spielt|rennt schnell|mange une pomme|čte knihu|在公园里跑步|can't wait 🎉|"
-    "costs 3,50 € / 12.5%|schläft"
-).split("|")
-PLACES = "in the park.|am Strand!|à la maison ?|v zahradě|，在家里。|near the river...|ﬁnally  now"
-PLACES = PLACES.split("|")
+from tests.pretrained.lines import LINES, pieces_model
+
 END_SCALE = 2.5  # random models would hardly ever end
-LINES = [" ".join(parts) for parts in itertools.product(SUBJECTS, VERBS, PLACES)]
 SIZES = {
     "d_model": 32,
     "encoder_layers": 2,
@@ -30,20 +18,6 @@ SIZES = {
     "max_position_embeddings": 96,
     "init_std": 0.25,
 }
-
-
-def pieces_model(size, **options):
-    """The bytes of a SentencePiece model of the lines."""
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.Train(
-        sentence_iterator=iter(LINES),
-        model_writer=model,
-        vocab_size=size,
-        hard_vocab_limit=False,
-        minloglevel=2,
-        **options,
-    )
-    return model.getvalue()
 
 
 def make(family, directory, **options):
@@ -79,11 +53,10 @@ def _marian(directory, options):
 
     vocabulary = {"</s>": 0, "<unk>": 1}
     for side, size in (("source", 180), ("target", 160)):
-        model = pieces_model(size)
+        model, pieces = pieces_model(size)
         (directory / f"{side}.spm").write_bytes(model)
-        processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        for i in range(3, processor.get_piece_size()):
-            vocabulary.setdefault(processor.id_to_piece(i), len(vocabulary))
+        for piece in pieces[3:]:
+            vocabulary.setdefault(piece, len(vocabulary))
     for code in options.pop("codes", ()):
         vocabulary[f">>{code}<<"] = len(vocabulary)
     vocabulary["<pad>"] = len(vocabulary)
@@ -128,7 +101,7 @@ def _bart(directory, options):
 def _mbart(directory, options):
     from transformers import MBart50Tokenizer, MBartConfig, MBartForConditionalGeneration
 
-    (directory / "sentencepiece.bpe.model").write_bytes(pieces_model(200))
+    (directory / "sentencepiece.bpe.model").write_bytes(pieces_model(200)[0])
     tokenizer = MBart50Tokenizer.from_pretrained(directory, src_lang="de_DE", tgt_lang="en_XX")
     tokenizer.save_pretrained(directory)
     config = MBartConfig(
@@ -147,11 +120,9 @@ def _mbart(directory, options):
 def _m2m_100(directory, options):
     from transformers import M2M100Config, M2M100ForConditionalGeneration, M2M100Tokenizer
 
-    spm = pieces_model(200)
+    spm, pieces = pieces_model(200)
     (directory / "sentencepiece.bpe.model").write_bytes(spm)
-    processor = sentencepiece.SentencePieceProcessor(model_proto=spm)
-    pieces = ["<s>", "<pad>", "</s>", "<unk>"]
-    pieces += [processor.id_to_piece(i) for i in range(3, processor.get_piece_size())]
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", *pieces[3:]]
     vocabulary = {piece: i for i, piece in enumerate(pieces)}
     (directory / "vocab.json").write_text(json.dumps(vocabulary))
     tokenizer = M2M100Tokenizer.from_pretrained(directory, src_lang="de", tgt_lang="en")
@@ -169,7 +140,7 @@ def _pegasus(directory, options):
     from transformers import PegasusConfig, PegasusForConditionalGeneration, PegasusTokenizer
 
     ids = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
-    (directory / "spiece.model").write_bytes(pieces_model(200, **ids))
+    (directory / "spiece.model").write_bytes(pieces_model(200, **ids)[0])
     tokenizer = PegasusTokenizer.from_pretrained(directory)
     config = PegasusConfig(
         vocab_size=len(tokenizer),
@@ -186,7 +157,7 @@ def _t5(directory, options):
     from transformers import T5Config, T5ForConditionalGeneration, T5Tokenizer
 
     ids = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
-    (directory / "spiece.model").write_bytes(pieces_model(200, **ids))
+    (directory / "spiece.model").write_bytes(pieces_model(200, **ids)[0])
     tokenizer = T5Tokenizer.from_pretrained(directory)
     config = T5Config(
         **{

@@ -1,5 +1,8 @@
 """Imported models against transformers: tokens, outputs, gradients, searches."""
 
+import re
+import shutil
+
 import numpy as np
 import pytest
 from keras import ops
@@ -10,7 +13,8 @@ from tests.pretrained.conftest import FAMILIES
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from tests.pretrained.oracle import LINES, padded  # noqa: E402
+from tests.pretrained.lines import LINES
+from tests.pretrained.oracle import padded  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SOURCES = LINES[::4]
@@ -38,8 +42,8 @@ def test_ids_and_texts_are_those_of_transformers(pair):
     rows = processor.pad(processor.encode_target(LINES, truncate=False))
     labels = theirs.tokenizer(text_target=LINES)["input_ids"]
     decoded = theirs.tokenizer.batch_decode(labels, skip_special_tokens=True)
-    # transformers leaves the language in the text of M2M-100.
-    assert processor.decode(rows) == [text.replace("__en__ ", "") for text in decoded]
+    # transformers leaves languages in the text of M2M-100.
+    assert processor.decode(rows) == [re.sub("__en__ ", "", text) for text in decoded]
 
 
 def their_batch(theirs, texts, targets=None):
@@ -160,7 +164,7 @@ def test_searches_find_what_transformers_finds(pair, beams):
     expected = [row[1:].tolist() for row in found]
     expected = [row[: row.index(end) + 1] for row in expected]
     options = {"num_beams": beams, "max_length": 23, "no_repeat_ngram_size": 2}
-    search = pipeline._search(False, False, options)
+    search = pipeline._search(False, False, options, processor)
     rows = processor.encode_source(texts)
     ours = pipeline._searcher.run(search, rows).tokens[:, 0]
     ours = [[int(processor.order[t]) for t in row if t != 0] for row in ours]
@@ -168,3 +172,43 @@ def test_searches_find_what_transformers_finds(pair, beams):
     assert wrong == []
     assert len({tuple(row) for row in expected}) > 10
     assert len({len(row) for row in expected}) > 1
+
+
+def test_defaults_of_the_checkpoint(pair):
+    """Without any option: the beams, penalties, forced tokens and lengths of its own."""
+    import torch
+
+    pipeline, theirs = pair
+    processor = pipeline.processor
+    texts = SOURCES[::3]
+    suppressed = sorted({int(processor.order[1]), theirs.model.config.pad_token_id})
+    with torch.no_grad():
+        found = theirs.model.generate(**their_batch(theirs, texts), suppress_tokens=suppressed)
+    limit = theirs.model.generation_config.max_length
+    options = {"max_length": limit - 1} if pipeline.task == "translation" else {}
+    expected = theirs.tokenizer.batch_decode(found, skip_special_tokens=True)
+    # transformers leaves languages in the text of M2M-100.
+    expected = [re.sub("__[a-z]+__", "", text) for text in expected]
+    assert pipeline(texts, **options) == expected
+
+
+def test_tokenizer_files_of_other_kinds(pair, tmp_path):
+    """The same ids from the SentencePiece or BPE files as from tokenizer.json, and back."""
+    pipeline, theirs = pair
+    if not (theirs.directory / "tokenizer.json").exists():
+        theirs.tokenizer.save_pretrained(tmp_path / "json")
+    other = shutil.copytree(theirs.directory, tmp_path / "other")
+    if (other / "tokenizer.json").exists():
+        (other / "tokenizer.json").unlink()
+    elif (tmp_path / "json" / "tokenizer.json").exists():
+        shutil.copy(tmp_path / "json" / "tokenizer.json", other)
+    else:
+        pytest.skip("one kind only")
+    processor = from_pretrained(other).processor
+    assert processor.files.keys() != pipeline.processor.files.keys()
+    for ours, expected in zip(
+        processor.encode_source(LINES), pipeline.processor.encode_source(LINES), strict=True
+    ):
+        np.testing.assert_array_equal(ours, expected)
+    rows = processor.pad(processor.encode_target(LINES, truncate=False))
+    assert processor.decode(rows) == pipeline.processor.decode(rows)
