@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from s2s_zoo.errors import CheckpointError, S2SZooError
+from s2s_zoo.initial import to_be_loaded
 from s2s_zoo.registry import check_keys, lookup
 
 FORMAT_VERSION = 1
@@ -114,7 +115,8 @@ def load_checkpoint(directory):
     from s2s_zoo.model import Seq2Seq
 
     try:
-        model = Seq2Seq.from_config(config["model"])
+        with to_be_loaded():
+            model = Seq2Seq.from_config(config["model"])
         processor = load_processor(directory)
     except S2SZooError:
         raise

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from s2s_zoo.initial import initializer
+
 
 @keras.saving.register_keras_serializable("s2s_zoo")
 class TokenEmbedding(keras.layers.Layer):
@@ -34,7 +36,9 @@ class TokenEmbedding(keras.layers.Layer):
     def build(self, tokens_shape=None):
         self.embeddings = self.add_weight(
             shape=(self.vocabulary_size, self.embedding_dim),
-            initializer=keras.initializers.RandomNormal(stddev=self.embedding_dim**-0.5),
+            initializer=initializer(
+                keras.initializers.RandomNormal(stddev=self.embedding_dim**-0.5)
+            ),
             name="embeddings",
         )
 

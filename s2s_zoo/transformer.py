@@ -5,6 +5,7 @@ from keras import ops
 
 from s2s_zoo.attention.multi_head import MultiHeadAttention
 from s2s_zoo.config import build_from
+from s2s_zoo.initial import initializer
 from s2s_zoo.positions import POSITIONS, RelativeBias
 from s2s_zoo.registry import check_keys, lookup
 
@@ -194,9 +195,14 @@ class FeedForward(keras.layers.Layer):
     def __init__(self, hidden_dim, output_dim, activation, gated, bias, **kwargs):
         super().__init__(**kwargs)
         self.activation = lookup(ACTIVATIONS, activation, "activation")
-        self.hidden = keras.layers.Dense(hidden_dim, use_bias=bias, name="hidden")
-        self.gate = keras.layers.Dense(hidden_dim, use_bias=bias, name="gate") if gated else None
-        self.output_projection = keras.layers.Dense(output_dim, use_bias=bias, name="output")
+
+        def dense(units, name):
+            start = initializer("glorot_uniform")
+            return keras.layers.Dense(units, use_bias=bias, kernel_initializer=start, name=name)
+
+        self.hidden = dense(hidden_dim, "hidden")
+        self.gate = dense(hidden_dim, "gate") if gated else None
+        self.output_projection = dense(output_dim, "output")
 
     def build(self, shape):
         self.hidden.build(shape)

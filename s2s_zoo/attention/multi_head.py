@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import masked_softmax
+from s2s_zoo.initial import initializer
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -53,7 +54,10 @@ class MultiHeadAttention(keras.layers.Layer):
         inner = self.heads * self.depth
 
         def dense(units, width, name):
-            layer = keras.layers.Dense(units, use_bias=self.bias, name=name)
+            start = initializer("glorot_uniform")
+            layer = keras.layers.Dense(
+                units, use_bias=self.bias, kernel_initializer=start, name=name
+            )
             layer.build((None, None, width))
             return layer
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from s2s_zoo.checkpoint import Checkpoint, read_json, weights_by_name
 from s2s_zoo.errors import CheckpointError, S2SZooError
+from s2s_zoo.initial import to_be_loaded
 from s2s_zoo.model import Seq2Seq
 from s2s_zoo.pretrained import FAMILIES
 from s2s_zoo.pretrained.generation import longest_target, search_defaults
@@ -155,13 +156,14 @@ def _tied(config, tensors):
 def _build(parts, config, start):
     encoder, decoder = parts
     tied = config["tie_word_embeddings"]
-    return Seq2Seq.from_config(
-        {
-            "encoder": encoder,
-            "decoder": {**decoder, "tie_embeddings": tied, "start_token": start},
-            "share_embeddings": config.get("share_encoder_decoder_embeddings", True),
-        }
-    )
+    with to_be_loaded():
+        return Seq2Seq.from_config(
+            {
+                "encoder": encoder,
+                "decoder": {**decoder, "tie_embeddings": tied, "start_token": start},
+                "share_embeddings": config.get("share_encoder_decoder_embeddings", True),
+            }
+        )
 
 
 def _assign(model, tensors, directory, family, config, order):
@@ -201,8 +203,8 @@ def _assign(model, tensors, directory, family, config, order):
         elif name in (OPTIONAL, "decoder/output/kernel"):
             value = value.reshape(weights[name].shape)[..., order]
         factor = scale(name, config)
-        value = np.asarray(value, "float32")
-        weights[name].assign(value if factor == 1 else value * factor)
+        value = np.asarray(value, "float32") * np.float32(factor) if factor != 1 else value
+        weights[name].assign(value)
 
 
 def _optional(directory, name):
