@@ -64,7 +64,7 @@ def load_pretrained(directory, task=None, source=None, target=None):
         "scale_decoder_outputs", config.get("tie_word_embeddings", True)
     )
     config["tie_word_embeddings"] = _tied(config, tensors)
-    tokenizer = _optional(directory, "tokenizer_config.json")
+    tokenizer = {**config, **_optional(directory, "tokenizer_config.json")}
     generation = _optional(directory, "generation_config.json") or config
     task = task or family.TASK
     prefixes = config.get("task_specific_params") or {}
@@ -132,11 +132,9 @@ def _with_forced_language(processor, generation):
 def _start(config, generation, processor):
     """The id the decoder reads first: a token, or the code of the target language."""
     start = generation.get("decoder_start_token_id", config.get("decoder_start_token_id"))
-    if start is None and processor.target is not None:
+    if processor.begins_with_target and processor.target is not None:
         start = processor.tokenizer.vocabulary[processor.target]
-    if start is None:
-        start = config["pad_token_id"]
-    return processor.to_ours(start)
+    return processor.to_ours(config["pad_token_id"] if start is None else start)
 
 
 def _tied(config, tensors):

@@ -66,13 +66,17 @@ class PretrainedProcessor(TextProcessor):
         self.tokenizer, used = open_tokenizer(self.family, files, options["tokenizer"])
         self.files = {name: files[name] for name in used}
         size = options["vocabulary_size"]
-        if max(self.tokenizer.vocabulary.values()) >= size:
+        vocabulary = self.tokenizer.vocabulary
+        beyond = {token for token in vocabulary.values() if token >= size}
+        if not beyond <= {vocabulary[piece] for piece in self.tokenizer.special}:
             raise CheckpointError(
-                f"The tokenizer has ids up to {max(self.tokenizer.vocabulary.values())}, the "
-                f"model a vocabulary of {size}. Download the checkpoint again: they do not fit."
+                f"The tokenizer has ids up to {max(vocabulary.values())}, the model a vocabulary "
+                f"of {size}. Download the checkpoint again: they do not fit."
             )
         self.order = arrange(size, *options["special"], self.tokenizer.unknown)
-        self.places = np.argsort(self.order)
+        # bart-large-cnn has a <mask> without a row: unknown, like all that is beyond.
+        self.places = np.full(max(size, 1 + max(vocabulary.values())), START)
+        self.places[self.order] = np.arange(size)
         pattern = CODES.get(self.family)
         self.languages = {
             found[1]: piece
@@ -90,6 +94,11 @@ class PretrainedProcessor(TextProcessor):
             DataError: for a code the checkpoint does not have; the message names the nearest.
         """
         chosen = {"source": source, "target": target}
+        if self.begins_with_target and target not in (None, self.options["target"]):
+            raise DataError(
+                "This checkpoint writes one language, from its first token on. Received: "
+                f"target={target!r}. Load it with from_pretrained(…, target={target!r})."
+            )
         other = copy.copy(self)
         other._choose(**{side: code or self.options[side] for side, code in chosen.items()})
         return other
@@ -131,8 +140,7 @@ class PretrainedProcessor(TextProcessor):
         prefix, suffix = [], []
         if self.family in ("m2m_100", "mbart") and self.languages:
             code = [self._id(self._required("source"))]
-            legacy = self.family == "mbart" and not self._is_mbart_50
-            prefix, suffix = ([], code) if legacy else (code, [])
+            prefix, suffix = ([], code) if self.begins_with_target else (code, [])
         elif self.family == "marian" and len(self.languages) > 1:
             texts = [self._with_target(text) for text in texts]
         elif self.family == "bart":
@@ -151,7 +159,12 @@ class PretrainedProcessor(TextProcessor):
     @property
     def forces_language(self):
         """Whether every target begins with the code of its language."""
-        return self.family == "m2m_100" or (self.family == "mbart" and self._is_mbart_50)
+        return self.family in ("m2m_100", "mbart") and not self.begins_with_target
+
+    @property
+    def begins_with_target(self):
+        """Whether the decoder starts from the code of the target language."""
+        return self.family == "mbart" and not self._is_mbart_50
 
     def to_ours(self, token):
         """The id that a token of the checkpoint has here."""

@@ -117,6 +117,19 @@ def _mbart(directory, options):
     return tokenizer, model
 
 
+def cc25(directory):
+    """An mBART of the older form, with 25 languages."""
+    from transformers import MBartConfig, MBartForConditionalGeneration, MBartTokenizer
+
+    directory.mkdir()
+    (directory / "sentencepiece.bpe.model").write_bytes(pieces_model(200)[0])
+    tokenizer = MBartTokenizer.from_pretrained(directory, src_lang="de_DE", tgt_lang="ro_RO")
+    config = MBartConfig(vocab_size=len(tokenizer), scale_embedding=True, **SIZES)
+    model = MBartForConditionalGeneration(config)
+    model.save_pretrained(directory)
+    return model, tokenizer
+
+
 def _m2m_100(directory, options):
     from transformers import M2M100Config, M2M100ForConditionalGeneration, M2M100Tokenizer
 
