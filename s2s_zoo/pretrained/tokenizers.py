@@ -132,17 +132,16 @@ def open_tokenizer(family, files, config):
 
 def _marian(files):
     used = ("source.spm", "target.spm", "vocab.json")
-    used += ("target_vocab.json",) * ("target_vocab.json" in files)
-    _need(files, "marian", used[:3])
-    vocabulary = _read(files, "vocab.json")
-    codes = [piece for piece in vocabulary if re.fullmatch(r">>.+<<", piece)]
-    special = [piece for piece in ("</s>", "<unk>", "<pad>") if piece in vocabulary]
-    made = PieceTokenizer(files["source.spm"], files["target.spm"], vocabulary, special + codes)
+    _need(files, "marian", used)
     if "target_vocab.json" in files:
         raise CheckpointError(
             "This Marian checkpoint has a vocabulary of its own for the target, which is not "
             "supported. Use one with a shared vocabulary."
         )
+    vocabulary = _read(files, "vocab.json")
+    codes = [piece for piece in vocabulary if re.fullmatch(r">>.+<<", piece)]
+    special = [piece for piece in ("</s>", "<unk>", "<pad>") if piece in vocabulary]
+    made = PieceTokenizer(files["source.spm"], files["target.spm"], vocabulary, special + codes)
     return made, used
 
 

@@ -6,6 +6,7 @@ import pytest
 
 FAMILIES = {
     "marian": {},
+    "marian-unshared": {"share_encoder_decoder_embeddings": False},
     "bart": {},
     "mbart": {"init_std": 0.4},
     "m2m_100": {"init_std": 0.4},

@@ -183,6 +183,12 @@ def test_a_missing_tokenizer_file(copy, name):
         from_pretrained(copy)
 
 
+def test_two_vocabularies_are_not_supported(copy):
+    shutil.copy(copy / "vocab.json", copy / "target_vocab.json")
+    with pytest.raises(CheckpointError, match="vocabulary of its own for the target"):
+        from_pretrained(copy)
+
+
 def test_damaged_weights(copy):
     path = copy / "model.safetensors"
     data = path.read_bytes()
