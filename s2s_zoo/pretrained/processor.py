@@ -263,6 +263,12 @@ class _Side:
     def pieces(self, ids):
         return [self._processor.tokenizer.piece(self._processor.order[token]) for token in ids]
 
+    def as_tensorflow(self):
+        raise ValueError(
+            "The tokenizer of an imported checkpoint cannot run inside a TensorFlow graph, so it "
+            "cannot read streams. Give the pairs as a list or a file."
+        )
+
 
 def read_files(directory):
     """Returns {name: bytes} of the tokenizer files a directory has."""

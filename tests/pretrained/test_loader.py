@@ -69,6 +69,13 @@ def test_fine_tuning(hub_marian, sentences):
     assert pipeline.score(sources, targets).sum() > before + 20
 
 
+def test_streams_are_refused(pipeline):
+    tf = pytest.importorskip("tensorflow")
+    pairs = tf.data.Dataset.from_tensors((tf.constant("a"), tf.constant("b")))
+    with pytest.raises(ValueError, match="cannot read streams.*a list or a file"):
+        pipeline.batches(pairs)
+
+
 def test_every_file_of_weights_gives_the_same(pipeline, copy):
     h5py = pytest.importorskip("h5py")
     tensors = load_file(copy / "model.safetensors")
