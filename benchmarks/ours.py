@@ -18,7 +18,7 @@ from s2s_zoo.protocol import END, PAD, UNK
 from s2s_zoo.searcher import pad
 
 CONFIG = Path(__file__).resolve().parent.parent / "recipes" / "translation" / "config.json"
-POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+TRAINING = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 SEARCHES = {"greedy": {"num_beams": 1}, "beam": {"num_beams": 5, "length_penalty": 1.0}}
 
 
@@ -29,7 +29,7 @@ def parse(argv=None):
     add("--data", type=Path, required=True)
     add("--source", required=True)
     add("--target", required=True)
-    add("--precision", choices=POLICIES, required=True)
+    add("--precision", choices=TRAINING, required=True)
     add("--config", type=Path, default=CONFIG, help="train: the model and its training")
     add("--tokenizer", type=Path, help="train: a SentencePiece model")
     add("--steps", type=int, help="train: timed steps of one turn")
@@ -53,6 +53,7 @@ def trainer(args):
     A step lasts from the end of the one before to its own, so it includes its batch and whatever
     `fit` does around it. The first turn compiles a step for each shape of batch.
     """
+    keras.config.set_dtype_policy(TRAINING[args.precision])
     config = json.loads(args.config.read_text(encoding="utf-8"))
     training = config["training"]
     tokenizer = SentencePieceTokenizer.load(args.tokenizer)
@@ -85,7 +86,7 @@ def trainer(args):
 
 def decoder(args):
     """Returns the model and the work of one turn: to translate sentences of the test set."""
-    pipeline = s2s_zoo.from_pretrained(args.checkpoint)
+    pipeline = s2s_zoo.from_pretrained(args.checkpoint, dtype=args.precision)
     longest = pipeline.processor.max_target_length
     lines = list(read_lines(args.data / f"test_2016_flickr.{args.source}"))
     generators = {}
@@ -140,7 +141,6 @@ def decoder(args):
 
 def main():
     args = parse()
-    keras.config.set_dtype_policy(POLICIES[args.precision])
     keras.utils.set_random_seed(1)
     model, work = {"train": trainer, "decode": decoder}[args.work](args)
     versions = {"s2s-zoo": s2s_zoo.__version__, "keras": keras.__version__}

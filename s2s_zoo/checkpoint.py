@@ -10,7 +10,7 @@
 Nothing in a checkpoint is ever executed or imported.
 """
 
-import hashlib
+import inspect
 import json
 import os
 import shutil
@@ -18,18 +18,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from s2s_zoo.errors import CheckpointError, S2SZooError
+from s2s_zoo.errors import CheckpointError
+from s2s_zoo.files import AGAIN, describe_file, read_json, verify_files
 from s2s_zoo.initial import to_be_loaded
 from s2s_zoo.registry import check_keys, lookup
+from s2s_zoo.weights import DTYPES, assign, check_header, pack, read_header
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, PROCESSOR = "config.json", "model.safetensors", "processor.json"
 GENERATION, CARD = "generation.json", "README.md"
 REQUIRED = (CONFIG, WEIGHTS, PROCESSOR, GENERATION)
 EDITABLE = (CONFIG, GENERATION, CARD)  # written by people too, so config.json pins no hash of them
+LARGEST_OPTION = 1 << 31
 CONFIG_KEYS = ("format_version", "task", "languages", "model", "files")
-DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
-AGAIN = "Delete the directory and download or copy the checkpoint again."
 
 
 class Checkpoint(NamedTuple):
@@ -76,7 +77,7 @@ def save_checkpoint(
     directory = Path(directory).resolve()
     try:
         with _replace_directory(directory) as aside:
-            (aside / WEIGHTS).write_bytes(_pack(model, weights_dtype))
+            (aside / WEIGHTS).write_bytes(pack(model, weights_dtype))
             processor.save(aside)
             config = {
                 "format_version": FORMAT_VERSION,
@@ -100,8 +101,12 @@ def save_checkpoint(
         ) from error
 
 
-def load_checkpoint(directory):
+def load_checkpoint(directory, dtype=None):
     """Reads, verifies and rebuilds what `save_checkpoint` wrote.
+
+    Args:
+        directory: str or path.
+        dtype: str, the Keras dtype policy of the model; None for the global one.
 
     Raises:
         CheckpointError: if a file is missing, altered or does not fit the others; the message
@@ -110,22 +115,17 @@ def load_checkpoint(directory):
     directory = Path(directory)
     config = read_config(directory)
     verify_files(directory, config["files"])
+    generation = read_generation(directory / GENERATION)
+    header = read_header(directory / WEIGHTS)
 
     from s2s_zoo.data.processor import load_processor
     from s2s_zoo.model import Seq2Seq
 
-    try:
-        with to_be_loaded():
-            model = Seq2Seq.from_config(config["model"])
-        processor = load_processor(directory)
-    except S2SZooError:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CheckpointError(
-            f"{directory} does not describe a model of this version of s2s_zoo: {error}"
-        ) from error
-    _assign(model, directory / WEIGHTS)
-    generation = read_json(directory / GENERATION)
+    processor = load_processor(directory)
+    check_header(header, config["model"], directory / WEIGHTS)
+    with dtype_policy(dtype), to_be_loaded():
+        model = Seq2Seq.from_config(config["model"])
+    assign(model, directory / WEIGHTS)
     return Checkpoint(config["task"], model, processor, generation, config["languages"])
 
 
@@ -138,7 +138,11 @@ def read_config(directory):
             f"{'is' if len(missing) == 1 else 'are'} missing. A checkpoint directory holds "
             f"{', '.join(REQUIRED)} and the tokenizer; pass one that `save` wrote."
         )
-    path = directory / CONFIG
+    return parse_config(directory / CONFIG)
+
+
+def parse_config(path):
+    """Returns what config.json holds, as a dict of the right keys and kinds."""
     config = read_json(path)
     if isinstance(version := config.get("format_version"), int) and version > FORMAT_VERSION:
         raise CheckpointError(
@@ -162,111 +166,58 @@ def read_config(directory):
     return config
 
 
-def read_json(path):
-    """Returns the JSON object in a file."""
-    try:
-        value = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not readable JSON: {error}. {AGAIN}") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path} expected a JSON object. Received: {value!r:.50}. {AGAIN}")
-    return value
+def is_pretrained(directory):
+    """Whether a directory is in the layout of transformers: its config.json has a model_type."""
+    path = directory / CONFIG
+    return path.is_file() and "model_type" in read_json(path)
 
 
-def describe_file(path):
-    """Returns {"sha256": hex digest, "size": bytes} of a file."""
-    with path.open("rb") as file:
-        return {
-            "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
-            "size": path.stat().st_size,
-        }
+def read_generation(path):
+    """Returns generation.json: options of the search, each of the kind of its default.
 
-
-def verify_files(directory, files):
-    """Raises CheckpointError unless every file has its recorded size and sha256.
-
-    Args:
-        directory: path.
-        files: dict {file name: {"sha256": hex digest, "size": bytes}}.
+    Raises:
+        CheckpointError: for a value of another kind; which options there are, `Pipeline` knows.
     """
-    for name, recorded in files.items():
-        path = directory / name
-        if Path(name).name != name:
-            raise CheckpointError(f"{directory} lists a file outside itself: {name!r}. {AGAIN}")
-        if not path.is_file():
-            raise CheckpointError(f"{path} is missing. {AGAIN}")
-        found = describe_file(path)
-        if found != recorded:
-            sizes = [found["size"], recorded.get("size") if isinstance(recorded, dict) else None]
+    from s2s_zoo.generation import STRATEGIES
+    from s2s_zoo.generation.rules import Rules
+
+    options = read_json(path)
+    defaults = {
+        name: parameter.default
+        for made in (*STRATEGIES.values(), Rules)
+        for name, parameter in inspect.signature(made).parameters.items()
+    }
+    for name, value in options.items():
+        if not _fits(value, defaults.get(name)):
             raise CheckpointError(
-                f"{path} is truncated or altered: {sizes[0]} bytes where {sizes[1]} were saved. "
-                f"{AGAIN}"
-                if sizes[0] != sizes[1]
-                else f"{path} was altered: its sha256 is not the one recorded. {AGAIN}"
+                f"{path} expected a value of {name} like {defaults.get(name)!r}, and no number "
+                f"beyond {LARGEST_OPTION}. Received: {value!r:.80}."
             )
+    return options
 
 
-def weights_by_name(model):
-    """Returns {name: variable}: the path of each weight below the name of the model."""
-    named = {weight.path.split("/", 1)[1]: weight for weight in model.weights}
-    if len(named) != len(model.weights):
-        raise ValueError("Two weights of the model share a path: give its layers distinct names.")
-    return named
+def _fits(value, default):
+    """Whether a JSON value is of the kind of a default; None stands for anything plain."""
+    if isinstance(default, tuple):
+        return isinstance(value, list) and all(_fits(item, 0) for item in value)
+    if isinstance(default, bool | str):
+        return type(value) is type(default)
+    if isinstance(default, int | float):
+        return type(value) in {int, type(default)} and abs(value) <= LARGEST_OPTION
+    return value is None or any(_fits(value, kind) for kind in (0.0, "", False))
 
 
-def _pack(model, weights_dtype):
-    """Returns the bytes of the safetensors file."""
-    import ml_dtypes
-    import numpy as np
-    from keras import ops
-    from safetensors.numpy import save
+@contextmanager
+def dtype_policy(dtype):
+    """The Keras dtype policy of what is built in the block; None changes nothing."""
+    import keras
 
-    dtype = np.dtype(getattr(ml_dtypes, weights_dtype, weights_dtype))
-    arrays, weights = {}, weights_by_name(model)
-    for name, weight in weights.items():
-        if "/lora_kernel_" in name:
-            continue
-        value = ops.convert_to_numpy(weight.value)
-        factors = [name.removesuffix("kernel") + f"lora_kernel_{x}" for x in "ab"]
-        if name.endswith("/kernel") and factors[0] in weights:
-            value = value + np.matmul(*(ops.convert_to_numpy(weights[x]) for x in factors))
-        with np.errstate(over="ignore"):
-            arrays[name] = np.ascontiguousarray(value, dtype).reshape(value.shape)
-        if not np.isfinite(arrays[name].astype("float32")).all():
-            raise ValueError(
-                f"save expected finite weights that fit {weights_dtype}. Received: {name} up to "
-                f"{np.abs(value).max()}. Save in float32 or bfloat16, or train again if it is nan."
-            )
-    return save(arrays)
-
-
-def _assign(model, path):
-    """Gives `model` the tensors of the file, after comparing every name, shape and dtype."""
-    import ml_dtypes
-    import numpy as np
-    import safetensors
-
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(before if dtype is None else dtype)
     try:
-        tensors = dict(safetensors.deserialize(path.read_bytes()))
-    except safetensors.SafetensorError as error:
-        raise CheckpointError(f"{path} is corrupt: {error}. {AGAIN}") from error
-    weights = weights_by_name(model)
-    faults = [f"{name} is missing" for name in weights if name not in tensors]
-    faults += [f"{name} is unexpected" for name in tensors if name not in weights]
-    for name in weights.keys() & tensors.keys():
-        shape, dtype = tuple(tensors[name]["shape"]), tensors[name]["dtype"]
-        if shape != tuple(weights[name].shape):
-            faults.append(f"{name} is {shape} where {tuple(weights[name].shape)} is expected")
-        elif dtype not in DTYPES.values():
-            faults.append(f"{name} is {dtype} where {', '.join(DTYPES.values())} is expected")
-    if faults:
-        listed = "; ".join(sorted(faults)[:10]) + ("; …" if len(faults) > 10 else "")
-        raise CheckpointError(f"{path} does not fit the model of {CONFIG}: {listed}. {AGAIN}")
-    kinds = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16}
-    for name, weight in weights.items():
-        tensor = tensors[name]
-        values = np.frombuffer(tensor["data"], kinds[tensor["dtype"]]).reshape(tensor["shape"])
-        weight.assign(values.astype("float32"))
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _siblings(directory):

@@ -1,4 +1,4 @@
-"""The command line: `s2s-zoo list | show | translate | evaluate`.
+"""The command line: `s2s-zoo translate | evaluate`, and what concerns checkpoints.
 
 What was asked for goes to standard output, everything else to standard error. Exit codes: 0 done,
 1 an error (one line says which), 2 wrong usage, 130 Ctrl-C, 141 nobody reads the output any more.
@@ -6,7 +6,6 @@ What was asked for goes to standard output, everything else to standard error. E
 
 import argparse
 import json
-import math
 import os
 import sys
 import tempfile
@@ -16,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import s2s_zoo
+from s2s_zoo import cli_checkpoints
 from s2s_zoo.data import read_lines, read_pairs
 from s2s_zoo.errors import CheckpointError, DataError, S2SZooError
-from s2s_zoo.hub import list_checkpoints, resolve
+from s2s_zoo.hub import list_checkpoints
 
 CHUNK = 1 << 16  # bytes read at once at most; a slow writer is answered line by line
 
@@ -53,19 +53,12 @@ def _parser():
     parser.add_argument("--version", action="version", version=f"s2s-zoo {s2s_zoo.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("list", help="the checkpoints that load by name")
-    command.set_defaults(command=_list)
-    command.add_argument("--task", help="only those of one task, such as translation")
-    command.add_argument("--json", action="store_true", help="everything known, as JSON")
-
-    command = commands.add_parser("show", help="one checkpoint: its card, parameters and shapes")
-    command.set_defaults(command=_show)
-    command.add_argument("name", metavar="NAME", help="a name of `list`, or a directory")
+    cli_checkpoints.add_commands(commands)
 
     command = commands.add_parser("translate", help="translate text, one line for each line")
     command.set_defaults(command=_translate, usage_error=command.error)
     command.add_argument("text", nargs="*", metavar="TEXT", help="default: standard input")
-    command.add_argument("--model", metavar="NAME", help="a name of `list`, or a directory")
+    command.add_argument("--model", metavar="NAME", help=cli_checkpoints.NAME)
     command.add_argument("--from", dest="source", metavar="LANG", help="default: de")
     command.add_argument("--to", dest="target", metavar="LANG", help="default: en")
     command.add_argument("--num-beams", type=_positive, metavar="K", help="default: the model's")
@@ -96,37 +89,6 @@ def _positive(text):
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
     print(f"s2s-zoo: warning: {message}", file=sys.stderr)
-
-
-def _list(arguments):
-    entries = list_checkpoints(arguments.task)
-    if arguments.json:
-        print(json.dumps(entries, indent=2, ensure_ascii=False))
-        return
-    for name, entry in entries.items():
-        scores = ", ".join(
-            f"{metric['name']} {metric['value']} on {metric['dataset']}"
-            for metric in entry["metrics"]
-        )
-        print(f"{name:<24} {entry['parameters'] / 1e6:6.1f}M  {scores}")
-
-
-def _show(arguments):
-    from safetensors import safe_open
-
-    from s2s_zoo.checkpoint import CARD, WEIGHTS, read_config
-
-    directory = resolve(arguments.name)
-    config = read_config(directory)
-    if (directory / CARD).is_file():
-        print((directory / CARD).read_text(encoding="utf-8").rstrip() + "\n")
-    with safe_open(directory / WEIGHTS, framework="np") as weights:
-        slices = {name: weights.get_slice(name) for name in sorted(weights.keys())}
-        rows = {name: (value.get_shape(), value.get_dtype()) for name, value in slices.items()}
-    total = sum(math.prod(shape) for shape, _ in rows.values())
-    print(f"directory   {directory}\ntask        {config['task']}\nparameters  {total:,}")
-    for name, (shape, dtype) in rows.items():
-        print(f"  {name:<48} {dtype:<5} {' x '.join(map(str, shape))}")
 
 
 def _translate(arguments):

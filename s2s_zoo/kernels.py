@@ -82,6 +82,51 @@ def _lstm_kernels():
     return forward, backward
 
 
+@functools.cache
+def _lstm_cell():
+    import tensorflow as tf
+
+    @tf.function(jit_compile=True)
+    def cell(z, c):
+        """Gates (B, 4U) and c (B, U) to the next h and c, each in its own dtype."""
+        i, f, g, o = tf.split(tf.cast(z, tf.float32), 4, axis=-1)
+        new_c = tf.sigmoid(f) * tf.cast(c, tf.float32) + tf.sigmoid(i) * tf.tanh(g)
+        return tf.cast(tf.sigmoid(o) * tf.tanh(new_c), z.dtype), tf.cast(new_c, c.dtype)
+
+    return cell
+
+
+def lstm_step(z, c):
+    """One step of an LSTM from its gates z (B, 4U), products and bias done: h and c, (B, U)."""
+    return _lstm_cell()(z, c)
+
+
+def lstm_inference(x, recurrent_kernel, h, c, mask=None, reverse=False):
+    """`lstm` without gradients, in one loop, for sequences of any length.
+
+    Returns:
+        outputs (T, B, U) in the order of x; the final h and c, both (B, U).
+    """
+    import tensorflow as tf
+
+    forward, _ = _lstm_kernels()
+    length, dtype = tf.shape(x)[0], c.dtype
+    if mask is None:
+        mask = tf.ones(tf.shape(x)[:2], tf.bool)
+    mask = mask[:, :, tf.newaxis]
+
+    def body(step, h, c, outputs):
+        t = length - 1 - step if reverse else step
+        h, c = forward(x[t] + tf.matmul(h, recurrent_kernel), h, c, mask[t])
+        return step + 1, h, c, outputs.write(t, h)
+
+    outputs = tf.TensorArray(h.dtype, length, element_shape=h.shape)
+    _, h, c, outputs = tf.while_loop(
+        lambda step, *_: step < length, body, (0, h, tf.cast(c, tf.float32), outputs)
+    )
+    return outputs.stack(), h, tf.cast(c, dtype)
+
+
 def lstm(x, recurrent_kernel, h, c, mask=None, reverse=False):
     """An LSTM over a sequence of static length whose input product is already done.
 

@@ -1,15 +1,18 @@
 """A task from end to end: raw text in, text out."""
 
 import itertools
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from s2s_zoo.checkpoint import load_checkpoint, save_checkpoint
+from s2s_zoo.card import model_card
+from s2s_zoo.checkpoint import is_pretrained, load_checkpoint, save_checkpoint
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.generation import Scorer
-from s2s_zoo.hub import is_pretrained, resolve
+from s2s_zoo.hub import resolve
 from s2s_zoo.protocol import PAD
 from s2s_zoo.registry import check_keys, lookup
 from s2s_zoo.searcher import DEFAULTS, Searcher, check_options, pad
@@ -21,21 +24,6 @@ LONGEST_TARGET = {
     "text2text": lambda source: source + 512,
 }
 WINDOW = 1024  # texts of an iterator that are sorted together
-CARD = """---
-library_name: s2s_zoo
-pipeline_tag: {task}{languages}
----
-# {title}
-
-{parameters:,} parameters.
-
-```python
-import s2s_zoo
-
-pipeline = s2s_zoo.from_pretrained("the path of this directory")
-pipeline("some text")
-```
-"""
 
 
 class Result(NamedTuple):
@@ -205,9 +193,27 @@ class Pipeline:
             self.processor,
             self.generation,
             self.languages,
-            card=self._card() if card is None else card,
+            card=self._card("the path of this directory") if card is None else card,
             weights_dtype=weights_dtype,
         )
+
+    def push_to_hub(self, repo_id, weights_dtype="float32", card=None, **options):
+        """Saves, and uploads in one commit: see `save` and `s2s_zoo.publish.push`.
+
+        Args:
+            repo_id: str, "organization/name".
+            **options: `private`, `revision`, `create_pr`, `commit_message`, as `push` has them.
+
+        Returns:
+            The client's `CommitInfo`: `from_pretrained(f"hf://{repo_id}", revision=info.oid)`
+            loads exactly this.
+        """
+        from s2s_zoo.publish import push
+
+        with tempfile.TemporaryDirectory() as folder:
+            directory = Path(folder) / "checkpoint"
+            self.save(directory, weights_dtype, card or self._card(f"hf://{repo_id}"))
+            return push(directory, repo_id, **options)
 
     def compile(self):
         """Makes the model ready for `fit`: Adam, clipped gradients, smoothed cross-entropy."""
@@ -282,42 +288,48 @@ class Pipeline:
             alignment,
         )
 
-    def _card(self):
+    def _card(self, source):
         """A model card for a checkpoint nobody has written one for."""
-        languages = "".join(f"\n- {language}" for language in self.languages)
-        return CARD.format(
-            task=self.task,
-            languages=f"\nlanguage:{languages}" if languages else "",
-            title=" ".join([self.task.capitalize(), " to ".join(self.languages)]).strip(),
-            parameters=self.model.count_params(),
-        )
+        entry = {
+            "task": self.task,
+            "languages": self.languages,
+            "parameters": self.model.count_params(),
+        }
+        return model_card("-".join([self.task, *self.languages]), entry, source)
 
 
-def from_pretrained(name_or_path, **options):
+def from_pretrained(name_or_path, revision=None, dtype=None, **options):
     """Loads a pipeline, ready to call and compiled for `fit`.
 
     Args:
-        name_or_path: a name of `list_checkpoints()`, a directory that `save` wrote, or one in
-            the layout of transformers of a family of `s2s_zoo.pretrained.FAMILIES`.
-        **options: for the last kind "task", and the language codes "source" and "target".
+        name_or_path: a name of `list_checkpoints()`, "hf://organization/name", or a directory
+            that `save` wrote; the last two also in the layout of transformers, of a family of
+            `s2s_zoo.pretrained.FAMILIES`.
+        revision: str, a branch, a tag or a commit of a repository on the Hub. A commit that is
+            in the cache is loaded without a network.
+        dtype: str, the dtype policy of the model: "float32"; "bfloat16", the fastest to call
+            where the machine has bfloat16 products, too coarse to train; "mixed_bfloat16" or
+            "mixed_float16" to train. None takes `keras.config.dtype_policy()`.
+        **options: for the layout of transformers: "task", and the language codes "source" and
+            "target".
 
     Raises:
         ValueError: for options that the checkpoint does not have.
-        CheckpointError: if there is no such checkpoint, or it is incomplete, altered or does not
-            fit together.
+        CheckpointError: if there is no such checkpoint, it cannot be downloaded, or it is
+            incomplete, altered or does not fit together.
     """
-    directory = resolve(name_or_path)
+    directory = resolve(name_or_path, revision)
     if is_pretrained(directory):
         from s2s_zoo.pretrained.loader import load_pretrained
 
         check_keys(options, ("task", "source", "target"), "pretrained checkpoint")
-        checkpoint = load_pretrained(directory, **options)
+        checkpoint = load_pretrained(directory, dtype, **options)
     else:
         check_keys(options, (), "checkpoint")
-        checkpoint = load_checkpoint(directory)
+        checkpoint = load_checkpoint(directory, dtype)
     try:
         pipeline = Pipeline(*checkpoint)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise CheckpointError(f"{directory} cannot be used: {error}") from error
     pipeline.compile()
     return pipeline

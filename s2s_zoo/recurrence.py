@@ -6,6 +6,17 @@ from keras import ops
 from s2s_zoo import kernels
 from s2s_zoo.registry import lookup
 
+
+class Orthogonal(keras.initializers.Orthogonal):
+    """Keras' initializer of recurrent kernels, for half precision too.
+
+    TensorFlow and torch have no QR decomposition in bfloat16 and float16.
+    """
+
+    def __call__(self, shape, dtype=None):
+        return ops.cast(super().__call__(shape, "float32"), dtype or "float32")
+
+
 CELLS = {
     "lstm": keras.layers.LSTM,
     "gru": keras.layers.GRU,
@@ -23,7 +34,12 @@ def recurrent_layer(cell, units, name, reverse=False):
         reverse: bool, read from the last position to the first.
     """
     return lookup(CELLS, cell, "recurrent cell")(
-        units, return_sequences=True, return_state=True, go_backwards=reverse, name=name
+        units,
+        recurrent_initializer=Orthogonal(),
+        return_sequences=True,
+        return_state=True,
+        go_backwards=reverse,
+        name=name,
     )
 
 
@@ -41,27 +57,41 @@ def run_layer(layer, inputs, mask=None, initial_state=None, training=False):
         outputs (B, T, U), in the order of the inputs also for a reversed layer, and the list of
         final states, each (B, U).
     """
-    if training and isinstance(layer, keras.layers.LSTM) and inputs.shape[1] is not None:
-        if kernels.available():
-            return _run_lstm_kernel(layer, inputs, mask, initial_state)
+    if isinstance(layer, keras.layers.LSTM) and kernels.available():
+        if not training:
+            return _run_lstm_kernel(kernels.lstm_inference, layer, inputs, mask, initial_state)
+        if inputs.shape[1] is not None:
+            return _run_lstm_kernel(kernels.lstm, layer, inputs, mask, initial_state)
     outputs, *states = layer(inputs, mask=mask, initial_state=initial_state)
     return ops.flip(outputs, axis=1) if layer.go_backwards else outputs, states
 
 
-def _run_lstm_kernel(layer, inputs, mask, states):
-    def cast(x):
-        return ops.cast(x, layer.compute_dtype)
+def step_layer(layer, inputs, states):
+    """One step of a layer made by `recurrent_layer`: (N, E) and states (N, U) to h and states."""
+    if not (isinstance(layer, keras.layers.LSTM) and kernels.available()):
+        return layer.cell(inputs, list(states))
+    h, c = states
+    kernel, recurrent_kernel, bias = _lstm_weights(layer)
+    z = ops.matmul(inputs, kernel) + ops.matmul(h, recurrent_kernel) + bias
+    states = kernels.lstm_step(z, c)
+    return states[0], list(states)
 
-    cell = layer.cell
+
+def _lstm_weights(layer):
+    """Kernel (E, 4U), recurrent kernel (U, 4U) and bias (4U,), in the dtype of the products."""
+    weights = layer.cell.kernel, layer.cell.recurrent_kernel, layer.cell.bias
+    return [ops.cast(weight, layer.compute_dtype) for weight in weights]
+
+
+def _run_lstm_kernel(run, layer, inputs, mask, states):
+    kernel, recurrent_kernel, bias = _lstm_weights(layer)
     if states is None:
-        zeros = ops.zeros((ops.shape(inputs)[0], cell.units), dtype=layer.compute_dtype)
+        zeros = ops.zeros((ops.shape(inputs)[0], layer.units), dtype=layer.compute_dtype)
         states = [zeros, zeros]
-    x = ops.matmul(ops.swapaxes(inputs, 0, 1), cast(cell.kernel)) + cast(cell.bias)
+    x = ops.matmul(ops.swapaxes(inputs, 0, 1), kernel) + bias
     if mask is not None:
         mask = ops.transpose(mask)
-    outputs, *states = kernels.lstm(
-        x, cast(cell.recurrent_kernel), *states, mask=mask, reverse=layer.go_backwards
-    )
+    outputs, *states = run(x, recurrent_kernel, *states, mask=mask, reverse=layer.go_backwards)
     return ops.swapaxes(outputs, 0, 1), states
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.hub_server import HubServer
+
 SENTENCES = [
     ("ein hund rennt", "a dog runs"),
     ("eine katze schläft", "a cat sleeps"),
@@ -65,8 +67,8 @@ def hub_marian(tmp_path_factory):
     from safetensors.numpy import save_file
 
     from s2s_zoo import Seq2Seq
-    from s2s_zoo.checkpoint import weights_by_name
     from s2s_zoo.pretrained import marian
+    from s2s_zoo.weights import weights_by_name
     from tests.pretrained.lines import pieces_model
 
     directory = tmp_path_factory.mktemp("hub") / "opus-mt-de-en"
@@ -117,3 +119,29 @@ def hub_marian(tmp_path_factory):
         tensors[prefix + theirs] = np.ascontiguousarray(value, "float32")
     save_file(tensors, directory / "model.safetensors")
     return directory
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A Hub on loopback that this process talks to, with an empty cache and nobody logged in.
+
+    The client reads its settings when it is imported, so they are set where it keeps them; it
+    does not wait between attempts.
+    """
+    from huggingface_hub import constants
+
+    with HubServer() as server:
+        url = f"{server.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        for name, value in {
+            "ENDPOINT": server.url,
+            "HUGGINGFACE_CO_URL_TEMPLATE": url,
+            "HF_HUB_CACHE": str(tmp_path / "cache"),
+            "HF_TOKEN_PATH": str(tmp_path / "token"),
+            "HF_HUB_DISABLE_XET": True,
+            "HF_HUB_DOWNLOAD_TIMEOUT": 1,
+        }.items():
+            monkeypatch.setattr(constants, name, value)
+        for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr("time.sleep", lambda seconds: None)
+        yield server

@@ -11,8 +11,10 @@ import safetensors
 from safetensors.numpy import save
 
 from s2s_zoo import checkpoint
-from s2s_zoo.checkpoint import load_checkpoint, save_checkpoint, weights_by_name
+from s2s_zoo.checkpoint import load_checkpoint, save_checkpoint
 from s2s_zoo.errors import CheckpointError
+from s2s_zoo.files import describe_file
+from s2s_zoo.weights import weights_by_name
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def replace_tensors(directory, change):
 
 def record_hash(directory, path):
     files = json.loads((directory / "config.json").read_text())["files"]
-    edit_config(directory, files={**files, path.name: checkpoint.describe_file(path)})
+    edit_config(directory, files={**files, path.name: describe_file(path)})
 
 
 def test_files_and_deterministic_bytes(loaded, tiny_checkpoint, tmp_path):
@@ -225,6 +227,37 @@ def test_config_that_cannot_be_used(copy, changes, message):
         load_checkpoint(copy)
 
 
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        ("num_beams", "4"),
+        ("num_beams", 4.5),
+        ("num_beams", None),
+        ("num_beams", True),
+        ("num_beams", 1 << 32),
+        ("length_penalty", "1"),
+        ("length_penalty", float("nan")),
+        ("length_penalty_form", 7),
+        ("suppress_tokens", 5),
+        ("suppress_tokens", ["a"]),
+        ("suppress_tokens", [1 << 40]),
+        ("top_p", [0.5]),
+        ("max_length", {}),
+    ],
+)
+def test_generation_option_of_another_kind(copy, option, value):
+    (copy / "generation.json").write_text(json.dumps({option: value}))
+    with pytest.raises(CheckpointError, match=f"generation.json expected a value of {option}"):
+        load_checkpoint(copy)
+
+
+def test_generation_options_that_fit(copy):
+    options = {"num_beams": 4, "length_penalty": 1, "suppress_tokens": [3], "top_k": None}
+    options |= {"length_penalty_form": "gnmt", "max_length": 9, "forced_prefix": "the", "seed": 1}
+    (copy / "generation.json").write_text(json.dumps(options))
+    assert load_checkpoint(copy).generation == options
+
+
 def test_unknown_layer_option_names_the_nearest(copy):
     model = json.loads((copy / "config.json").read_text())["model"]
     model["encoder"]["droput"] = 0.1
@@ -236,9 +269,7 @@ def test_unknown_layer_option_names_the_nearest(copy):
 def test_a_listed_file_lies_in_the_directory(copy):
     (copy.parent / "secret").write_text("x")
     files = json.loads((copy / "config.json").read_text())["files"]
-    edit_config(
-        copy, files={**files, "../secret": checkpoint.describe_file(copy.parent / "secret")}
-    )
+    edit_config(copy, files={**files, "../secret": describe_file(copy.parent / "secret")})
     with pytest.raises(CheckpointError, match="outside itself"):
         load_checkpoint(copy)
 

@@ -62,7 +62,7 @@ def error_of(capsys, code=1):
 def test_list(catalog, capsys):
     assert main(["list"]) == 0
     assert capsys.readouterr().out.split() == (
-        "translation-de-en 1.2M BLEU 37.1 on multi30k".split()
+        "translation-de-en 1.2M bundled BLEU 37.1 on multi30k".split()
     )
     assert main(["list", "--task", "translation", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["translation-de-en"]["parameters"] == 1234567

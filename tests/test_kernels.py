@@ -8,17 +8,26 @@ tf = pytest.importorskip("tensorflow")
 
 from s2s_zoo import kernels  # noqa: E402
 from s2s_zoo.losses import SmoothedCrossEntropy  # noqa: E402
-from s2s_zoo.recurrence import recurrent_layer, run_layer  # noqa: E402
+from s2s_zoo.recurrence import recurrent_layer, run_layer, step_layer  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="the kernels are for CPU training")
 
 
-def _values_and_gradients(layer, x, mask, states, upstream, training):
+def _keras(layer, x, mask=None, states=None):
+    outputs, *states = layer(x, mask=mask, initial_state=states)
+    return tf.reverse(outputs, [1]) if layer.go_backwards else outputs, states
+
+
+def _trained(layer, x, mask=None, states=None):
+    return run_layer(layer, x, mask, states, training=True)
+
+
+def _values_and_gradients(run_it, layer, x, mask, states, upstream):
     @tf.function
     def run(x, h, c):
         with tf.GradientTape() as tape:
             tape.watch([x, h, c])
-            outputs, finals = run_layer(layer, x, mask, [h, c], training=training)
+            outputs, finals = run_it(layer, x, mask, [h, c])
             if mask is not None:
                 outputs = outputs * tf.cast(mask, outputs.dtype)[:, :, None]
             total = sum(
@@ -31,9 +40,10 @@ def _values_and_gradients(layer, x, mask, states, upstream, training):
     return run(tf.constant(x), *map(tf.constant, states))
 
 
+@pytest.mark.parametrize("run", [_trained, run_layer], ids=["training", "inference"])
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("reverse", [False, True])
-def test_lstm_kernel_equals_keras(reverse, masked):
+def test_lstm_kernel_equals_keras(run, reverse, masked):
     rng = np.random.default_rng(0)
     layer = recurrent_layer("lstm", 5, "layer", reverse=reverse)
     layer.build((None, None, 3))
@@ -42,10 +52,34 @@ def test_lstm_kernel_equals_keras(reverse, masked):
     mask = np.arange(6) < np.array([[6], [1], [4], [3]]) if masked else None
     states = rng.normal(size=(2, 4, 5)).astype("float32")
     upstream = [rng.normal(size=s).astype("float32") for s in ((4, 6, 5), (4, 5), (4, 5))]
-    kernel = _values_and_gradients(layer, x, mask, states, upstream, training=True)
-    plain = _values_and_gradients(layer, x, mask, states, upstream, training=False)
+    kernel = _values_and_gradients(run, layer, x, mask, states, upstream)
+    plain = _values_and_gradients(_keras, layer, x, mask, states, upstream)
     for ours, theirs in zip(keras.tree.flatten(kernel), keras.tree.flatten(plain), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+def test_lstm_inference_keeps_a_length_it_does_not_know():
+    layer = recurrent_layer("lstm", 4, "layer")
+    layer.build((None, None, 3))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, 3))])
+    def run(x):
+        return run_layer(layer, x)[0]
+
+    for length in (1, 7):
+        x = tf.random.normal((2, length, 3))
+        np.testing.assert_allclose(run(x), _keras(layer, x)[0], atol=1e-6)
+
+
+def test_lstm_step_equals_keras():
+    rng = np.random.default_rng(2)
+    layer = recurrent_layer("lstm", 5, "layer")
+    layer.build((None, None, 3))
+    x, h, c = (tf.constant(rng.normal(size=(4, n)), "float32") for n in (3, 5, 5))
+    ours, (new_h, new_c) = step_layer(layer, x, [h, c])
+    theirs, states = layer.cell(x, [h, c])
+    for a, b in zip((ours, new_h, new_c), (theirs, *states), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -67,12 +101,16 @@ def test_cross_entropy_kernel_equals_numpy(smoothing):
     )
 
 
-def test_kernels_keep_the_dtype_of_mixed_precision():
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16"])
+def test_kernels_keep_the_dtype_of_half_precision(policy):
     layer = recurrent_layer("lstm", 4, "layer")
-    layer.dtype_policy = "mixed_bfloat16"
+    layer.dtype_policy = policy
     layer.build((None, None, 3))
     x = tf.cast(tf.random.normal((2, 5, 3)), "bfloat16")
-    outputs, states = run_layer(layer, x, training=True)
-    assert [t.dtype for t in (outputs, *states)] == [tf.bfloat16] * 3
-    plain, _ = run_layer(layer, x)
-    np.testing.assert_allclose(*(tf.cast(t, "float32") for t in (outputs, plain)), atol=0.03)
+    plain = tf.cast(_keras(layer, x)[0], "float32")
+    for run in (_trained, run_layer):
+        outputs, states = run(layer, x)
+        assert [t.dtype for t in (outputs, *states)] == [tf.bfloat16] * 3
+        np.testing.assert_allclose(tf.cast(outputs, "float32"), plain, atol=0.03)
+    h, states = step_layer(layer, x[:, 0], states)
+    assert [t.dtype for t in (h, *states)] == [tf.bfloat16] * 3

@@ -231,10 +231,23 @@ def test_save_and_reload_gives_the_same_to_the_bit(pipeline, sentences, sources,
     np.testing.assert_array_equal(again.score(sources, targets), pipeline.score(sources, targets))
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "mixed_bfloat16"])
+def test_dtype(pipeline, tiny_checkpoint, sentences, sources, dtype):
+    half = from_pretrained(tiny_checkpoint, dtype=dtype)
+    assert half.model.decoder.compute_dtype == "bfloat16"
+    assert half.model.decoder.variable_dtype == ("bfloat16" if dtype == "bfloat16" else "float32")
+    assert from_pretrained(tiny_checkpoint).model.decoder.variable_dtype == "float32"
+    assert len(half(sources, num_beams=2)) == len(sources)
+    targets = [target for _, target in sentences]
+    np.testing.assert_allclose(
+        half.score(sources, targets), pipeline.score(sources, targets), rtol=0.02
+    )
+
+
 def test_card(pipeline, tmp_path):
     pipeline.save(tmp_path / "a")
     card = (tmp_path / "a" / "README.md").read_text()
-    assert "pipeline_tag: translation\nlanguage:\n- de\n- en\n---\n# Translation de to en" in card
+    assert card.startswith("---\nlanguage:\n- de\n- en\n") and "# translation-de-en\n" in card
     assert f"{pipeline.model.count_params():,} parameters" in card
     pipeline.save(tmp_path / "a", card="mine")
     assert (tmp_path / "a" / "README.md").read_text() == "mine"

@@ -28,7 +28,10 @@ def test_python_blocks_run(tmp_path, monkeypatch):
 
 
 def test_commands_parse():
-    commands = re.findall(r"s2s-zoo ((?:list|show|translate|evaluate)[^|>&`#\n]*)", README)
+    commands = re.findall(
+        r"s2s-zoo ((?:list|show|translate|evaluate|download|verify|push|release)[^|>&`#\n]*)",
+        README,
+    )
     assert len(commands) >= 4
     for command in commands:
         cli._parser().parse_args(shlex.split(command.replace("NAME", "name")))

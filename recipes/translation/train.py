@@ -46,12 +46,13 @@ def parse(argv=None):
     add("--batch-tokens", type=int)
     add("--learning-rate", type=float)
     add("--dropout", type=float)
+    add("--sampling", type=float, metavar="ALPHA", help="subword regularization, such as 0.3")
     add("--seed", type=int)
     args = parser.parse_args(argv)
     if args.lora and not args.checkpoint:
         parser.error("--lora adapts a checkpoint: name it with --from")
     config = json.loads(args.config.read_text(encoding="utf-8"))
-    for name in ("precision", "epochs", "batch_tokens", "learning_rate", "seed"):
+    for name in ("precision", "epochs", "batch_tokens", "learning_rate", "sampling", "seed"):
         if getattr(args, name) is not None:
             config["training"][name] = getattr(args, name)
     if args.dropout is not None:
@@ -149,7 +150,7 @@ def main(argv=None):
         pipeline, valid, directory=args.output / "best", patience=training["patience"]
     )
     state = TrainingState(state_path, {"metrics": metrics})
-    options = {"batch_tokens": training["batch_tokens"], "seed": training["seed"]}
+    options = {name: training[name] for name in ("batch_tokens", "sampling", "seed")}
     steps = len(pipeline.batches(pairs, **options)) * training["epochs"]
     model.compile(
         optimizer=optimizer(training, steps),

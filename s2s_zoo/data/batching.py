@@ -35,6 +35,9 @@ class TokenBatches(keras.utils.PyDataset):
         too_long: "drop" or "truncate", for pairs above the lengths of the processor.
         lengths: sequence of int, what S and T may be.
         max_shapes: int, how many shapes (S, T) there may be.
+        sampling: float > 0, subword regularization: each epoch draws another segmentation of
+            every text, with this alpha of `SentencePieceTokenizer.sample`. A draw that does not
+            fit the shape of its pair gives way to the usual segmentation. None draws nothing.
 
     Attributes:
         epoch: int, the epoch of the next iteration; may be set.
@@ -53,28 +56,26 @@ class TokenBatches(keras.utils.PyDataset):
         too_long="drop",
         lengths=LENGTHS,
         max_shapes=12,
+        sampling=None,
     ):
         super().__init__()
-        sources, labels = _encode(processor, read_pairs(pairs), too_long)
-        source_lengths = np.array([len(row) for row in sources])
-        label_lengths = np.array([len(row) for row in labels])
+        if sampling is not None and not sampling > 0:
+            raise ValueError(
+                f"TokenBatches expected sampling > 0, or None. Received: sampling={sampling!r}."
+            )
+        self.processor = processor
+        self.sampling = sampling
+        self.seed = seed
+        self._texts, self._rows = _encode(processor, read_pairs(pairs), too_long)
+        source_lengths, label_lengths = self._lengths()
         shapes = choose_shapes(source_lengths, label_lengths, batch_tokens, lengths, max_shapes)
         owners = assign(shapes, source_lengths, label_lengths)
-        self.shapes, self._buckets = [], []
-        for index, (source_length, label_length) in enumerate(shapes):
-            members = np.flatnonzero(owners == index)
-            self._buckets.append(
-                (  # the last row fills batches: no text, no labels
-                    processor.pad([*(sources[m] for m in members), [END]], source_length),
-                    processor.pad([*(labels[m] for m in members), []], label_length),
-                )
-            )
-            rows = rows_of((source_length, label_length), batch_tokens)
-            self.shapes.append((rows, source_length, label_length))
+        self.shapes = [(rows_of(shape, batch_tokens), *shape) for shape in shapes]
+        self._members = [np.flatnonzero(owners == index) for index in range(len(shapes))]
+        self._filled = None if sampling else self._fill(*self._rows)
         self.shuffle = shuffle
-        self.seed = seed
         self.epoch = start_epoch
-        self._plan = None, ()
+        self._plan = None, (), ()
         self._served = set()
         positions = sum(
             steps * rows * (source + label)
@@ -87,7 +88,7 @@ class TokenBatches(keras.utils.PyDataset):
         generator = np.random.default_rng([self.seed, epoch])
         batches = []
         for bucket, (rows, *_) in enumerate(self.shapes):
-            count = len(self._buckets[bucket][0]) - 1
+            count = len(self._members[bucket])
             order = generator.permutation(count) if self.shuffle else np.arange(count)
             order = np.append(order, np.full(-count % rows, count))
             batches += [(bucket, part) for part in order.reshape(-1, rows)]
@@ -105,23 +106,23 @@ class TokenBatches(keras.utils.PyDataset):
     @property
     def _steps(self):
         """Batches of each shape in an epoch."""
-        counts = [len(source) - 1 for source, _ in self._buckets]
-        return [-(-n // rows) for n, (rows, *_) in zip(counts, self.shapes, strict=True)]
+        members = zip(self._members, self.shapes, strict=True)
+        return [-(-len(pairs) // rows) for pairs, (rows, *_) in members]
 
     def __getitem__(self, index):
         if self._plan[0] != self.epoch:
-            self._plan = self.epoch, self.plan(self.epoch)
+            self._plan = self.epoch, self.plan(self.epoch), self._buckets(self.epoch)
         self._served.add(index)
-        return self._batch(*self._plan[1][index])
+        return self._batch(self._plan[2], *self._plan[1][index])
 
     def __iter__(self):
         epoch = self.epoch
-        plan = self.plan(epoch)
+        plan, buckets = self.plan(epoch), self._buckets(epoch)
         for index, batch in enumerate(plan, 1):
             # Before the last batch is out: who stops there never comes back here.
             if index == len(plan):
                 self.epoch = epoch + 1
-            yield self._batch(*batch)
+            yield self._batch(buckets, *batch)
 
     def on_epoch_begin(self):
         self._served.clear()
@@ -163,8 +164,48 @@ class TokenBatches(keras.utils.PyDataset):
         options.experimental_optimization.inject_prefetch = False
         return dataset.with_options(options)
 
-    def _batch(self, bucket, rows):
-        source, labels = (array[rows] for array in self._buckets[bucket])
+    def _lengths(self):
+        """How long the sources and the labels are, and one draw of them, so that most draws fit."""
+        lengths = [[len(row) for row in rows] for rows in self._rows]
+        if self.sampling is None:
+            return [np.array(side) for side in lengths]
+        drawn = [[len(row) for row in rows] for rows in self._draw(0)]
+        limits = self.processor.max_source_length, self.processor.max_target_length
+        return [
+            np.minimum(np.maximum(*sides), limit)
+            for *sides, limit in zip(lengths, drawn, limits, strict=True)
+        ]
+
+    def _draw(self, epoch):
+        """The sources and the labels in a segmentation of this epoch, of any length."""
+        seeds = np.random.default_rng([self.seed, epoch, 1]).integers(2**32, size=2)
+        encoders = self.processor.encode_source, self.processor.encode_target
+        return [
+            encode(texts, truncate=False, sampling=(self.sampling, int(seed)))
+            for encode, texts, seed in zip(encoders, self._texts, seeds, strict=True)
+        ]
+
+    def _buckets(self, epoch):
+        """For each shape the ids of its sources and labels in this epoch."""
+        return self._filled or self._fill(*self._draw(epoch))
+
+    def _fill(self, sources, labels):
+        def padded(rows, usual, members, length, filler):
+            fitting = [rows[m] if len(rows[m]) <= length else usual[m] for m in members]
+            return self.processor.pad([*fitting, filler], length)
+
+        return [
+            (  # the last row fills batches: no text, no labels
+                padded(sources, self._rows[0], members, source_length, [END]),
+                padded(labels, self._rows[1], members, label_length, []),
+            )
+            for members, (_, source_length, label_length) in zip(
+                self._members, self.shapes, strict=True
+            )
+        ]
+
+    def _batch(self, buckets, bucket, rows):
+        source, labels = (array[rows] for array in buckets[bucket])
         target = np.empty_like(labels)
         target[:, 0] = START
         target[:, 1:] = np.where(labels[:, :-1] == END, PAD, labels[:, :-1])
@@ -195,7 +236,7 @@ def batches(processor, pairs, batch_tokens=4096, shuffle=True, seed=0, **options
 
 
 def _encode(processor, pairs, too_long):
-    """Returns the ids of all sources and labels, without the pairs that are too long."""
+    """Returns all (sources, labels) as text and as ids, without the pairs that are too long."""
     if too_long not in ("drop", "truncate"):
         raise ValueError(
             f"TokenBatches expected too_long='drop' or 'truncate'. Received: {too_long!r}."
@@ -204,8 +245,8 @@ def _encode(processor, pairs, too_long):
     sources = processor.encode_source([source for source, _ in pairs], truncate=truncate)
     labels = processor.encode_target([target for _, target in pairs], truncate=truncate)
     kept = [
-        (source, label)
-        for source, label in zip(sources, labels, strict=True)
+        (pair, (source, label))
+        for pair, source, label in zip(pairs, sources, labels, strict=True)
         if len(source) <= processor.max_source_length and len(label) <= processor.max_target_length
     ]
     limits = f"{processor.max_source_length} source or {processor.max_target_length} target tokens"
@@ -220,4 +261,5 @@ def _encode(processor, pairs, too_long):
             "too_long='truncate' keeps and cuts them.",
             stacklevel=3,
         )
-    return tuple(zip(*kept, strict=True))
+    texts, rows = zip(*kept, strict=True)
+    return tuple(zip(*texts, strict=True)), tuple(zip(*rows, strict=True))

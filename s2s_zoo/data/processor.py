@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from s2s_zoo.checkpoint import PROCESSOR, read_json
+from s2s_zoo.checkpoint import PROCESSOR
 from s2s_zoo.errors import CheckpointError
+from s2s_zoo.files import check_name, read_file, read_json
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.registry import check_keys, lookup
 
@@ -43,23 +44,25 @@ class TextProcessor:
         self.max_source_length = max_source_length
         self.max_target_length = max_target_length
 
-    def encode_source(self, texts, truncate=True):
+    def encode_source(self, texts, truncate=True, sampling=None):
         """Turns sources into ids.
 
         Args:
             texts: list of str, any.
             truncate: bool, cut a long text at `max_source_length`, with a warning.
+            sampling: (alpha, seed) of the tokenizer's `sample`, to draw a segmentation; None
+                gives the usual one.
 
         Returns:
             list of int32 arrays, each ending in END.
         """
         limit = self.max_source_length if truncate else None
-        return encode(self.source_tokenizer, texts, limit, "source")
+        return encode(self.source_tokenizer, texts, limit, "source", sampling)
 
-    def encode_target(self, texts, truncate=True):
+    def encode_target(self, texts, truncate=True, sampling=None):
         """Turns targets into ids, as `encode_source` does."""
         limit = self.max_target_length if truncate else None
-        return encode(self.target_tokenizer, texts, limit, "target")
+        return encode(self.target_tokenizer, texts, limit, "target", sampling)
 
     def pad(self, rows, length=None):
         """Returns rows of ids as one int32 array (B, length), or (B, longest row)."""
@@ -153,11 +156,11 @@ def load_processor(directory):
     return TextProcessor.load(directory)
 
 
-def encode(tokenizer, texts, limit, side):
+def encode(tokenizer, texts, limit, side, sampling=None):
     """Returns the ids of texts, each with END, cut at `limit` with a warning unless it is None."""
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"encode_{side} expected a list of str. Received: {texts!r:.80}.")
-    rows = tokenizer.encode(texts)
+    rows = tokenizer.encode(texts) if sampling is None else tokenizer.sample(texts, *sampling)
     if limit is not None:
         long = [index for index, row in enumerate(rows) if len(row) >= limit]
         for index in long:
@@ -188,16 +191,9 @@ def _load_tokenizer(directory, config):
 
     _check(config, TOKENIZER_KEYS, "tokenizer")
     kind = lookup(TOKENIZERS, config["type"], "tokenizer type")
-    name = config["file"]
-    if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\:"):
-        raise ValueError(
-            f"A tokenizer file lies beside processor.json. Received: file={name!r}. "
-            "Do not use a checkpoint from where this one came from."
-        )
-    path = directory / name
-    if not path.is_file():
-        raise CheckpointError(f"{path} is missing. Download or copy the checkpoint again.")
-    data = path.read_bytes()
+    check_name(config["file"])
+    path = directory / config["file"]
+    data = read_file(path)
     found = hashlib.sha256(data).hexdigest()
     if found != config["sha256"]:
         raise CheckpointError(

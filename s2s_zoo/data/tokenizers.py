@@ -10,6 +10,8 @@ import sentencepiece
 from s2s_zoo.errors import CheckpointError, DataError
 from s2s_zoo.protocol import END, PAD, START, UNK
 
+WORTH_THREADS = 32  # texts; starting the threads of a list takes longer than a few texts do
+
 
 class SentencePieceTokenizer:
     """Subword units of a SentencePiece model (Kudo and Richardson 2018, 1808.06226).
@@ -114,11 +116,35 @@ class SentencePieceTokenizer:
         """Returns the list of ids of each text, without START or END."""
         # Lone surrogates, as in arguments of a shell that are no UTF-8, become question marks.
         encodable = [text.encode("utf-8", "replace") for text in texts]
+        if len(texts) < WORTH_THREADS:
+            return [self._processor.encode(text) for text in encodable]
         return self._processor.encode(encodable)
+
+    def sample(self, texts, alpha, seed):
+        """Draws one of the possible segmentations of each text (Kudo 2018, 1804.10959, section 3).
+
+        Args:
+            texts: list of str.
+            alpha: float > 0, the exponent of the segmentation probabilities: the smaller, the
+                more and the shorter the units. Of a BPE model, the dropout of merges.
+            seed: int below 2^32; the same arguments give the same ids.
+
+        Returns:
+            list of ids of each text, without START or END.
+        """
+        sentencepiece.set_random_generator_seed(seed)
+        encodable = [text.encode("utf-8", "replace") for text in texts]
+        # Each thread has a random generator of its own, so their number is part of the seed.
+        return self._processor.encode(
+            encodable, enable_sampling=True, alpha=alpha, nbest_size=-1, num_threads=1
+        )
 
     def decode(self, rows):
         """Returns the text of each row of ids."""
-        return self._processor.decode([[int(token) for token in row] for row in rows])
+        rows = [[int(token) for token in row] for row in rows]
+        if len(rows) < WORTH_THREADS:
+            return [self._processor.decode(row) for row in rows]
+        return self._processor.decode(rows)
 
     def pieces(self, ids):
         """Returns the unit behind each id, a word boundary shown as ▁."""

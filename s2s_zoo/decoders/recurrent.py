@@ -6,7 +6,7 @@ from keras import ops
 from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.embedding import TokenEmbedding
-from s2s_zoo.recurrence import recurrent_layer, run_layer, unrolled_scan
+from s2s_zoo.recurrence import recurrent_layer, run_layer, step_layer, unrolled_scan
 
 QUERIES = ("current", "previous")
 BRIDGES = ("dense", "zero")
@@ -232,7 +232,7 @@ class RecurrentDecoder(keras.layers.Layer):
             x = ops.concatenate([x, *extra], axis=-1)
         cells = []
         for i, (layer, states) in enumerate(zip(self.stack, state["cells"], strict=True)):
-            h, states = layer.cell(x, list(states))
+            h, states = step_layer(layer, x, states)
             cells.append(list(states))
             x = self._between(i, x, h, noise)
         state["cells"] = cells

@@ -1,5 +1,6 @@
 """Generator: a model and a search, compiled into one function."""
 
+import functools
 import inspect
 
 import keras
@@ -107,8 +108,9 @@ def compile_forward(model, jit_compile="auto", run_eagerly=False):
     )
 
 
+@functools.cache
 def options_of(search):
     """The options of a strategy that hold for every row and call, and those of Rules."""
     parameters = {**inspect.signature(search).parameters, **inspect.signature(Rules).parameters}
     of_a_call = {"step", "state", "memory", "batch_size", "max_length", "rules", "copies", "seed"}
-    return parameters.keys() - of_a_call - set(PER_ROW)
+    return frozenset(parameters.keys() - of_a_call - set(PER_ROW))

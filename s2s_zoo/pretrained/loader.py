@@ -4,8 +4,9 @@ import re
 
 import numpy as np
 
-from s2s_zoo.checkpoint import Checkpoint, read_json, weights_by_name
+from s2s_zoo.checkpoint import Checkpoint, dtype_policy
 from s2s_zoo.errors import CheckpointError, S2SZooError
+from s2s_zoo.files import read_json
 from s2s_zoo.initial import to_be_loaded
 from s2s_zoo.model import Seq2Seq
 from s2s_zoo.pretrained import FAMILIES
@@ -13,6 +14,7 @@ from s2s_zoo.pretrained.generation import longest_target, search_defaults
 from s2s_zoo.pretrained.processor import PretrainedProcessor, read_files
 from s2s_zoo.pretrained.weights import read_weights
 from s2s_zoo.registry import lookup
+from s2s_zoo.weights import weights_by_name
 
 HEADS = ("ForConditionalGeneration", "MTModel", "WithLMHeadModel")
 # What a file may hold that a model does not need: fixed positions, copies of tied tensors, and
@@ -39,11 +41,12 @@ WHOLE = "Use a checkpoint with an encoder and a decoder."
 MAX_LENGTH = 512  # of targets, where neither checkpoint nor caller says
 
 
-def load_pretrained(directory, task=None, source=None, target=None):
+def load_pretrained(directory, dtype=None, task=None, source=None, target=None):
     """Reads a checkpoint that transformers wrote.
 
     Args:
         directory: path with config.json (with a "model_type"), weights and tokenizer files.
+        dtype: str, the dtype policy of the model, or None for the present one.
         task: str, or None for what the family is mostly used for.
         source, target: language codes, for checkpoints of several.
 
@@ -89,7 +92,8 @@ def load_pretrained(directory, task=None, source=None, target=None):
         if processor.target is None and processor.forces_language:
             processor = _with_forced_language(processor, generation)
         start = _start(config, generation, processor)
-        model = _build(parts, config, start)
+        with dtype_policy(dtype), to_be_loaded():
+            model = _build(parts, config, start)
     except S2SZooError:
         raise
     except (KeyError, TypeError, ValueError) as error:
@@ -154,14 +158,13 @@ def _tied(config, tensors):
 def _build(parts, config, start):
     encoder, decoder = parts
     tied = config["tie_word_embeddings"]
-    with to_be_loaded():
-        return Seq2Seq.from_config(
-            {
-                "encoder": encoder,
-                "decoder": {**decoder, "tie_embeddings": tied, "start_token": start},
-                "share_embeddings": config.get("share_encoder_decoder_embeddings", True),
-            }
-        )
+    return Seq2Seq.from_config(
+        {
+            "encoder": encoder,
+            "decoder": {**decoder, "tie_embeddings": tied, "start_token": start},
+            "share_embeddings": config.get("share_encoder_decoder_embeddings", True),
+        }
+    )
 
 
 def _assign(model, tensors, directory, family, config, order):

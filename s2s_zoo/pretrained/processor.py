@@ -8,23 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from s2s_zoo.checkpoint import PROCESSOR, read_json
+from s2s_zoo.checkpoint import PROCESSOR
 from s2s_zoo.data.processor import TextProcessor, encode
+from s2s_zoo.download import TOKENIZER_FILES
 from s2s_zoo.errors import CheckpointError, DataError
+from s2s_zoo.files import read_file, read_json
 from s2s_zoo.pretrained.tokenizers import open_tokenizer
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.registry import check_keys, unknown_name
 
-FILES = (
-    "source.spm",
-    "target.spm",
-    "vocab.json",
-    "target_vocab.json",
-    "merges.txt",
-    "tokenizer.json",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-)
 OPTIONS = (
     "family",
     "vocabulary_size",
@@ -136,7 +128,7 @@ class PretrainedProcessor(TextProcessor):
         """The languages tokenizer_config.json names."""
         return [self.options["tokenizer"].get(f"{side}_lang") for side in ("source", "target")]
 
-    def encode_source(self, texts, truncate=True):
+    def encode_source(self, texts, truncate=True, sampling=None):
         prefix, suffix = [], []
         if self.family in ("m2m_100", "mbart") and self.languages:
             code = [self._id(self._required("source"))]
@@ -146,15 +138,15 @@ class PretrainedProcessor(TextProcessor):
         elif self.family == "bart":
             prefix = [self._id("<s>")]
         texts = [self.prefix + text for text in texts]
-        return self._frame(texts, truncate, prefix, suffix, "source")
+        return self._frame(texts, truncate, prefix, suffix, "source", sampling)
 
-    def encode_target(self, texts, truncate=True):
+    def encode_target(self, texts, truncate=True, sampling=None):
         prefix = []
         if self.forces_language:
             prefix = [self._id(self._required("target"))]
         elif self.family == "bart":
             prefix = [self._id("<s>")]
-        return self._frame(texts, truncate, prefix, [], "target")
+        return self._frame(texts, truncate, prefix, [], "target", sampling)
 
     @property
     def forces_language(self):
@@ -174,10 +166,10 @@ class PretrainedProcessor(TextProcessor):
     def _is_mbart_50(self):
         return len(self.languages) > 25
 
-    def _frame(self, texts, truncate, prefix, suffix, side):
+    def _frame(self, texts, truncate, prefix, suffix, side, sampling):
         limit = getattr(self, f"max_{side}_length") if truncate else None
         limit = limit and limit - len(prefix) - len(suffix)
-        rows = encode(getattr(self, f"{side}_tokenizer"), texts, limit, side)
+        rows = encode(getattr(self, f"{side}_tokenizer"), texts, limit, side, sampling)
         return [np.array([*prefix, *row, *suffix], "int32") for row in rows]
 
     def _id(self, piece):
@@ -263,6 +255,11 @@ class _Side:
     def pieces(self, ids):
         return [self._processor.tokenizer.piece(self._processor.order[token]) for token in ids]
 
+    def sample(self, texts, alpha, seed):
+        raise ValueError(
+            "The tokenizer of an imported checkpoint draws no segmentations. Leave sampling=None."
+        )
+
     def as_tensorflow(self):
         raise ValueError(
             "The tokenizer of an imported checkpoint cannot run inside a TensorFlow graph, so it "
@@ -272,7 +269,11 @@ class _Side:
 
 def read_files(directory):
     """Returns {name: bytes} of the tokenizer files a directory has."""
-    return {name: (directory / name).read_bytes() for name in FILES if (directory / name).is_file()}
+    return {
+        name: read_file(directory / name)
+        for name in TOKENIZER_FILES
+        if (directory / name).is_file()
+    }
 
 
 def arrange(size, pad, end, unknown):

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from s2s_zoo.checkpoint import read_json
 from s2s_zoo.errors import CheckpointError
+from s2s_zoo.files import read_json
 
 DTYPES = {
     "F64": "float64",

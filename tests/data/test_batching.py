@@ -131,6 +131,43 @@ def test_without_shuffling_every_epoch_is_the_same(make):
     assert all(map(same, list(made), list(make(shuffle=False, seed=1))))
 
 
+def test_sampling_draws_other_units_of_the_same_text_each_epoch(make, processor, pairs):
+    made = make(sampling=0.2, shuffle=False)
+    epochs = [[ids for batch in made for ids in ids_of(batch)] for _ in range(3)]
+    usual = expected_ids(processor, pairs)
+    for ids in epochs:
+        texts = [tuple(processor.decode(np.array(side)) for side in pair) for pair in ids]
+        assert sorted(texts) == sorted(pairs)
+        assert 0 < sum(pair not in usual for pair in ids)
+    assert sum(a != b for a, b in zip(epochs[0], epochs[1], strict=True)) > len(pairs) / 2
+
+
+def test_sampling_depends_on_seed_and_epoch_alone(make):
+    whole = make(sampling=0.2, seed=3)
+    epochs = [list(whole) for _ in range(3)]
+    resumed = make(sampling=0.2, seed=3, start_epoch=1)
+    assert all(map(same, epochs[1], [resumed[index] for index in range(len(resumed))]))
+    resumed.epoch = 2
+    assert all(map(same, epochs[2], resumed))
+    assert not all(map(same, epochs[0], make(sampling=0.2, seed=4)))
+
+
+def test_draws_that_do_not_fit_give_way_to_the_usual_units(tokenizer, pairs, make):
+    longest = max(len(row) for row in tokenizer.encode([text for pair in pairs for text in pair]))
+    tight = TextProcessor(tokenizer, tokenizer, longest + 1, longest + 1)
+    made = TokenBatches(tight, pairs, 128, sampling=0.01)
+    seen = [ids for batch in made for ids in ids_of(batch)]
+    assert len(seen) == len(pairs)
+    assert max(len(side) for pair in seen for side in pair) <= longest + 1
+    assert 0 < sum(pair in expected_ids(tight, pairs) for pair in seen) < len(pairs)
+
+
+@pytest.mark.parametrize("sampling", [0, -1.0])
+def test_sampling_above_zero(make, sampling):
+    with pytest.raises(ValueError, match="sampling > 0, or None"):
+        make(sampling=sampling)
+
+
 def test_an_iteration_that_is_left_early_does_not_count(make):
     made = make()
     first = next(iter(made))

@@ -34,6 +34,18 @@ def test_encode_and_decode_are_inverse_on_known_text(tokenizer):
     assert "".join(tokenizer.pieces(ids)).replace("▁", " ") == f" {text}"
 
 
+def test_samples_are_other_units_of_the_same_text(tokenizer):
+    texts = ["the big dog sees a tree."] * 50
+    drawn = tokenizer.sample(texts, 0.2, seed=1)
+    assert drawn == tokenizer.sample(texts, 0.2, seed=1) != tokenizer.sample(texts, 0.2, seed=2)
+    assert tokenizer.decode(drawn) == texts
+    (usual,) = tokenizer.encode(texts[:1])
+    assert sum(row != usual for row in drawn) > 10
+    assert len(set(map(tuple, drawn))) > 5
+    almost = tokenizer.sample(texts, 50.0, seed=1)
+    assert almost == [usual] * 50
+
+
 def test_any_text_encodes_without_special_ids(tokenizer):
     rows = tokenizer.encode([*TEXTS, "lone surrogate \udcff"])
     assert len(rows) == len(TEXTS) + 1

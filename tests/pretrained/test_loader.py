@@ -69,6 +69,17 @@ def test_fine_tuning(hub_marian, sentences):
     assert pipeline.score(sources, targets).sum() > before + 20
 
 
+def test_from_a_repository(pipeline, hub_marian, hub):
+    hub.add("Helsinki-NLP/opus-mt-de-en", hub_marian)
+    found = from_pretrained("hf://Helsinki-NLP/opus-mt-de-en")
+    assert found(TEXTS) == pipeline(TEXTS)
+
+
+def test_dtype(hub_marian):
+    model = from_pretrained(hub_marian, dtype="bfloat16").model
+    assert {str(weight.dtype) for weight in model.weights} == {"bfloat16"}
+
+
 def test_streams_are_refused(pipeline):
     tf = pytest.importorskip("tensorflow")
     pairs = tf.data.Dataset.from_tensors((tf.constant("a"), tf.constant("b")))
