@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.files import AGAIN, describe_file, read_json, verify_files
+from s2s_zoo.initial import to_be_loaded
 from s2s_zoo.registry import check_keys, lookup
 from s2s_zoo.weights import DTYPES, assign, check_header, pack, read_header
 
@@ -117,12 +118,12 @@ def load_checkpoint(directory, dtype=None):
     generation = read_generation(directory / GENERATION)
     header = read_header(directory / WEIGHTS)
 
-    from s2s_zoo.data import TextProcessor
+    from s2s_zoo.data.processor import load_processor
     from s2s_zoo.model import Seq2Seq
 
-    processor = TextProcessor.load(directory)
+    processor = load_processor(directory)
     check_header(header, config["model"], directory / WEIGHTS)
-    with _dtype_policy(dtype):
+    with dtype_policy(dtype), to_be_loaded():
         model = Seq2Seq.from_config(config["model"])
     assign(model, directory / WEIGHTS)
     return Checkpoint(config["task"], model, processor, generation, config["languages"])
@@ -165,6 +166,12 @@ def parse_config(path):
     return config
 
 
+def is_pretrained(directory):
+    """Whether a directory is in the layout of transformers: its config.json has a model_type."""
+    path = directory / CONFIG
+    return path.is_file() and "model_type" in read_json(path)
+
+
 def read_generation(path):
     """Returns generation.json: options of the search, each of the kind of its default.
 
@@ -190,18 +197,18 @@ def read_generation(path):
 
 
 def _fits(value, default):
-    """Whether a JSON value is of the kind of a default; None stands for text or a number."""
+    """Whether a JSON value is of the kind of a default; None stands for anything plain."""
     if isinstance(default, tuple):
         return isinstance(value, list) and all(_fits(item, 0) for item in value)
     if isinstance(default, bool | str):
         return type(value) is type(default)
     if isinstance(default, int | float):
         return type(value) in {int, type(default)} and abs(value) <= LARGEST_OPTION
-    return value is None or any(_fits(value, kind) for kind in (0.0, ""))
+    return value is None or any(_fits(value, kind) for kind in (0.0, "", False))
 
 
 @contextmanager
-def _dtype_policy(dtype):
+def dtype_policy(dtype):
     """The Keras dtype policy of what is built in the block; None changes nothing."""
     import keras
 

@@ -4,10 +4,22 @@ import re
 from functools import partial
 from pathlib import Path
 
-from s2s_zoo.checkpoint import CARD, CONFIG, GENERATION, parse_config
+from s2s_zoo.checkpoint import CARD, CONFIG, GENERATION, is_pretrained, parse_config
 from s2s_zoo.client import AS, one_line
 from s2s_zoo.errors import CheckpointError
-from s2s_zoo.files import check_record, check_size, verify_files
+from s2s_zoo.files import FOREIGN, check_name, check_record, check_size, read_json, verify_files
+
+WEIGHTS = ("model.safetensors", "tf_model.h5", "pytorch_model.bin")
+TOKENIZER_FILES = (
+    "source.spm",
+    "target.spm",
+    "vocab.json",
+    "target_vocab.json",
+    "merges.txt",
+    "tokenizer.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
 
 
 def download(repo_id, revision=None, files=None, local_only=False):
@@ -31,6 +43,9 @@ def download(repo_id, revision=None, files=None, local_only=False):
     if files is None:
         config = fetch(CONFIG, revision)
         revision = config.parent.name  # the commit, so that all files come from the same one
+        if is_pretrained(config.parent):
+            _fetch_pretrained(partial(fetch, revision=revision))
+            return config.parent
         files = parse_config(config)["files"]
         fetch(GENERATION, revision)
         fetch(CARD, revision, optional=True)
@@ -39,6 +54,21 @@ def download(repo_id, revision=None, files=None, local_only=False):
     for name, recorded in files.items():
         path = fetch(name, revision, recorded=recorded)
     return path.parent
+
+
+def _fetch_pretrained(fetch):
+    """Takes the files of a checkpoint in the layout of transformers, weights of one kind only."""
+    for name in (*TOKENIZER_FILES, "tokenizer_config.json", "generation_config.json"):
+        fetch(name, optional=True)
+    for name in WEIGHTS:
+        if fetch(name, optional=True):
+            return
+        if index := fetch(f"{name}.index.json", optional=True):
+            places = read_json(index).get("weight_map")
+            for shard in sorted(set(places.values() if isinstance(places, dict) else ())):
+                check_name(shard, FOREIGN)
+                fetch(shard)
+            return
 
 
 def _fetch(repo_id, name, revision, recorded=None, optional=False, local_only=False):

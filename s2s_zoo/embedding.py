@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from s2s_zoo.initial import initializer
+
 
 @keras.saving.register_keras_serializable("s2s_zoo")
 class TokenEmbedding(keras.layers.Layer):
@@ -15,6 +17,7 @@ class TokenEmbedding(keras.layers.Layer):
     Args:
         vocabulary_size: int, V.
         embedding_dim: int, E.
+        scaled: bool; without it the rows enter as they are, as in BART.
 
     Call arguments:
         tokens: (...,) int ids.
@@ -23,22 +26,25 @@ class TokenEmbedding(keras.layers.Layer):
         (..., E) vectors.
     """
 
-    def __init__(self, vocabulary_size, embedding_dim, **kwargs):
+    def __init__(self, vocabulary_size, embedding_dim, scaled=True, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
+        self.scaled = scaled
 
     def build(self, tokens_shape=None):
         self.embeddings = self.add_weight(
             shape=(self.vocabulary_size, self.embedding_dim),
-            initializer=keras.initializers.RandomNormal(stddev=self.embedding_dim**-0.5),
+            initializer=initializer(
+                keras.initializers.RandomNormal(stddev=self.embedding_dim**-0.5)
+            ),
             name="embeddings",
         )
 
     def call(self, tokens):
-        vectors = ops.take(self.embeddings, tokens, axis=0)
-        return ops.cast(vectors, self.compute_dtype) * self.embedding_dim**0.5
+        vectors = ops.cast(ops.take(self.embeddings, tokens, axis=0), self.compute_dtype)
+        return vectors * self.embedding_dim**0.5 if self.scaled else vectors
 
     def logits(self, vectors):
         """Returns (..., V): `vectors` (..., E) times the transposed embedding matrix."""
@@ -53,4 +59,5 @@ class TokenEmbedding(keras.layers.Layer):
             **super().get_config(),
             "vocabulary_size": self.vocabulary_size,
             "embedding_dim": self.embedding_dim,
+            "scaled": self.scaled,
         }

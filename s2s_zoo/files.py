@@ -12,29 +12,45 @@ from pathlib import Path
 
 from s2s_zoo.errors import CheckpointError
 
-LIMITS = {".json": 1 << 20, ".md": 1 << 20, ".model": 64 << 20, ".safetensors": 64 << 30}  # bytes
+LIMITS = {  # bytes
+    ".json": 1 << 20,
+    ".md": 1 << 20,
+    ".txt": 64 << 20,
+    ".model": 64 << 20,
+    ".spm": 64 << 20,
+    ".safetensors": 64 << 30,
+}
+FOREIGN = {**LIMITS, ".h5": 64 << 30, ".bin": 64 << 30}  # in the layout of transformers
+LARGE = {  # vocabularies, and the list of a few thousand tensors
+    "vocab.json": 64 << 20,
+    "target_vocab.json": 64 << 20,
+    "tokenizer.json": 64 << 20,
+    "model.safetensors.index.json": 16 << 20,
+    "pytorch_model.bin.index.json": 16 << 20,
+}
 AGAIN = "Delete the directory and download or copy the checkpoint again."
 
 
-def check_name(name):
-    """Raises CheckpointError unless `name` is a plain file name of a kind in `LIMITS`."""
+def check_name(name, kinds=LIMITS):
+    """Raises CheckpointError unless `name` is a plain file name of one of the kinds."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", name):
         raise CheckpointError(
             f"A checkpoint lists a file outside itself: {name!r:.80}. Do not use a checkpoint from "
             "where this one came from."
         )
-    if Path(name).suffix not in LIMITS:
+    if Path(name).suffix not in kinds:
         raise CheckpointError(
-            f"A checkpoint lists {name!r}, where files end in {', '.join(LIMITS)}. Do not use a "
+            f"A checkpoint lists {name!r}, where files end in {', '.join(kinds)}. Do not use a "
             "checkpoint from where this one came from."
         )
 
 
 def check_size(name, size):
     """Raises CheckpointError if a file called `name` may not have `size` bytes."""
-    if size > LIMITS[Path(name).suffix]:
+    most = LARGE.get(name) or FOREIGN[Path(name).suffix]
+    if size > most:
         raise CheckpointError(
-            f"{name} has {size:,} bytes, where at most {LIMITS[Path(name).suffix]:,} are read. "
+            f"{name} has {size:,} bytes, where at most {most:,} are read. "
             "Do not use a checkpoint from where this one came from."
         )
 

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from s2s_zoo.checkpoint import read_config, recover
+from s2s_zoo.checkpoint import is_pretrained, read_config, recover
 from s2s_zoo.download import download
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.files import read_json, verify_files
@@ -87,7 +87,8 @@ def resolve(name_or_path, revision=None, local_only=False):
             "`save` wrote and hf://organization/name are accepted too; `s2s-zoo list` shows the "
             "names."
         )
-    read_config(directory)
+    if not is_pretrained(directory):
+        read_config(directory)
     return directory
 
 

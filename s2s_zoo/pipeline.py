@@ -9,16 +9,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from s2s_zoo.card import model_card
-from s2s_zoo.checkpoint import load_checkpoint, save_checkpoint
+from s2s_zoo.checkpoint import is_pretrained, load_checkpoint, save_checkpoint
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.generation import Scorer
 from s2s_zoo.hub import resolve
 from s2s_zoo.protocol import PAD
-from s2s_zoo.registry import lookup
+from s2s_zoo.registry import check_keys, lookup
 from s2s_zoo.searcher import DEFAULTS, Searcher, check_options, pad
 
 # The most tokens of a target, for a source of so many; END is counted on both sides.
-LONGEST_TARGET = {"translation": lambda source: 2 * source + 10}
+LONGEST_TARGET = {
+    "translation": lambda source: 2 * source + 10,
+    "summarization": lambda source: source + 512,
+    "text2text": lambda source: source + 512,
+}
 WINDOW = 1024  # texts of an iterator that are sorted together
 
 
@@ -84,6 +88,8 @@ class Pipeline:
         return_scores=False,
         return_alignment=False,
         progress=None,
+        source=None,
+        target=None,
         **options,
     ):
         """Generates text.
@@ -98,6 +104,7 @@ class Pipeline:
             return_alignment: bool, give a `Result` with an alignment.
             progress: bool, show a bar on standard error; None shows it on a terminal when the
                 work takes long.
+            source, target: str, language codes, for a checkpoint of several languages.
             **options: `strategy` ("greedy", "beam", "sample"; "beam" where num_beams > 1),
                 `max_length` (a limit for every text, instead of one by the length of its
                 source), `forced_prefix` (str, how every answer begins), `seed` (for "sample"),
@@ -110,13 +117,15 @@ class Pipeline:
 
         Raises:
             TypeError: for anything but text.
-            ValueError: for an unknown option, naming the nearest, or a value outside its range.
+            ValueError: for an unknown option or language, naming the nearest, or a value outside
+                its range.
         """
-        search = self._search(return_scores, return_alignment, options)
+        processor = self._processor_of(source, target)
+        search = self._search(return_scores, return_alignment, options, processor)
         details = return_scores or return_alignment
 
         def answer(window, bar):
-            return self._answer(window, search, batch_size, details, bar)
+            return self._answer(window, search, processor, batch_size, details, bar)
 
         if isinstance(texts, str):
             with _progress_bar(1, progress) as bar:
@@ -218,11 +227,22 @@ class Pipeline:
             jit_compile=keras.backend.backend() == "jax",
         )
 
-    def _search(self, return_scores, return_alignment, options):
+    def _processor_of(self, source, target):
+        """The processor for a pair of languages, those of the checkpoint where None."""
+        if source is None and target is None:
+            return self.processor
+        if not hasattr(self.processor, "between"):
+            raise ValueError(
+                f"This checkpoint knows one pair of languages, {' to '.join(self.languages)}. "
+                f"Received: source={source!r}, target={target!r}. Leave them out."
+            )
+        return self.processor.between(source, target)
+
+    def _search(self, return_scores, return_alignment, options, processor):
         prefix = options.get("forced_prefix", self.generation.get("forced_prefix"))
         if prefix is not None:
             _require_text(prefix)
-            ids = self.processor.encode_target([prefix])[0][:-1]
+            ids = processor.encode_target([prefix])[0][:-1]
             options = {**options, "forced_prefix": ids if len(ids) else None}
         return self._searcher.plan(options, self.generation, return_scores, return_alignment)
 
@@ -232,14 +252,14 @@ class Pipeline:
             while window := list(itertools.islice(texts, WINDOW)):
                 yield from answer(window, bar)
 
-    def _answer(self, texts, search, batch_size, details, bar):
+    def _answer(self, texts, search, processor, batch_size, details, bar):
         """The answers to a list of texts, in its order."""
         for text in texts:
             _require_text(text)
         num_return = dict(search.options).get("num_return", 1)
         answers = [[Result("") if details else ""] * num_return for _ in texts]
         real = [i for i, text in enumerate(texts) if text and not text.isspace()]
-        encoded = self.processor.encode_source([texts[i] for i in real])
+        encoded = processor.encode_source([texts[i] for i in real])
         ids = {i: row for i, row in zip(real, encoded, strict=True) if len(row) > 1}
         for batch in _batches(sorted(ids, key=lambda i: len(ids[i])), batch_size):
             found = self._searcher.run(search, [ids[i] for i in batch])
@@ -278,24 +298,35 @@ class Pipeline:
         return model_card("-".join([self.task, *self.languages]), entry, source)
 
 
-def from_pretrained(name_or_path, revision=None, dtype=None):
+def from_pretrained(name_or_path, revision=None, dtype=None, **options):
     """Loads a pipeline, ready to call and compiled for `fit`.
 
     Args:
         name_or_path: a name of `list_checkpoints()`, "hf://organization/name", or a directory
-            that `save` wrote.
+            that `save` wrote; the last two also in the layout of transformers, of a family of
+            `s2s_zoo.pretrained.FAMILIES`.
         revision: str, a branch, a tag or a commit of a repository on the Hub. A commit that is
             in the cache is loaded without a network.
         dtype: str, the dtype policy of the model: "float32"; "bfloat16", the fastest to call
             where the machine has bfloat16 products, too coarse to train; "mixed_bfloat16" or
             "mixed_float16" to train. None takes `keras.config.dtype_policy()`.
+        **options: for the layout of transformers: "task", and the language codes "source" and
+            "target".
 
     Raises:
+        ValueError: for options that the checkpoint does not have.
         CheckpointError: if there is no such checkpoint, it cannot be downloaded, or it is
             incomplete, altered or does not fit together.
     """
     directory = resolve(name_or_path, revision)
-    checkpoint = load_checkpoint(directory, dtype)
+    if is_pretrained(directory):
+        from s2s_zoo.pretrained.loader import load_pretrained
+
+        check_keys(options, ("task", "source", "target"), "pretrained checkpoint")
+        checkpoint = load_pretrained(directory, dtype, **options)
+    else:
+        check_keys(options, (), "checkpoint")
+        checkpoint = load_checkpoint(directory, dtype)
     try:
         pipeline = Pipeline(*checkpoint)
     except (ValueError, TypeError) as error:

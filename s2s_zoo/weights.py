@@ -18,7 +18,7 @@ def weights_by_name(model):
 
 
 def pack(model, weights_dtype):
-    """Returns the bytes of the safetensors file of a model.
+    """Returns the bytes of the safetensors file of a model, what LoRA learned merged.
 
     Args:
         model: a built `Seq2Seq`.
@@ -33,9 +33,14 @@ def pack(model, weights_dtype):
     from safetensors.numpy import save
 
     dtype = np.dtype(getattr(ml_dtypes, weights_dtype, weights_dtype))
-    arrays = {}
-    for name, weight in weights_by_name(model).items():
+    arrays, weights = {}, weights_by_name(model)
+    for name, weight in weights.items():
+        if "/lora_kernel_" in name:
+            continue
         value = ops.convert_to_numpy(weight.value)
+        factors = [name.removesuffix("kernel") + f"lora_kernel_{x}" for x in "ab"]
+        if name.endswith("/kernel") and factors[0] in weights:
+            value = value + np.matmul(*(ops.convert_to_numpy(weights[x]) for x in factors))
         with np.errstate(over="ignore"):
             arrays[name] = np.ascontiguousarray(value, dtype).reshape(value.shape)
         if not np.isfinite(arrays[name].astype("float32")).all():

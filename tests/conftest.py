@@ -56,6 +56,71 @@ def tiny_checkpoint(tiny_pipeline, tmp_path_factory):
     return directory
 
 
+@pytest.fixture(scope="session")
+def hub_marian(tmp_path_factory):
+    """The directory of a Marian checkpoint, made without transformers. Copy it to change it."""
+    import json
+
+    import keras
+    import numpy as np
+    from keras import ops
+    from safetensors.numpy import save_file
+
+    from s2s_zoo import Seq2Seq
+    from s2s_zoo.pretrained import marian
+    from s2s_zoo.weights import weights_by_name
+    from tests.pretrained.lines import pieces_model
+
+    directory = tmp_path_factory.mktemp("hub") / "opus-mt-de-en"
+    directory.mkdir()
+    vocabulary = {"</s>": 0, "<unk>": 1}
+    for side, size in (("source", 120), ("target", 140)):
+        model, pieces = pieces_model(size)
+        (directory / f"{side}.spm").write_bytes(model)
+        for piece in pieces[3:]:
+            vocabulary.setdefault(piece, len(vocabulary))
+    pad = vocabulary["<pad>"] = len(vocabulary)
+    config = {
+        "model_type": "marian",
+        "architectures": ["MarianMTModel"],
+        "vocab_size": len(vocabulary),
+        "d_model": 16,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "decoder_attention_heads": 2,
+        "encoder_ffn_dim": 24,
+        "decoder_ffn_dim": 24,
+        "max_position_embeddings": 64,
+        "activation_function": "swish",
+        "scale_embedding": True,
+        "pad_token_id": pad,
+        "eos_token_id": 0,
+        "decoder_start_token_id": pad,
+    }
+    generation = {"num_beams": 2, "max_length": 64, "bad_words_ids": [[pad]]}
+    for name, value in (
+        ("config.json", config),
+        ("generation_config.json", generation),
+        ("vocab.json", vocabulary),
+        ("tokenizer_config.json", {"source_lang": "de", "target_lang": "en"}),
+    ):
+        (directory / name).write_text(json.dumps(value))
+    keras.utils.set_random_seed(2)
+    encoder, decoder = marian.describe(config)
+    model = Seq2Seq(encoder, {**decoder, "tie_embeddings": True}, share_embeddings=True)
+    rng, tensors = np.random.default_rng(0), {}
+    for name, weight in weights_by_name(model).items():
+        value = ops.convert_to_numpy(weight) + rng.normal(size=weight.shape) * 0.1
+        value = value.T if name.endswith("kernel") else value
+        value = value[None] if name == "decoder/output_bias" else value
+        theirs = marian.names(name, config)[0]
+        prefix = "" if theirs == "final_logits_bias" else "model."
+        tensors[prefix + theirs] = np.ascontiguousarray(value, "float32")
+    save_file(tensors, directory / "model.safetensors")
+    return directory
+
+
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     """A Hub on loopback that this process talks to, with an empty cache and nobody logged in.

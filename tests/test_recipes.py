@@ -115,6 +115,23 @@ def test_fine_tuning_starts_from_a_checkpoint(arguments, tmp_path, tiny_pipeline
     assert 0 < max(moved) < 0.2
 
 
+def test_fine_tuning_few_weights_of_a_checkpoint_of_the_hub(arguments, tmp_path, hub_marian):
+    train = recipe("translation")
+    output = tmp_path / "new"
+    command = [*arguments, "--output", str(output), "--from", str(hub_marian), "--lora", "2"]
+    train.main([*command, "--epochs", "1"])
+    tuned, old = s2s_zoo.from_pretrained(output / "best"), s2s_zoo.from_pretrained(hub_marian)
+    changed = {
+        weight.path.split("/", 1)[1]
+        for weight, before in zip(tuned.model.weights, old.model.get_weights(), strict=True)
+        if not np.array_equal(keras.ops.convert_to_numpy(weight), before)
+    }
+    # From zero, the second of the two factors moves first, and the moving average with it.
+    assert changed and all("query" in name or "value" in name for name in changed)
+    with pytest.raises(SystemExit):
+        train.main([*arguments, "--output", str(tmp_path / "x"), "--lora", "2"])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

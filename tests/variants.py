@@ -8,6 +8,7 @@ from s2s_zoo.encoders import ENCODERS
 from s2s_zoo.model import Seq2Seq
 
 VOCABULARY = 11
+WIDTHS = {"embedding_dim": 6, "hidden_dim": 7}
 
 ENCODER_VARIANTS = {
     "bilstm": {"name": "recurrent", "units": 3},
@@ -19,6 +20,33 @@ ENCODER_VARIANTS = {
         "direction": "reversed",
     },
     "stacked-residual": {"name": "recurrent", "units": 3, "layers": 3, "residual": True},
+    "transformer": {"name": "transformer", "layers": 2, "heads": 2, **WIDTHS},
+    "transformer-pre": {
+        "name": "transformer",
+        "layers": 1,
+        "heads": 2,
+        **WIDTHS,
+        "norm": "pre",
+        "positions": {"name": "learned", "length": 12, "offset": 2},
+        "activation": "gelu",
+        "embedding_norm": True,
+        "scale_embedding": False,
+    },
+    "transformer-relative": {
+        "name": "transformer",
+        "layers": 2,
+        "heads": 2,
+        "head_dim": 3,
+        **WIDTHS,
+        "norm": "pre",
+        "normalization": "rms",
+        "positions": None,
+        "relative_positions": {"buckets": 6, "max_distance": 5},
+        "activation": "gelu_tanh",
+        "gated": True,
+        "scale_scores": False,
+        "bias": False,
+    },
 }
 ATTENTION_VARIANTS = {
     "none": None,
@@ -29,6 +57,7 @@ ATTENTION_VARIANTS = {
     "luong-general": {"name": "luong"},
     "luong-general-scaled": {"name": "luong", "scaled": True},
     "luong-concat": {"name": "luong", "score": "concat", "units": 5},
+    "multi-head": {"name": "multi_head", "heads": 2},
 }
 DECODER_VARIANTS = {
     "lstm": {"name": "recurrent"},
@@ -50,6 +79,15 @@ DECODER_VARIANTS = {
         "layers": 2,
     },
 }
+# A Transformer has its own attention.
+DECODER_VARIANTS |= {
+    name: {**ENCODER_VARIANTS[name], **options}
+    for name, options in {
+        "transformer": {"tie_embeddings": True, "start_token": 2},
+        "transformer-pre": {},
+        "transformer-relative": {"output_bias": False},
+    }.items()
+}
 
 
 def combinations():
@@ -66,7 +104,10 @@ def combinations():
     for attention, decoder in itertools.product(ATTENTION_VARIANTS, DECODER_VARIANTS):
         options = DECODER_VARIANTS[decoder]
         refused = {"query": "previous", "input_feeding": True, "bridge": "zero"}
-        if attention == "none" and options.items() & refused.items():
+        if options["name"] == "transformer":
+            if attention != "multi-head":
+                continue
+        elif attention == "none" and any(options.get(k) == v for k, v in refused.items()):
             continue
         yield next(encoders), attention, decoder
 
@@ -90,15 +131,12 @@ def covering(combinations):
 def config(encoder, attention, decoder, **options):
     """The model config of a combination."""
     sizes = {"vocabulary_size": VOCABULARY, "embedding_dim": 4}
+    recurrent = {"units": 6, "attention": ATTENTION_VARIANTS[attention]}
+    if DECODER_VARIANTS[decoder]["name"] == "transformer":
+        recurrent = {}
     return {
-        "encoder": {**ENCODER_VARIANTS[encoder], **sizes, **options},
-        "decoder": {
-            **DECODER_VARIANTS[decoder],
-            **sizes,
-            "units": 6,
-            "attention": ATTENTION_VARIANTS[attention],
-            **options,
-        },
+        "encoder": {**sizes, **ENCODER_VARIANTS[encoder], **options},
+        "decoder": {**sizes, **DECODER_VARIANTS[decoder], **recurrent, **options},
         "share_embeddings": False,
     }
 

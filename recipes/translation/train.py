@@ -36,6 +36,7 @@ def parse(argv=None):
     add("--target", required=True, metavar="LANG")
     add("--columns", nargs=2, metavar="LANG", help="of the TSV files; default: source target")
     add("--from", dest="checkpoint", metavar="CHECKPOINT", help="fine-tune this one")
+    add("--lora", type=int, metavar="RANK", help="with --from: train matrices of this rank alone")
     add("--output", type=Path, required=True, help="folder for the run; best/ is the checkpoint")
     add("--resume", action="store_true", help="go on where the run in --output was cut off")
     add("--tensorboard", action="store_true", help="write logs/ (pip install 's2s-zoo[train]')")
@@ -48,6 +49,8 @@ def parse(argv=None):
     add("--sampling", type=float, metavar="ALPHA", help="subword regularization, such as 0.3")
     add("--seed", type=int)
     args = parser.parse_args(argv)
+    if args.lora and not args.checkpoint:
+        parser.error("--lora adapts a checkpoint: name it with --from")
     config = json.loads(args.config.read_text(encoding="utf-8"))
     for name in ("precision", "epochs", "batch_tokens", "learning_rate", "sampling", "seed"):
         if getattr(args, name) is not None:
@@ -137,6 +140,8 @@ def main(argv=None):
     valid = valid[:: max(1, len(valid) // training["valid_size"])]
     if args.checkpoint:
         pipeline = s2s_zoo.from_pretrained(args.checkpoint)
+        if args.lora:
+            s2s_zoo.enable_lora(pipeline.model, args.lora)
     else:
         pipeline = new_pipeline(args, config, pairs)
     model = pipeline.model

@@ -2,8 +2,10 @@
 
 from s2s_zoo.attention.bahdanau import BahdanauAttention
 from s2s_zoo.attention.luong import LuongAttention
+from s2s_zoo.attention.multi_head import MultiHeadAttention
 
 ATTENTIONS = {
     "bahdanau": BahdanauAttention,
     "luong": LuongAttention,
+    "multi_head": MultiHeadAttention,
 }

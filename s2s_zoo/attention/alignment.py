@@ -7,8 +7,9 @@ def masked_softmax(scores, mask=None):
     """Softmax over the last axis in float32; masked positions, and rows with nothing left, are 0.
 
     Args:
-        scores: (N, S) or (N, T, S).
-        mask: (N, S) bool, True where the position is real, or None.
+        scores: (N, S), (N, T, S) or (N, H, T, S).
+        mask: (N, S) bool, True where the position is real; or one that broadcasts to the scores
+            and has their rank; or None.
 
     Returns:
         float32 weights of the shape of `scores`.
@@ -16,7 +17,7 @@ def masked_softmax(scores, mask=None):
     scores = ops.cast(scores, "float32")
     if mask is None:
         return ops.softmax(scores)
-    if len(scores.shape) == 3:
+    while len(mask.shape) < len(scores.shape):
         mask = ops.expand_dims(mask, 1)
     weights = ops.softmax(ops.where(mask, scores, -1e9))
     return weights * ops.cast(mask, "float32")

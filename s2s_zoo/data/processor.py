@@ -57,12 +57,12 @@ class TextProcessor:
             list of int32 arrays, each ending in END.
         """
         limit = self.max_source_length if truncate else None
-        return _encode(self.source_tokenizer, texts, limit, "source", sampling)
+        return encode(self.source_tokenizer, texts, limit, "source", sampling)
 
     def encode_target(self, texts, truncate=True, sampling=None):
         """Turns targets into ids, as `encode_source` does."""
         limit = self.max_target_length if truncate else None
-        return _encode(self.target_tokenizer, texts, limit, "target", sampling)
+        return encode(self.target_tokenizer, texts, limit, "target", sampling)
 
     def pad(self, rows, length=None):
         """Returns rows of ids as one int32 array (B, length), or (B, longest row)."""
@@ -142,7 +142,22 @@ class TextProcessor:
             raise CheckpointError(f"{path}: {error}") from error
 
 
-def _encode(tokenizer, texts, limit, side, sampling):
+def load_processor(directory):
+    """Reads the processor that a directory describes, of whatever type.
+
+    Raises:
+        CheckpointError: if a file is missing, altered or not understood.
+    """
+    path = Path(directory) / PROCESSOR
+    if path.is_file() and read_json(path).get("type") == "pretrained":
+        from s2s_zoo.pretrained.processor import PretrainedProcessor
+
+        return PretrainedProcessor.load(directory)
+    return TextProcessor.load(directory)
+
+
+def encode(tokenizer, texts, limit, side, sampling=None):
+    """Returns the ids of texts, each with END, cut at `limit` with a warning unless it is None."""
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"encode_{side} expected a list of str. Received: {texts!r:.80}.")
     rows = tokenizer.encode(texts) if sampling is None else tokenizer.sample(texts, *sampling)

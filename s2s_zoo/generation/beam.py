@@ -28,6 +28,7 @@ def beam_search(
     length_penalty=1.0,
     length_penalty_form="power",
     coverage_penalty=0.0,
+    early_stopping=None,
     return_alignments=False,
     **rules,
 ):
@@ -52,6 +53,9 @@ def beam_search(
         length_penalty_form: "power" (length^alpha) or "gnmt" (((5 + length) / 6)^alpha).
         coverage_penalty: float >= 0, beta; needs `memory["mask"]` (B, S), True where the source
             is real, and `state["alignment"]`.
+        early_stopping: None for the stopping above. As in transformers, True ends a row with its
+            K-th hypothesis, and False once there are K and the best live beam, normalised by its
+            present length, is no better than the worst of them: both may end too early.
         return_alignments: bool, return `state["alignment"]` of the step that predicted each
             token.
         **rules: see `Rules`.
@@ -71,7 +75,8 @@ def beam_search(
         )
     rules = Rules(max_length, num_beams, **rules)
     rows, slots = ops.arange(batch_size, dtype="int32")[:, None], batch_size * num_beams
-    own = rows * num_return + ops.arange(num_return, dtype="int32")
+    kept_count = num_return if early_stopping is None else num_beams
+    own = rows * kept_count + ops.arange(kept_count, dtype="int32")
 
     def score(log_probs, length):
         return normalise(log_probs, length, length_penalty, length_penalty_form)
@@ -81,12 +86,12 @@ def beam_search(
     first = ops.zeros((batch_size, 1), dtype="float32")
     others = ops.full((batch_size, num_beams - 1), -np.inf, dtype="float32")
     live = ops.concatenate([first, others], axis=1)
-    finished = ops.full((batch_size, num_return), -np.inf, dtype="float32")
+    finished = ops.full((batch_size, kept_count), -np.inf, dtype="float32")
     written = {"tokens": empty_history(slots, max_length)}
-    kept = {"tokens": empty_history(batch_size * num_return, max_length)}
+    kept = {"tokens": empty_history(batch_size * kept_count, max_length)}
     if return_alignments:
         written["alignments"] = empty_alignments(state, slots, max_length)
-        kept["alignments"] = empty_alignments(state, batch_size * num_return, max_length)
+        kept["alignments"] = empty_alignments(state, batch_size * kept_count, max_length)
     coverage = {}
     if coverage_penalty:
         coverage["sum"] = ops.zeros_like(alignment(state), dtype="float32")
@@ -107,8 +112,8 @@ def beam_search(
         if coverage_penalty:
             penalty = coverage_score(coverage["sum"], memory["mask"], coverage_penalty)
             candidates = candidates + ops.take(penalty, parents[:, :num_beams])
-        finished, best = ops.top_k(ops.concatenate([finished, candidates], axis=1), num_return)
-        others = batch_size * num_return + parents[:, :num_beams]
+        finished, best = ops.top_k(ops.concatenate([finished, candidates], axis=1), kept_count)
+        others = batch_size * kept_count + parents[:, :num_beams]
         origin = _pick(ops.concatenate([own, others], axis=1), best, rows)
         kept = _map(lambda x, y: ops.take(ops.concatenate([x, y]), origin, axis=0), kept, written)
 
@@ -120,8 +125,13 @@ def beam_search(
         written = {**written, "tokens": write(written["tokens"], index, tokens)}
 
         # log P only falls and cp is at most 0. Dividing by lp helps most where lp is largest.
-        length = rules.limits if length_penalty > 0 else index + 2
+        if early_stopping is None:
+            length = rules.limits if length_penalty > 0 else index + 2
+        else:
+            length = index + 1
         done = score(live[:, 0], length) <= finished[:, -1]
+        if early_stopping:
+            done = finished[:, -1] > -np.inf
         if num_beams == 1:
             done = ops.logical_or(done, finished[:, 0] > -np.inf)
         live = ops.where(done[:, None], -np.inf, live)
@@ -143,9 +153,10 @@ def beam_search(
     )
     kept["tokens"] = pad_after_end(kept["tokens"])
     kept = {
-        name: ops.reshape(x, (batch_size, num_return, *ops.shape(x)[1:]))
+        name: ops.reshape(x, (batch_size, kept_count, *ops.shape(x)[1:]))[:, :num_return]
         for name, x in kept.items()
     }
+    finished = finished[:, :num_return]
     tokens = ops.where(finished[:, :, None] > -np.inf, kept["tokens"], PAD)
     return SearchResult(tokens, finished, kept.get("alignments"))
 
@@ -166,6 +177,8 @@ def _candidates(scores, index, history, live, rules):
     tokens = ops.cast(tokens, "int32")
     forced = rules.force(ops.full_like(history[:, 0], PAD), index)
     of_forced = ops.take(ops.reshape(scores, (-1,)), flat_cells(scores, forced))
+    if not rules.score_forced:
+        of_forced = ops.zeros_like(of_forced)
     of_forced = ops.where(np.arange(each) == 0, of_forced[:, None], -np.inf)
     forced = forced[:, None]
     best = ops.where(forced == PAD, best, of_forced)

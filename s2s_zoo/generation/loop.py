@@ -40,6 +40,9 @@ def decode(step, state, memory, rows, max_length, rules, choose, return_scores, 
         extra = dict(extra)
         if return_scores:
             gained = ops.take(ops.reshape(scores, (-1,)), flat_cells(scores, tokens))
+            if not rules.score_forced:
+                free = rules.force(ops.full_like(tokens, PAD), index) == PAD
+                gained = ops.where(free, gained, 0.0)
             extra["scores"] = extra["scores"] + ops.where(unfinished, gained, 0.0)
         if return_alignments:
             extra["alignments"] = write(extra["alignments"], index, state["alignment"])

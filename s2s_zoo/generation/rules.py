@@ -25,6 +25,8 @@ class Rules:
             section 4.1, applied to log-probabilities). The scores contain it.
         suppress_tokens: ids never generated, except where forced.
         forced_prefix: (B, P) int or None, how each text begins; PAD where a row is free.
+        score_forced: bool, count the log-probability of forced tokens: the prefix, and END at
+            the last position. transformers does not count it.
 
     Raises:
         ValueError: for a value outside its range.
@@ -40,6 +42,7 @@ class Rules:
         repetition_penalty=1.0,
         suppress_tokens=(),
         forced_prefix=None,
+        score_forced=True,
     ):
         _require(max_length >= 1, "max_length of at least 1", max_length=max_length)
         _require(
@@ -61,6 +64,7 @@ class Rules:
         self.min_length = min_length
         self.no_repeat_ngram_size = no_repeat_ngram_size
         self.repetition_penalty = repetition_penalty
+        self.score_forced = score_forced
         self.suppressed = (PAD, START, *suppress_tokens)
         self.limits = max_length
         self.last = max_length - 1

@@ -246,3 +246,24 @@ def test_coverage_needs_a_mask():
     del memory["mask"]
     with pytest.raises(ValueError, match=r"memory\['mask'\]"):
         beam_search(toy.step, state, memory, 3, LENGTH, coverage_penalty=0.1)
+
+
+@pytest.mark.parametrize("alpha", [-0.5, 0.0, 1.0, 2.0])
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_early_stopping_as_in_transformers(early_stopping, alpha):
+    differs = False
+    for seed in range(6):
+        toy = Toy(seed=seed)
+        penalties = {"alpha": alpha}
+        result = toy.search(
+            beam_search,
+            LENGTH,
+            num_beams=3,
+            num_return=2,
+            early_stopping=early_stopping,
+            length_penalty=alpha,
+        )
+        assert_same(toy, result, slow_beam, LENGTH, 3, penalties, early_stopping)
+        patient = toy.search(beam_search, LENGTH, num_beams=3, num_return=2, length_penalty=alpha)
+        differs = differs or not np.array_equal(patient.tokens, result.tokens)
+    assert differs or (alpha < 2 and not early_stopping)

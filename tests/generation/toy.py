@@ -79,6 +79,7 @@ def next_scores(
     repetition_penalty=1.0,
     suppress_tokens=(),
     forced_prefix=None,
+    score_forced=True,
 ):
     """The scores (V,) of the tokens that may follow, -inf for those that may not."""
     scores = toy.follow(row, tokens)[0][-1]
@@ -98,6 +99,8 @@ def next_scores(
         repeats = n and (*tokens[index - n + 1 :], token) in seen and index >= n - 1
         if token != only if only is not None else token in banned or repeats:
             scores[token] = -np.inf
+    if only is not None and not score_forced:
+        scores[only] = 0.0
     return scores
 
 
@@ -124,10 +127,21 @@ def every_text(toy, row, max_length, penalties=None, **rules):
     )
 
 
-def slow_beam(toy, row, max_length, num_beams, penalties=None, **rules):
-    """Beam search of one row with lists, run to its full length, as (score, tokens)."""
+def slow_beam(toy, row, max_length, num_beams, penalties=None, early_stopping=None, **rules):
+    """Beam search of one row with lists, as (score, tokens).
+
+    Without `early_stopping` it runs to its full length; with it as transformers does.
+    """
     live, finished = [(0.0, [])], []
+
+    def score(text):
+        return final_score(toy, row, text[1], text[0], **penalties or {})
+
     while live:
+        if early_stopping is not None and len(finished) >= num_beams:
+            worst = sorted(map(score, finished))[-num_beams]
+            if early_stopping or score(live[0]) <= worst:
+                break
         extensions = [
             (log_prob + gained, [*tokens, token])
             for log_prob, tokens in live
@@ -171,6 +185,7 @@ RULES = {
     "repetition": {"repetition_penalty": 1.7},
     "suppress": {"suppress_tokens": (5, 3)},
     "prefix": {"forced_prefix": np.array([[4, 4, 4], [6, 0, 0], [3, 5, 0]])},
+    "free": {"forced_prefix": np.array([[4, 4], [6, 0], [3, 5]]), "score_forced": False},
     "all": {
         "min_length": 3,
         "max_lengths": np.array([6, 4, 5]),

@@ -1,0 +1,103 @@
+"""Multi-head attention (Vaswani et al. 2017)."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.attention.alignment import masked_softmax
+from s2s_zoo.initial import initializer
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class MultiHeadAttention(keras.layers.Layer):
+    """Attends with several heads at once (1706.03762, section 3.2.2).
+
+        head_i = softmax(Q W_i^Q (K W_i^K)^T / sqrt(d)) V W_i^V;   out = [head_1 ; ... ; head_H] W^O
+
+    Args:
+        heads: int, H.
+        head_dim: int, d; the query width divided by `heads` where None.
+        output_dim: int, the width of the context; the memory's where None.
+        bias: bool, biases in the four projections.
+        scaled: bool, divide the scores by sqrt(d); T5 does not (1910.10683, footnote 3).
+
+    Call arguments:
+        query: (N, U), or (N, T, U) for all target positions at once.
+        keys: what `project` returned.
+        values: not read: `project` has made the values of the heads too.
+        mask: (N, S) bool, True where the position is real; or (1 or N, 1 or H, T, S).
+        bias: (H, T, S), added to the scores before the softmax, or None.
+
+    Returns:
+        context (N, [T,] D) and float32 weights (N, [T,] S), the mean over the heads.
+
+    Raises:
+        ValueError: at build time, if the heads do not divide the query width.
+    """
+
+    def __init__(self, heads=8, head_dim=None, output_dim=None, bias=True, scaled=True, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.heads = heads
+        self.head_dim = head_dim
+        self.output_dim = output_dim
+        self.bias = bias
+        self.scaled = scaled
+
+    def build(self, query_shape, memory_shape):
+        query_dim, memory_dim = query_shape[-1], memory_shape[-1]
+        if self.head_dim is None and query_dim % self.heads:
+            raise ValueError(
+                "MultiHeadAttention needs a query width that its heads divide. Received: "
+                f"width {query_dim}, heads={self.heads}. Change one of them, or give head_dim."
+            )
+        self.depth = self.head_dim or query_dim // self.heads
+        inner = self.heads * self.depth
+
+        def dense(units, width, name):
+            start = initializer("glorot_uniform")
+            layer = keras.layers.Dense(
+                units, use_bias=self.bias, kernel_initializer=start, name=name
+            )
+            layer.build((None, None, width))
+            return layer
+
+        self.query_projection = dense(inner, query_dim, "query")
+        self.key_projection = dense(inner, memory_dim, "key")
+        self.value_projection = dense(inner, memory_dim, "value")
+        self.output_projection = dense(self.output_dim or memory_dim, inner, "output")
+
+    def project(self, memory):
+        """Returns the keys and values (B, H, S, d) of a memory (B, S, D), needed once a source."""
+        return self._split(self.key_projection(memory)), self._split(self.value_projection(memory))
+
+    def call(self, query, keys, values=None, mask=None, bias=None):
+        if len(query.shape) == 2:
+            context, weights = self.call(ops.expand_dims(query, 1), keys, mask=mask, bias=bias)
+            return ops.squeeze(context, 1), ops.squeeze(weights, 1)
+        keys, values = keys
+        query = self._split(self.query_projection(query))
+        if self.scaled:
+            query = query * self.depth**-0.5
+        scores = ops.matmul(query, ops.transpose(keys, (0, 1, 3, 2)))
+        if bias is not None:
+            scores = ops.cast(scores, "float32") + ops.cast(bias, "float32")
+        weights = masked_softmax(scores, mask)
+        context = ops.matmul(ops.cast(weights, values.dtype), values)
+        context = ops.transpose(context, (0, 2, 1, 3))
+        context = ops.reshape(context, (*ops.shape(context)[:2], self.heads * self.depth))
+        return self.output_projection(context), ops.mean(weights, axis=1)
+
+    def _split(self, x):
+        """(N, T, H d) to (N, H, T, d)."""
+        x = ops.reshape(x, (*ops.shape(x)[:2], self.heads, self.depth))
+        return ops.transpose(x, (0, 2, 1, 3))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "heads": self.heads,
+            "head_dim": self.head_dim,
+            "output_dim": self.output_dim,
+            "bias": self.bias,
+            "scaled": self.scaled,
+        }

@@ -1,0 +1,186 @@
+"""The Transformer decoder (Vaswani et al. 2017)."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.embedding import TokenEmbedding
+from s2s_zoo.protocol import START
+from s2s_zoo.transformer import TransformerStack
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class TransformerDecoder(keras.layers.Layer):
+    """Predicts each token by attending to the ones before it and to the encoded source.
+
+    A step keeps the keys and values of the tokens so far in a cache of a fixed length.
+
+    Args:
+        tie_embeddings: bool, use the embedding matrix as output matrix.
+        output_bias: bool, a bias for every token of the vocabulary.
+        start_token: int, the id that is read at the first position, whatever the target holds
+            there: imported checkpoints begin with a token that has other uses too.
+        The others: see `TransformerEncoder`.
+
+    Raises:
+        ValueError: for an unknown option, or heads that do not divide E.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        embedding_dim,
+        layers=6,
+        heads=8,
+        hidden_dim=2048,
+        head_dim=None,
+        activation="relu",
+        gated=False,
+        norm="post",
+        normalization="layer",
+        epsilon=1e-5,
+        embedding_norm=False,
+        positions="sinusoidal",
+        relative_positions=None,
+        scale_embedding=True,
+        scale_scores=True,
+        bias=True,
+        dropout=0.0,
+        tie_embeddings=False,
+        output_bias=True,
+        start_token=START,
+        **kwargs,
+    ):
+        super().__init__(**{"name": "decoder", **kwargs})
+        self.supports_masking = True
+        self.vocabulary_size = vocabulary_size
+        self.embedding_dim = embedding_dim
+        self.scale_embedding = scale_embedding
+        self.tie_embeddings = tie_embeddings
+        self.use_output_bias = output_bias
+        self.start_token = start_token
+        self.options = {
+            "layers": layers,
+            "heads": heads,
+            "hidden_dim": hidden_dim,
+            "head_dim": head_dim,
+            "activation": activation,
+            "gated": gated,
+            "norm": norm,
+            "normalization": normalization,
+            "epsilon": epsilon,
+            "embedding_norm": embedding_norm,
+            "positions": positions,
+            "relative_positions": relative_positions,
+            "scale_scores": scale_scores,
+            "bias": bias,
+            "dropout": dropout,
+        }
+        self.embedding = TokenEmbedding(
+            vocabulary_size, embedding_dim, scale_embedding, name="embedding"
+        )
+        self.stack = TransformerStack(True, embedding_dim, **self.options, name="stack")
+        if not tie_embeddings:
+            self.output_projection = keras.layers.Dense(
+                vocabulary_size, use_bias=False, name="output"
+            )
+
+    def build(self, target_shape, encoded_shape):
+        if not self.embedding.built:
+            self.embedding.build()
+        self.stack.build(encoded_shape.memory[-1])
+        if not self.tie_embeddings:
+            self.output_projection.build((None, self.embedding_dim))
+        if self.use_output_bias:
+            self.output_bias = self.add_weight(
+                shape=(self.vocabulary_size,), initializer="zeros", name="output_bias"
+            )
+        self.built = True
+
+    def init(self, encoded, max_length):
+        """Prepares decoding.
+
+        Args:
+            encoded: EncoderOutput.
+            max_length: int, T, the longest target.
+
+        Returns:
+            memory: dict, fixed for the whole target: "mask" (B, S), and "layers", for each the
+                keys and values (B, H, S, d) of the source.
+            state: dict, what moves: "layers", for each a dict of "keys" and "values"
+                (B, H, T, d) of the target; "alignment" (B, S) float32, the weights of the last
+                step in the last layer, the mean over its heads.
+        """
+        batch = ops.shape(encoded.memory)[0]
+        blocks = self.stack.blocks
+        memory = {
+            "mask": encoded.mask,
+            "layers": [block.attentions[1].project(encoded.memory) for block in blocks],
+        }
+
+        def cache(block):
+            attention = block.attentions[0]
+            shape = (batch, attention.heads, max_length, attention.depth)
+            return ops.zeros(shape, dtype=self.compute_dtype)
+
+        state = {
+            "layers": [{"keys": cache(block), "values": cache(block)} for block in blocks],
+            "alignment": ops.zeros_like(encoded.mask, dtype="float32"),
+        }
+        return memory, state
+
+    def step(self, tokens, index, state, memory):
+        """One step: tokens (N,) int at position `index` to logits (N, V) and the next state."""
+        tokens = ops.expand_dims(ops.where(ops.equal(index, 0), self.start_token, tokens), 1)
+        x = self.stack.embed(self.embedding(tokens), first=index)
+        positions = ops.arange(state["layers"][0]["keys"].shape[2], dtype="int32")
+        mask = ops.reshape(positions <= index, (1, 1, 1, -1))
+        bias = self.stack.bias(ops.reshape(index, (1,)), positions)
+        layers = []
+        for block, keys, cache in zip(
+            self.stack.blocks, memory["layers"], state["layers"], strict=True
+        ):
+
+            def extend(keys, values, cache=cache):
+                new = {
+                    name: ops.slice_update(cache[name], (0, 0, index, 0), value)
+                    for name, value in (("keys", keys), ("values", values))
+                }
+                layers.append(new)
+                return new["keys"], new["values"]
+
+            x, alignment = block.run(x, mask, bias, (keys, memory["mask"]), extend)
+        logits = self.logits(ops.squeeze(self.stack.finish(x), 1))
+        return logits, {"layers": layers, "alignment": ops.squeeze(alignment, 1)}
+
+    def call(self, target, encoded, training=False):
+        """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
+        first = ops.full_like(target[:, :1], self.start_token)
+        target = ops.concatenate([first, target[:, 1:]], axis=1)
+        x = self.stack.embed(self.embedding(target), training=training)
+        positions = ops.arange(ops.shape(target)[1], dtype="int32")
+        mask = ops.expand_dims(positions, 0) <= ops.expand_dims(positions, 1)
+        mask = ops.reshape(mask, (1, 1, *ops.shape(mask)))
+        bias = self.stack.bias(positions, positions)
+        for block in self.stack.blocks:
+            keys = block.attentions[1].project(encoded.memory)
+            x, _ = block.run(x, mask, bias, (keys, encoded.mask), training=training)
+        return self.logits(self.stack.finish(x))
+
+    def logits(self, x):
+        """Returns (..., V) of the top of the stack (..., E)."""
+        logits = self.embedding.logits(x) if self.tie_embeddings else self.output_projection(x)
+        if self.use_output_bias:
+            logits = logits + ops.cast(self.output_bias, logits.dtype)
+        return logits
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "embedding_dim": self.embedding_dim,
+            "scale_embedding": self.scale_embedding,
+            **self.options,
+            "tie_embeddings": self.tie_embeddings,
+            "output_bias": self.use_output_bias,
+            "start_token": self.start_token,
+        }

@@ -1,0 +1,122 @@
+"""The Transformer encoder (Vaswani et al. 2017)."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.embedding import TokenEmbedding
+from s2s_zoo.protocol import PAD, EncoderOutput
+from s2s_zoo.transformer import TransformerStack
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class TransformerEncoder(keras.layers.Layer):
+    """Embeds the source and lets every position attend to every other (1706.03762).
+
+    Args:
+        vocabulary_size: int, V.
+        embedding_dim: int, E, the width of the whole stack.
+        layers: int.
+        heads: int.
+        hidden_dim: int, the width between the two feed-forward matrices.
+        head_dim: int, or None for E / heads.
+        activation: "relu", "gelu", "gelu_tanh" or "swish".
+        gated: bool, multiply the hidden vector by a linear one.
+        norm: "post" or "pre", where a block normalizes; "pre" also normalizes the output.
+        normalization: "layer" or "rms".
+        epsilon: float, of the normalizations.
+        embedding_norm: bool, normalize the embedded tokens.
+        positions: "sinusoidal", "learned", the config of one, or None.
+        relative_positions: None, or {"buckets": int, "max_distance": int}: see `RelativeBias`.
+        scale_embedding: bool, multiply the embeddings by sqrt(E).
+        scale_scores: bool, divide the scores by sqrt(head_dim).
+        bias: bool, biases in the projections and the feed-forward layers.
+        dropout: float, on the embeddings and on what a block adds.
+
+    Call arguments:
+        source: (B, S) int ids, padded with PAD on the right.
+
+    Returns:
+        EncoderOutput: memory (B, S, E), mask (B, S), state (B, E): the mean of the memory.
+
+    Raises:
+        ValueError: for an unknown option, or heads that do not divide E.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        embedding_dim,
+        layers=6,
+        heads=8,
+        hidden_dim=2048,
+        head_dim=None,
+        activation="relu",
+        gated=False,
+        norm="post",
+        normalization="layer",
+        epsilon=1e-5,
+        embedding_norm=False,
+        positions="sinusoidal",
+        relative_positions=None,
+        scale_embedding=True,
+        scale_scores=True,
+        bias=True,
+        dropout=0.0,
+        **kwargs,
+    ):
+        super().__init__(**{"name": "encoder", **kwargs})
+        self.supports_masking = True
+        self.vocabulary_size = vocabulary_size
+        self.embedding_dim = self.memory_dim = self.state_dim = embedding_dim
+        self.scale_embedding = scale_embedding
+        self.options = {
+            "layers": layers,
+            "heads": heads,
+            "hidden_dim": hidden_dim,
+            "head_dim": head_dim,
+            "activation": activation,
+            "gated": gated,
+            "norm": norm,
+            "normalization": normalization,
+            "epsilon": epsilon,
+            "embedding_norm": embedding_norm,
+            "positions": positions,
+            "relative_positions": relative_positions,
+            "scale_scores": scale_scores,
+            "bias": bias,
+            "dropout": dropout,
+        }
+        self.embedding = TokenEmbedding(
+            vocabulary_size, embedding_dim, scale_embedding, name="embedding"
+        )
+        self.stack = TransformerStack(False, embedding_dim, **self.options, name="stack")
+
+    @property
+    def source_shape(self):
+        return (None, None)
+
+    def build(self, source_shape=None):
+        self.embedding.build()
+        self.stack.build()
+        self.built = True
+
+    def call(self, source, training=False):
+        mask = ops.not_equal(source, PAD)
+        x = self.stack.embed(self.embedding(source), training=training)
+        positions = ops.arange(ops.shape(source)[1], dtype="int32")
+        bias = self.stack.bias(positions, positions)
+        for block in self.stack.blocks:
+            x, _ = block.run(x, mask, bias, training=training)
+        memory = self.stack.finish(x)
+        real = ops.expand_dims(ops.cast(mask, memory.dtype), -1)
+        state = ops.sum(memory * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
+        return EncoderOutput(memory, mask, state)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "embedding_dim": self.embedding_dim,
+            "scale_embedding": self.scale_embedding,
+            **self.options,
+        }

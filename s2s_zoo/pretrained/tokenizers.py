@@ -1,0 +1,242 @@
+"""The tokenizers of published checkpoints: text to their ids, and back.
+
+Both kinds have `vocabulary` (text to id), `encode`, `decode` and `piece`; neither adds tokens
+at the ends. What the ends look like is the matter of the processor.
+"""
+
+import json
+import re
+
+from s2s_zoo.errors import CheckpointError
+from s2s_zoo.pretrained.languages import M2M_100, MBART_50
+
+SPECIAL = ("<s>", "</s>", "<pad>", "<unk>", "<mask>")
+
+
+class PieceTokenizer:
+    """SentencePiece models whose pieces have ids of the checkpoint's own.
+
+    Args:
+        source: bytes of the model that cuts sources.
+        target: bytes of the model that cuts targets, or the same.
+        vocabulary: dict, piece to id.
+        special: list of the pieces that stand in a text as they are.
+        unknown: str, the piece for what has no other.
+    """
+
+    def __init__(self, source, target, vocabulary, special, unknown="<unk>"):
+        import sentencepiece
+
+        def load(model):
+            processor = sentencepiece.SentencePieceProcessor()
+            try:
+                processor.LoadFromSerializedProto(model)
+            except RuntimeError as error:
+                raise CheckpointError(
+                    f"{len(model)} bytes are no SentencePiece model. Download the checkpoint again."
+                ) from error
+            return processor
+
+        self._source = load(source)
+        self._target = self._source if target is source else load(target)
+        self.vocabulary = vocabulary
+        self.special = frozenset(special)
+        self.unknown = vocabulary[unknown]
+        self._pieces = {token: piece for piece, token in vocabulary.items()}
+        longest_first = sorted(special, key=len, reverse=True)
+        self._split = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
+
+    def encode(self, texts, target=False):
+        """Returns the list of ids of each text."""
+        return [self._encode(text, self._target if target else self._source) for text in texts]
+
+    def _encode(self, text, processor):
+        ids = []
+        for i, part in enumerate(self._split.split(text)):
+            pieces = [part] if i % 2 else processor.encode(part, out_type=str)
+            ids += [self.vocabulary.get(piece, self.unknown) for piece in pieces]
+        return ids
+
+    def decode(self, rows):
+        """Returns the text of each row of ids, without the special tokens."""
+        rows = [[self.piece(token) for token in row] for row in rows]
+        rows = [[piece for piece in row if piece not in self.special] for row in rows]
+        return [self._target.decode_pieces(row).replace("▁", " ").strip() for row in rows]
+
+    def piece(self, token):
+        return self._pieces.get(int(token), "<unk>")
+
+
+class JsonTokenizer:
+    """A `tokenizer.json`, or byte-level BPE from `vocab.json` and `merges.txt`.
+
+    Args:
+        tokenizer: a `tokenizers.Tokenizer`.
+        unknown: str, the piece for what has no other.
+    """
+
+    def __init__(self, tokenizer, unknown="<unk>"):
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self._tokenizer = tokenizer
+        self.vocabulary = tokenizer.get_vocab()
+        self.unknown = self.vocabulary[unknown]
+        added = tokenizer.get_added_tokens_decoder().values()
+        self.special = frozenset(token.content for token in added if token.special)
+
+    def encode(self, texts, target=False):
+        """Returns the list of ids of each text."""
+        found = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [encoding.ids for encoding in found]
+
+    def decode(self, rows):
+        """Returns the text of each row of ids, without the special tokens."""
+        rows = [[int(token) for token in row] for row in rows]
+        return self._tokenizer.decode_batch(rows, skip_special_tokens=True)
+
+    def piece(self, token):
+        return self._tokenizer.id_to_token(int(token)) or "<unk>"
+
+
+def open_tokenizer(family, files, config):
+    """Makes the tokenizer of a checkpoint.
+
+    Args:
+        family: str, the model_type.
+        files: dict from the names of its tokenizer files to their bytes.
+        config: dict, tokenizer_config.json.
+
+    Returns:
+        A tokenizer, and the names of the files it was made of.
+
+    Raises:
+        CheckpointError: if files are missing; the message names them.
+    """
+    if family == "marian":
+        return _marian(files)
+    if family == "m2m_100" and "vocab.json" in files:
+        return _m2m_100(files)
+    if "tokenizer.json" in files:
+        tokenizers = _import_tokenizers()
+        try:
+            made = tokenizers.Tokenizer.from_buffer(files["tokenizer.json"])
+        except ValueError as error:
+            raise CheckpointError(f"tokenizer.json cannot be read: {error}.") from error
+        return JsonTokenizer(made), ("tokenizer.json",)
+    if family == "bart":
+        return _byte_level(files, config)
+    if family == "m2m_100":
+        _need(files, family, ("tokenizer.json",))
+    return _sentencepiece(family, files, config)
+
+
+def _marian(files):
+    used = ("source.spm", "target.spm", "vocab.json")
+    _need(files, "marian", used)
+    if "target_vocab.json" in files:
+        raise CheckpointError(
+            "This Marian checkpoint has a vocabulary of its own for the target, which is not "
+            "supported. Use one with a shared vocabulary."
+        )
+    vocabulary = _read(files, "vocab.json")
+    codes = [piece for piece in vocabulary if re.fullmatch(r">>.+<<", piece)]
+    special = [piece for piece in ("</s>", "<unk>", "<pad>") if piece in vocabulary]
+    made = PieceTokenizer(files["source.spm"], files["target.spm"], vocabulary, special + codes)
+    return made, used
+
+
+def _m2m_100(files):
+    used = ("sentencepiece.bpe.model", "vocab.json")
+    _need(files, "m2m_100", used)
+    vocabulary = _read(files, "vocab.json")
+    codes = [f"__{code}__" for code in M2M_100]
+    vocabulary |= {code: len(vocabulary) + i for i, code in enumerate(codes)}
+    model = files[used[0]]
+    return PieceTokenizer(model, model, vocabulary, [*SPECIAL[:4], *codes]), used
+
+
+def _byte_level(files, config):
+    used = ("vocab.json", "merges.txt")
+    _need(files, "bart", used)
+    tokenizers = _import_tokenizers()
+    lines = files["merges.txt"].decode("utf-8").splitlines()
+    merges = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
+    vocabulary = _read(files, "vocab.json")
+    made = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, merges))
+    prefix = config.get("add_prefix_space", False)
+    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=prefix)
+    made.decoder = tokenizers.decoders.ByteLevel()
+    special = [
+        tokenizers.AddedToken(piece, special=True, normalized=False, lstrip=piece == "<mask>")
+        for piece in SPECIAL
+        if piece in vocabulary
+    ]
+    made.add_special_tokens(special)
+    return JsonTokenizer(made), used
+
+
+def _sentencepiece(family, files, config):
+    """T5, Pegasus and mBART without a tokenizer.json: ids with an offset and more tokens."""
+    import sentencepiece
+
+    name = "sentencepiece.bpe.model" if family == "mbart" else "spiece.model"
+    _need(files, family, (name,))
+    model = files[name]
+    processor = sentencepiece.SentencePieceProcessor()
+    try:
+        processor.LoadFromSerializedProto(model)
+    except RuntimeError as error:
+        raise CheckpointError(f"{name} is no SentencePiece model. Download it again.") from error
+    pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
+    if family == "pegasus":
+        offset = config.get("offset", 103)
+        extra = ["<mask_1>", "<mask_2>", *(f"<unk_{i}>" for i in range(2, offset))]
+        vocabulary = {piece: i + offset for i, piece in enumerate(pieces)}
+        vocabulary |= {piece: i for i, piece in enumerate(["<pad>", "</s>", *extra])}
+        special = [*SPECIAL[1:4], *extra]
+    elif family == "mbart":
+        vocabulary = {piece: i + 1 for i, piece in enumerate(pieces)}
+        vocabulary |= {piece: i for i, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>"])}
+        codes = MBART_50 if "50" in str(config.get("tokenizer_class")) else MBART_50[:25]
+        extra = [*codes, "<mask>"]
+        vocabulary |= {piece: len(pieces) + 1 + i for i, piece in enumerate(extra)}
+        special = [*SPECIAL[:4], *extra]
+    else:
+        count = config.get("extra_ids", 100)
+        vocabulary = {piece: i for i, piece in enumerate(pieces)}
+        extra = [f"<extra_id_{i}>" for i in reversed(range(count))]
+        vocabulary |= {piece: len(pieces) + i for i, piece in enumerate(extra)}
+        special = [*SPECIAL[1:4], *extra]
+    return PieceTokenizer(model, model, vocabulary, special), (name,)
+
+
+def _need(files, family, names):
+    if missing := [name for name in names if name not in files]:
+        raise CheckpointError(
+            f"The tokenizer of a {family} checkpoint needs {', '.join(names)}; "
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. Download the "
+            "checkpoint again, complete."
+        )
+
+
+def _read(files, name):
+    try:
+        vocabulary = json.loads(files[name])
+    except ValueError as error:
+        raise CheckpointError(
+            f"{name} is not readable JSON: {error}. Download it again."
+        ) from error
+    if not isinstance(vocabulary, dict) or "<unk>" not in vocabulary:
+        raise CheckpointError(f"{name} is no vocabulary: it has no <unk>. Download it again.")
+    return vocabulary
+
+
+def _import_tokenizers():
+    try:
+        import tokenizers
+    except ImportError as error:
+        raise ImportError(
+            "This checkpoint has a tokenizer.json or byte-level BPE, which the package "
+            "`tokenizers` reads: pip install 's2s-zoo[hub]'"
+        ) from error
+    return tokenizers

@@ -1,0 +1,58 @@
+import numpy as np
+from keras import ops
+
+from s2s_zoo import Seq2Seq
+
+PART = {"name": "transformer", "vocabulary_size": 9, "embedding_dim": 4, "layers": 1, "heads": 2}
+SOURCE = np.array([[4, 5, 6, 2], [7, 2, 0, 0]], "int32")
+TARGET = np.array([[1, 5, 6], [1, 7, 8]], "int32")
+
+
+def model(**options):
+    made = Seq2Seq({**PART, "hidden_dim": 5}, {**PART, "hidden_dim": 5, **options})
+    rng = np.random.default_rng(0)
+    for weight in made.weights:
+        weight.assign(rng.normal(size=weight.shape))
+    return made
+
+
+def logits(made, target=TARGET):
+    return ops.convert_to_numpy(made({"source": SOURCE, "target": target}))
+
+
+def test_a_position_knows_nothing_of_later_ones():
+    made = model()
+    changed = TARGET.copy()
+    changed[:, 2] = 3
+    before, after = logits(made), logits(made, changed)
+    np.testing.assert_allclose(before[:, :2], after[:, :2], atol=1e-5)
+    assert np.abs(before[:, 2] - after[:, 2]).max() > 1e-3
+
+
+def test_the_start_token_stands_in_at_the_first_position_alone():
+    """Whatever the target holds there; elsewhere every id is itself."""
+    started = model(start_token=5)
+    other = TARGET.copy()
+    other[:, 0] = 8
+    np.testing.assert_array_equal(logits(started, other), logits(started))
+    assert np.abs(logits(started) - logits(model())).max() > 1e-3
+    other[:, 1] = 1
+    assert np.abs(logits(started, other) - logits(started)).max() > 1e-3
+    memory, state = started.decoder.init(started.encode(SOURCE), 3)
+    step, _ = started.decoder.step(TARGET[:, 0], 0, state, memory)
+    np.testing.assert_allclose(ops.convert_to_numpy(step), logits(started)[:, 0], atol=1e-5)
+
+
+def test_the_alignment_is_that_of_the_last_layer():
+    made = model(layers=2)
+    memory, state = made.decoder.init(made.encode(SOURCE), 3)
+    _, state = made.decoder.step(TARGET[:, 0], 0, state, memory)
+    alignment = ops.convert_to_numpy(state["alignment"])
+    np.testing.assert_allclose(alignment.sum(-1), 1, atol=1e-5)
+    np.testing.assert_array_equal(alignment[1, 2:], 0)
+
+
+def test_tied_and_untied_outputs():
+    assert any("output/kernel" in weight.path for weight in model().decoder.weights)
+    names = [weight.path for weight in model(tie_embeddings=True, output_bias=False).weights]
+    assert not any("decoder/output" in name for name in names)

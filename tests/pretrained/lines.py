@@ -1,0 +1,33 @@
+"""Text in several scripts, and SentencePiece models of it."""
+
+import io
+import itertools
+
+import sentencepiece
+
+SUBJECTS = (
+    "a dog|the old man|two children|ein kleiner Hund|die Frau mit dem Hut|un garçon|les enfants|"
+    "malý pes|一个男人|孩子们|Übergrößenträger 😀|the “quoted” one…"
+).split("|")
+VERBS = (
+    "runs|is reading|spielt|rennt schnell|mange une pomme|čte knihu|在公园里跑步|can't wait 🎉|"
+    "costs 3,50 € / 12.5%|schläft"
+).split("|")
+PLACES = "in the park.|am Strand!|à la maison ?|v zahradě|，在家里。|near the river...|ﬁnally  now"
+PLACES = PLACES.split("|")
+LINES = [" ".join(parts) for parts in itertools.product(SUBJECTS, VERBS, PLACES)]
+
+
+def pieces_model(size, **options):
+    """The bytes of a SentencePiece model of the lines, and its pieces."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.Train(
+        sentence_iterator=iter(LINES),
+        model_writer=model,
+        vocab_size=size,
+        hard_vocab_limit=False,
+        minloglevel=2,
+        **options,
+    )
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    return model.getvalue(), [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
