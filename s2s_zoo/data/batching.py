@@ -178,11 +178,10 @@ class TokenBatches(keras.utils.PyDataset):
 
     def _draw(self, epoch):
         """The sources and the labels in a segmentation of this epoch, of any length."""
-        seeds = np.random.default_rng([self.seed, epoch, 1]).integers(2**32, size=2)
         encoders = self.processor.encode_source, self.processor.encode_target
         return [
-            encode(texts, truncate=False, sampling=(self.sampling, int(seed)))
-            for encode, texts, seed in zip(encoders, self._texts, seeds, strict=True)
+            encode(texts, truncate=False, sampling=(self.sampling, [self.seed, epoch, side]))
+            for side, (encode, texts) in enumerate(zip(encoders, self._texts, strict=True))
         ]
 
     def _buckets(self, epoch):

@@ -1,15 +1,19 @@
 """Text to ids and back. A tokenizer is one model file that travels with the weights."""
 
+import bisect
 import hashlib
 import io
 import random
 from pathlib import Path
 
+import numpy as np
 import sentencepiece
 
 from s2s_zoo.errors import CheckpointError, DataError
 from s2s_zoo.protocol import END, PAD, START, UNK
 
+SPACE = "▁"
+ALTERNATIVES, RAREST = 16, 0.001  # segmentations of a word to draw from, and the least share
 WORTH_THREADS = 32  # texts; starting the threads of a list takes longer than a few texts do
 
 
@@ -25,6 +29,7 @@ class SentencePieceTokenizer:
 
     def __init__(self, model):
         self.model_bytes = bytes(model)
+        self._drawn = {}
         self._processor = sentencepiece.SentencePieceProcessor()
         try:
             self._processor.LoadFromSerializedProto(self.model_bytes)
@@ -121,23 +126,52 @@ class SentencePieceTokenizer:
         return self._processor.encode(encodable)
 
     def sample(self, texts, alpha, seed):
-        """Draws one of the possible segmentations of each text (Kudo 2018, 1804.10959, section 3).
+        """Draws a segmentation of each text (Kudo 2018, 1804.10959, section 3.2).
+
+        No unit reaches across a space, so each word is drawn on its own, from its `ALTERNATIVES`
+        likeliest segmentations, with probabilities P(x)^alpha, normalised.
 
         Args:
             texts: list of str.
-            alpha: float > 0, the exponent of the segmentation probabilities: the smaller, the
-                more and the shorter the units. Of a BPE model, the dropout of merges.
-            seed: int below 2^32; the same arguments give the same ids.
+            alpha: float > 0: the smaller, the more and the shorter the units.
+            seed: int, or sequence of int; the same arguments give the same ids on every machine.
 
         Returns:
             list of ids of each text, without START or END.
+
+        Raises:
+            ValueError: for a model that gives no probabilities, such as BPE.
         """
-        sentencepiece.set_random_generator_seed(seed)
-        encodable = [text.encode("utf-8", "replace") for text in texts]
-        # Each thread has a random generator of its own, so their number is part of the seed.
-        return self._processor.encode(
-            encodable, enable_sampling=True, alpha=alpha, nbest_size=-1, num_threads=1
-        )
+        generator = np.random.default_rng(seed)
+        rows = []
+        for text in texts:
+            text = text.encode("utf-8", "replace").decode("utf-8")
+            words = [word for word in self._processor.normalize(text).split(SPACE) if word]
+            row = []
+            for word, draw in zip(words, generator.random(len(words)), strict=True):
+                segmentations, limits = self._segmentations(word, alpha)
+                row += segmentations[bisect.bisect(limits, draw)]
+            rows.append(row)
+        return rows
+
+    def _segmentations(self, word, alpha):
+        """The segmentations of a word, and where in [0, 1) the share of each but the last ends."""
+        if (known := self._drawn.get((word, alpha))) is not None:
+            return known
+        try:
+            found = self._processor.nbest_encode_as_ids(word, ALTERNATIVES)
+        except RuntimeError as error:
+            raise ValueError(
+                "Sampling needs the probabilities of a unigram model. "
+                f"{str(error).rsplit('] ', 1)[-1]} Train the model with model_type='unigram'."
+            ) from error
+        scores = [sum(map(self._processor.get_score, ids)) for ids in found]
+        shares = np.exp(alpha * (np.array(scores) - max(scores)))
+        kept = shares >= RAREST * shares.sum()
+        limits = np.cumsum(shares[kept] / shares[kept].sum())[:-1].tolist()
+        found = [ids for ids, keep in zip(found, kept, strict=True) if keep]
+        self._drawn[word, alpha] = found, limits
+        return found, limits
 
     def decode(self, rows):
         """Returns the text of each row of ids."""
