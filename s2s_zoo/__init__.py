@@ -15,7 +15,7 @@ _MODULES = (
     "metrics",
 )
 _NAMES = {
-    "from_pretrained": "pipeline",
+    "from_pretrained": "loading",
     "Pipeline": "pipeline",
     "list_checkpoints": "hub",
     "Seq2Seq": "model",
