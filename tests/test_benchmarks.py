@@ -137,7 +137,7 @@ def test_our_training_counts_the_labels_of_the_steps_it_times(
 
 @pytest.mark.parametrize("search", ["greedy", "beam"])
 def test_our_decoding_is_the_same_through_pipeline_and_search(ours, data, tiny_checkpoint, search):
-    args = Namespace(checkpoint=tiny_checkpoint, data=data, source="de")
+    args = Namespace(checkpoint=tiny_checkpoint, data=data, source="de", precision="float32")
     _, work = ours.decoder(args)
     answers = {
         (through, batch_size): work(4, search, batch_size, through)
