@@ -49,6 +49,15 @@ def train_function(model):
     return function
 
 
+def _lstm_cell(z, c):
+    """Gates (B, 4U) and c (B, U) to the next h and c, (B, U), in float32."""
+    import tensorflow as tf
+
+    i, f, g, o = tf.split(tf.cast(z, tf.float32), 4, axis=-1)
+    c = tf.sigmoid(f) * tf.cast(c, tf.float32) + tf.sigmoid(i) * tf.tanh(g)
+    return tf.sigmoid(o) * tf.tanh(c), c
+
+
 @functools.cache
 def _lstm_kernels():
     import tensorflow as tf
@@ -56,10 +65,8 @@ def _lstm_kernels():
     @tf.function(jit_compile=True)
     def forward(z, h, c, mask):
         """Gates (B, 4U) and states (B, U) to the next h, in the dtype of z, and c in float32."""
-        i, f, g, o = tf.split(tf.cast(z, tf.float32), 4, axis=-1)
-        new_c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
-        new_h = tf.cast(tf.sigmoid(o) * tf.tanh(new_c), z.dtype)
-        return tf.where(mask, new_h, h), tf.where(mask, new_c, c)
+        new_h, new_c = _lstm_cell(z, c)
+        return tf.where(mask, tf.cast(new_h, z.dtype), h), tf.where(mask, new_c, c)
 
     @tf.function(jit_compile=True)
     def backward(z, c, dh, dh_next, dc_next, mask):
@@ -83,26 +90,28 @@ def _lstm_kernels():
 
 
 @functools.cache
-def _lstm_cell():
+def _lstm_step_kernel():
     import tensorflow as tf
 
     @tf.function(jit_compile=True)
-    def cell(z, c):
-        """Gates (B, 4U) and c (B, U) to the next h and c, each in its own dtype."""
-        i, f, g, o = tf.split(tf.cast(z, tf.float32), 4, axis=-1)
-        new_c = tf.sigmoid(f) * tf.cast(c, tf.float32) + tf.sigmoid(i) * tf.tanh(g)
-        return tf.cast(tf.sigmoid(o) * tf.tanh(new_c), z.dtype), tf.cast(new_c, c.dtype)
+    def step(z, c):
+        new_h, new_c = _lstm_cell(z, c)
+        return tf.cast(new_h, z.dtype), tf.cast(new_c, c.dtype)
 
-    return cell
+    return step
 
 
 def lstm_step(z, c):
-    """One step of an LSTM from its gates z (B, 4U), products and bias done: h and c, (B, U)."""
-    return _lstm_cell()(z, c)
+    """One step of an LSTM from its gates z (B, 4U), products and bias done.
+
+    Returns:
+        h and c, both (B, U), in the dtypes of z and c.
+    """
+    return _lstm_step_kernel()(z, c)
 
 
 def lstm_inference(x, recurrent_kernel, h, c, mask=None, reverse=False):
-    """`lstm` without gradients, in one loop, for sequences of any length.
+    """`lstm` in one loop, for sequences of any length; its gradients are TensorFlow's own.
 
     Returns:
         outputs (T, B, U) in the order of x; the final h and c, both (B, U).

@@ -69,16 +69,11 @@ def hub_marian(tmp_path_factory):
     from s2s_zoo import Seq2Seq
     from s2s_zoo.pretrained import marian
     from s2s_zoo.weights import weights_by_name
-    from tests.pretrained.lines import pieces_model
+    from tests.pretrained.lines import write_marian_pieces
 
     directory = tmp_path_factory.mktemp("hub") / "opus-mt-de-en"
     directory.mkdir()
-    vocabulary = {"</s>": 0, "<unk>": 1}
-    for side, size in (("source", 120), ("target", 140)):
-        model, pieces = pieces_model(size)
-        (directory / f"{side}.spm").write_bytes(model)
-        for piece in pieces[3:]:
-            vocabulary.setdefault(piece, len(vocabulary))
+    vocabulary = write_marian_pieces(directory, 120, 140)
     pad = vocabulary["<pad>"] = len(vocabulary)
     config = {
         "model_type": "marian",

@@ -17,28 +17,16 @@ class PieceTokenizer:
     """SentencePiece models whose pieces have ids of the checkpoint's own.
 
     Args:
-        source: bytes of the model that cuts sources.
-        target: bytes of the model that cuts targets, or the same.
+        source: a SentencePieceProcessor, which cuts sources.
+        target: another one, which cuts targets, or the same.
         vocabulary: dict, piece to id.
         special: list of the pieces that stand in a text as they are.
         unknown: str, the piece for what has no other.
     """
 
     def __init__(self, source, target, vocabulary, special, unknown="<unk>"):
-        import sentencepiece
-
-        def load(model):
-            processor = sentencepiece.SentencePieceProcessor()
-            try:
-                processor.LoadFromSerializedProto(model)
-            except RuntimeError as error:
-                raise CheckpointError(
-                    f"{len(model)} bytes are no SentencePiece model. Download the checkpoint again."
-                ) from error
-            return processor
-
-        self._source = load(source)
-        self._target = self._source if target is source else load(target)
+        self._source = source
+        self._target = target
         self.vocabulary = vocabulary
         self.special = frozenset(special)
         self.unknown = vocabulary[unknown]
@@ -141,8 +129,8 @@ def _marian(files):
     vocabulary = _read(files, "vocab.json")
     codes = [piece for piece in vocabulary if re.fullmatch(r">>.+<<", piece)]
     special = [piece for piece in ("</s>", "<unk>", "<pad>") if piece in vocabulary]
-    made = PieceTokenizer(files["source.spm"], files["target.spm"], vocabulary, special + codes)
-    return made, used
+    source, target = (_load(files, name) for name in used[:2])
+    return PieceTokenizer(source, target, vocabulary, special + codes), used
 
 
 def _m2m_100(files):
@@ -151,8 +139,8 @@ def _m2m_100(files):
     vocabulary = _read(files, "vocab.json")
     codes = [f"__{code}__" for code in M2M_100]
     vocabulary |= {code: len(vocabulary) + i for i, code in enumerate(codes)}
-    model = files[used[0]]
-    return PieceTokenizer(model, model, vocabulary, [*SPECIAL[:4], *codes]), used
+    processor = _load(files, used[0])
+    return PieceTokenizer(processor, processor, vocabulary, [*SPECIAL[:4], *codes]), used
 
 
 def _byte_level(files, config):
@@ -177,16 +165,9 @@ def _byte_level(files, config):
 
 def _sentencepiece(family, files, config):
     """T5, Pegasus and mBART without a tokenizer.json: ids with an offset and more tokens."""
-    import sentencepiece
-
     name = "sentencepiece.bpe.model" if family == "mbart" else "spiece.model"
     _need(files, family, (name,))
-    model = files[name]
-    processor = sentencepiece.SentencePieceProcessor()
-    try:
-        processor.LoadFromSerializedProto(model)
-    except RuntimeError as error:
-        raise CheckpointError(f"{name} is no SentencePiece model. Download it again.") from error
+    processor = _load(files, name)
     pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
     if family == "pegasus":
         offset = config.get("offset", 103)
@@ -207,7 +188,7 @@ def _sentencepiece(family, files, config):
         extra = [f"<extra_id_{i}>" for i in reversed(range(count))]
         vocabulary |= {piece: len(pieces) + i for i, piece in enumerate(extra)}
         special = [*SPECIAL[1:4], *extra]
-    return PieceTokenizer(model, model, vocabulary, special), (name,)
+    return PieceTokenizer(processor, processor, vocabulary, special), (name,)
 
 
 def _need(files, family, names):
@@ -217,6 +198,19 @@ def _need(files, family, names):
             f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. Download the "
             "checkpoint again, complete."
         )
+
+
+def _load(files, name):
+    import sentencepiece
+
+    processor = sentencepiece.SentencePieceProcessor()
+    try:
+        processor.LoadFromSerializedProto(files[name])
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{name} is no SentencePiece model. Download the checkpoint again."
+        ) from error
+    return processor
 
 
 def _read(files, name):

@@ -31,3 +31,14 @@ def pieces_model(size, **options):
     )
     processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     return model.getvalue(), [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
+
+
+def write_marian_pieces(directory, source_size, target_size):
+    """Writes source.spm and target.spm, and returns the vocabulary that both share."""
+    vocabulary = {"</s>": 0, "<unk>": 1}
+    for side, size in (("source", source_size), ("target", target_size)):
+        model, pieces = pieces_model(size)
+        (directory / f"{side}.spm").write_bytes(model)
+        for piece in pieces[3:]:
+            vocabulary.setdefault(piece, len(vocabulary))
+    return vocabulary

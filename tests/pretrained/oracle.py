@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from tests.pretrained.lines import LINES, pieces_model
+from tests.pretrained.lines import LINES, pieces_model, write_marian_pieces
 
 END_SCALE = 2.5  # random models would hardly ever end
 SIZES = {
@@ -51,12 +51,7 @@ def make(family, directory, **options):
 def _marian(directory, options):
     from transformers import MarianConfig, MarianMTModel, MarianTokenizer
 
-    vocabulary = {"</s>": 0, "<unk>": 1}
-    for side, size in (("source", 180), ("target", 160)):
-        model, pieces = pieces_model(size)
-        (directory / f"{side}.spm").write_bytes(model)
-        for piece in pieces[3:]:
-            vocabulary.setdefault(piece, len(vocabulary))
+    vocabulary = write_marian_pieces(directory, 180, 160)
     for code in options.pop("codes", ()):
         vocabulary[f">>{code}<<"] = len(vocabulary)
     vocabulary["<pad>"] = len(vocabulary)
