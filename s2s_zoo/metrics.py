@@ -1,42 +1,74 @@
 """Corpus metrics of generated text, with the signature that makes a number comparable."""
 
+import functools
+import importlib.metadata
+import re
 from typing import NamedTuple
 
 from s2s_zoo.registry import lookup
 
 
 class Score(NamedTuple):
-    """A metric of a corpus: its name, its value in points, and its sacreBLEU signature."""
+    """A metric of a corpus: its name, its value in points, and its signature."""
 
     name: str
     value: float
     signature: str
 
 
-def _bleu(**options):
+def _bleu(hypotheses, references, lowercase):
     from sacrebleu.metrics import BLEU
 
-    return BLEU(**options)
+    return _sacrebleu(BLEU(lowercase=lowercase), hypotheses, references)
 
 
-def _chrf(**options):
+def _chrf(hypotheses, references, lowercase):
     from sacrebleu.metrics import CHRF
 
-    return CHRF(**options)
+    return _sacrebleu(CHRF(lowercase=lowercase), hypotheses, references)
 
 
-METRICS = {"bleu": _bleu, "chrf": _chrf}
+def _sacrebleu(metric, hypotheses, references):
+    value = metric.corpus_score(hypotheses, [references]).score
+    return value, str(metric.get_signature())
+
+
+def _rouge(kind, hypotheses, references, lowercase):
+    from rouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer([kind], use_stemmer=True)
+    if kind == "rougeLsum":  # whose lines are sentences
+        hypotheses, references = (
+            [re.sub(r"(?<=[.!?])\s+", "\n", text) for text in texts]
+            for texts in (hypotheses, references)
+        )
+    scores = map(scorer.score, references, hypotheses)
+    value = 100 * sum(score[kind].fmeasure for score in scores) / len(references)
+    version = importlib.metadata.version("rouge-score")
+    sentences = "|sentences:.!?" if kind == "rougeLsum" else ""
+    return value, f"nrefs:1|case:lc|stemmer:porter|score:f1{sentences}|version:{version}"
+
+
+ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+METRICS = {
+    "bleu": _bleu,
+    "chrf": _chrf,
+    **{kind: functools.partial(_rouge, kind) for kind in ROUGE},
+}
+METRICS_OF = {"translation": ("bleu", "chrf"), "summarization": ROUGE}
 
 
 def corpus_score(name, hypotheses, references, lowercase=False):
-    """Scores generated texts (Post 2018, 1804.08771).
+    """Scores generated texts.
 
     Args:
-        name: "bleu" (Papineni et al. 2002, with sacreBLEU's 13a tokenization) or "chrf"
-            (Popović 2015, chrF2).
+        name: "bleu" (Papineni et al. 2002, with sacreBLEU's 13a tokenization), "chrf" (Popović
+            2015, chrF2), both by sacreBLEU (Post 2018, 1804.08771); or "rouge1", "rouge2",
+            "rougeL", "rougeLsum" (Lin 2004), the mean F1 of stemmed words by rouge-score, for
+            "rougeLsum" with sentences that end in `.`, `!` or `?`.
         hypotheses: list of str.
         references: list of str, one for each hypothesis.
-        lowercase: bool, compare without case.
+        lowercase: bool, compare without case, as ROUGE always does.
 
     Returns:
         Score, 0 to 100.
@@ -49,6 +81,4 @@ def corpus_score(name, hypotheses, references, lowercase=False):
             "corpus_score expected as many hypotheses as references, and at least one. "
             f"Received: {len(hypotheses)} hypotheses, {len(references)} references."
         )
-    metric = lookup(METRICS, name, "metric")(lowercase=lowercase)
-    value = metric.corpus_score(hypotheses, [references]).score
-    return Score(name, value, str(metric.get_signature()))
+    return Score(name, *lookup(METRICS, name, "metric")(hypotheses, references, lowercase))

@@ -16,11 +16,13 @@ class EncoderOutput(NamedTuple):
         memory: (B, S, D), one vector per source position or image region.
         mask: (B, S) bool, True where the position is real.
         state: (B, D') summary of the source: the last states, or the mean of the regions.
+        tokens: (B, S) int, the ids of the source where it is text, otherwise None.
     """
 
     memory: Any
     mask: Any
     state: Any
+    tokens: Any = None
 
 
 class SearchResult(NamedTuple):

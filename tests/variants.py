@@ -78,6 +78,14 @@ DECODER_VARIANTS = {
         "summary_feeding": True,
         "layers": 2,
     },
+    "pointer": {"name": "recurrent", "pointer": True},
+    "pointer-previous": {
+        "name": "recurrent",
+        "query": "previous",
+        "pointer": True,
+        "extra_ids": 3,
+        "coverage_loss": 1.0,
+    },
 }
 # A Transformer has its own attention.
 DECODER_VARIANTS |= {
@@ -103,7 +111,7 @@ def combinations():
     encoders = itertools.cycle(ENCODER_VARIANTS)
     for attention, decoder in itertools.product(ATTENTION_VARIANTS, DECODER_VARIANTS):
         options = DECODER_VARIANTS[decoder]
-        refused = {"query": "previous", "input_feeding": True, "bridge": "zero"}
+        refused = {"query": "previous", "input_feeding": True, "bridge": "zero", "pointer": True}
         if options["name"] == "transformer":
             if attention != "multi-head":
                 continue

@@ -114,7 +114,7 @@ class RecurrentEncoder(keras.layers.Layer):
             state = _concatenate([states[0] for _, states in readings])
             outputs = self.dropout(outputs, training=training)
             memory = memory + outputs if self.residual and i > 0 else outputs
-        return EncoderOutput(memory, mask, state)
+        return EncoderOutput(memory, mask, state, source)
 
     def get_config(self):
         return {

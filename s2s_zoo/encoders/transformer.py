@@ -110,7 +110,7 @@ class TransformerEncoder(keras.layers.Layer):
         memory = self.stack.finish(x)
         real = ops.expand_dims(ops.cast(mask, memory.dtype), -1)
         state = ops.sum(memory * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
-        return EncoderOutput(memory, mask, state)
+        return EncoderOutput(memory, mask, state, source)
 
     def get_config(self):
         return {
