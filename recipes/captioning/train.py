@@ -14,10 +14,10 @@ import keras
 
 import s2s_zoo
 from s2s_zoo.callbacks import GenerationMetrics, TrainingState
+from s2s_zoo.caption_metrics import caption_words
 from s2s_zoo.data import FeatureCache, ImageProcessor, SentencePieceTokenizer, read_pairs
 from s2s_zoo.errors import DataError, S2SZooError
 from s2s_zoo.losses import SmoothedCrossEntropy
-from s2s_zoo.metrics import caption_words
 
 HERE = Path(__file__).parent
 

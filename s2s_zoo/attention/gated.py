@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from s2s_zoo.attention.history import history_of, initial_history
 from s2s_zoo.config import build_from, config_of
 
 
@@ -34,6 +35,15 @@ class GatedAttention(keras.layers.Layer):
     def build(self, query_shape, memory_shape):
         self.attention.build(query_shape, memory_shape)
         self.gate.build(query_shape)
+
+    @property
+    def history(self):
+        """What the attention within needs of the steps before."""
+        return history_of(self.attention)
+
+    def initial_alignment(self, mask):
+        """The weights before the first step, those of the attention within."""
+        return initial_history(self.attention, mask)["alignment"]
 
     def project(self, memory):
         """Returns the keys of the attention within, needed once per source."""

@@ -86,6 +86,18 @@ class ImageProcessor(Targets):
                 f"{self.size}. Received: {size}. Make the model with size={self.size}."
             )
 
+    def held_out(self, pairs, folder=None):
+        """Returns the files of the images, and for each the list of its captions.
+
+        Args:
+            pairs: list of (file, caption), several for a file.
+            folder: str or path that the names of the files begin from.
+        """
+        captions = {}
+        for name, text in pairs:
+            captions.setdefault(str(Path(folder or "") / name), []).append(text)
+        return list(captions), list(captions.values())
+
     def training_batches(self, pairs, **options):
         """See `CaptionBatches`."""
         from s2s_zoo.data.captions import CaptionBatches

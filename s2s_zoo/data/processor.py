@@ -123,6 +123,11 @@ class TextProcessor(Targets):
         """The unit behind each id of a source."""
         return self.source_tokenizer.pieces(row)
 
+    def held_out(self, pairs, folder=None):
+        """Returns the sources and the targets of pairs; text is in no folder."""
+        sources, targets = zip(*pairs, strict=True)
+        return list(sources), list(targets)
+
     def training_batches(self, pairs, **options):
         """See `TokenBatches`."""
         from s2s_zoo.data.batching import TokenBatches

@@ -85,8 +85,8 @@ class ShowAttendTellDecoder(RecurrentDecoder):
         memory, state = self.init(encoded)
         noise = self._layer_noise(embedded, training)
 
-        def step(state, x):
-            return self._advance(x, state, memory, noise)[0]
+        def step(state, x, index):
+            return self._advance(x, index, state, memory, noise, training)[0]
 
         states = unrolled_scan(step, state, embedded)
         if training and self.doubly_stochastic:
