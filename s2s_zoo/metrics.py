@@ -3,8 +3,11 @@
 import functools
 import importlib.metadata
 import re
+import warnings
 from typing import NamedTuple
 
+from s2s_zoo.caption_metrics import CAPTION_METRICS
+from s2s_zoo.errors import S2SZooError
 from s2s_zoo.registry import lookup
 
 
@@ -54,8 +57,14 @@ METRICS = {
     "bleu": _bleu,
     "chrf": _chrf,
     **{kind: functools.partial(_rouge, kind) for kind in ROUGE},
+    **CAPTION_METRICS,
 }
-METRICS_OF = {"translation": ("bleu", "chrf"), "summarization": ROUGE}
+METRICS_OF = {
+    "translation": ("bleu", "chrf"),
+    "text2text": ("bleu", "chrf"),
+    "summarization": ROUGE,
+    "captioning": tuple(CAPTION_METRICS),
+}
 
 
 def corpus_score(name, hypotheses, references, lowercase=False):
@@ -63,11 +72,11 @@ def corpus_score(name, hypotheses, references, lowercase=False):
 
     Args:
         name: "bleu" (Papineni et al. 2002, with sacreBLEU's 13a tokenization), "chrf" (Popović
-            2015, chrF2), both by sacreBLEU (Post 2018, 1804.08771); or "rouge1", "rouge2",
+            2015, chrF2), both by sacreBLEU (Post 2018, 1804.08771); "rouge1", "rouge2",
             "rougeL", "rougeLsum" (Lin 2004), the mean F1 of stemmed words by rouge-score, for
-            "rougeLsum" with sentences that end in `.`, `!` or `?`.
+            "rougeLsum" with sentences that end in `.`, `!` or `?`; or one of `CAPTION_METRICS`.
         hypotheses: list of str.
-        references: list of str, one for each hypothesis.
+        references: list of str, one for each hypothesis; for captions a list of lists of str.
         lowercase: bool, compare without case, as ROUGE always does.
 
     Returns:
@@ -82,3 +91,17 @@ def corpus_score(name, hypotheses, references, lowercase=False):
             f"Received: {len(hypotheses)} hypotheses, {len(references)} references."
         )
     return Score(name, *lookup(METRICS, name, "metric")(hypotheses, references, lowercase))
+
+
+def corpus_scores(names, hypotheses, references, lowercase=False):
+    """Returns the Score of each metric, without those that cannot be computed here.
+
+    A warning says which are left out, and what they need.
+    """
+    scores = []
+    for name in names:
+        try:
+            scores.append(corpus_score(name, hypotheses, references, lowercase))
+        except S2SZooError as error:
+            warnings.warn(f"{name} is left out. {error}", stacklevel=2)
+    return scores

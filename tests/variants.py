@@ -48,10 +48,27 @@ ENCODER_VARIANTS = {
         "bias": False,
     },
 }
+# Slow to build, so it meets only those that were made for images.
+IMAGE_ENCODERS = {
+    "cnn": {
+        "name": "cnn",
+        "backbone": "mobilenet",
+        "alpha": 0.25,
+        "size": [64, 96],
+        "projection": 6,
+    },
+}
+IMAGE_COMBINATIONS = [
+    ("cnn", "gated", "show-attend-tell"),
+    ("cnn", "luong-general", "lstm"),
+    ("cnn", "multi-head", "transformer"),
+]
 ATTENTION_VARIANTS = {
     "none": None,
     "bahdanau": {"name": "bahdanau", "units": 5},
     "bahdanau-normed": {"name": "bahdanau", "units": 5, "normalized": True},
+    "bahdanau-coverage": {"name": "bahdanau", "units": 5, "coverage": True},
+    "gated": {"name": "gated", "attention": {"name": "bahdanau", "units": 5}},
     "luong-dot": {"name": "luong", "score": "dot"},
     "luong-dot-scaled": {"name": "luong", "score": "dot", "scaled": True},
     "luong-general": {"name": "luong"},
@@ -86,6 +103,13 @@ DECODER_VARIANTS = {
         "extra_ids": 3,
         "coverage_loss": 1.0,
     },
+    "show-attend-tell": {"name": "show_attend_tell", "doubly_stochastic": 0.5},
+    "show-attend-tell-stacked": {
+        "name": "show_attend_tell",
+        "layers": 2,
+        "tie_embeddings": True,
+        "reduction": "sum",
+    },
 }
 # A Transformer has its own attention.
 DECODER_VARIANTS |= {
@@ -101,7 +125,7 @@ DECODER_VARIANTS |= {
 def combinations():
     """(encoder, attention, decoder) names: every pair of two meets, the rest by turns."""
     for table, variants in (
-        (ENCODERS, ENCODER_VARIANTS),
+        (ENCODERS, ENCODER_VARIANTS | IMAGE_ENCODERS),
         (ATTENTIONS, ATTENTION_VARIANTS),
         (DECODERS, DECODER_VARIANTS),
     ):
@@ -112,6 +136,7 @@ def combinations():
     for attention, decoder in itertools.product(ATTENTION_VARIANTS, DECODER_VARIANTS):
         options = DECODER_VARIANTS[decoder]
         refused = {"query": "previous", "input_feeding": True, "bridge": "zero", "pointer": True}
+        refused["name"] = "show_attend_tell"
         if options["name"] == "transformer":
             if attention != "multi-head":
                 continue
@@ -143,7 +168,7 @@ def config(encoder, attention, decoder, **options):
     if DECODER_VARIANTS[decoder]["name"] == "transformer":
         recurrent = {}
     return {
-        "encoder": {**sizes, **ENCODER_VARIANTS[encoder], **options},
+        "encoder": IMAGE_ENCODERS.get(encoder) or {**sizes, **ENCODER_VARIANTS[encoder], **options},
         "decoder": {**sizes, **DECODER_VARIANTS[decoder], **recurrent, **options},
         "share_embeddings": False,
     }

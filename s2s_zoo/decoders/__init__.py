@@ -1,9 +1,11 @@
 """Decoders: one file and one line of the table each."""
 
 from s2s_zoo.decoders.recurrent import RecurrentDecoder
+from s2s_zoo.decoders.show_attend_tell import ShowAttendTellDecoder
 from s2s_zoo.decoders.transformer import TransformerDecoder
 
 DECODERS = {
     "recurrent": RecurrentDecoder,
+    "show_attend_tell": ShowAttendTellDecoder,
     "transformer": TransformerDecoder,
 }

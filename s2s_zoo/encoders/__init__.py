@@ -1,9 +1,11 @@
 """Encoders: one file and one line of the table each."""
 
+from s2s_zoo.encoders.cnn import CNNEncoder
 from s2s_zoo.encoders.recurrent import RecurrentEncoder
 from s2s_zoo.encoders.transformer import TransformerEncoder
 
 ENCODERS = {
+    "cnn": CNNEncoder,
     "recurrent": RecurrentEncoder,
     "transformer": TransformerEncoder,
 }
