@@ -33,8 +33,11 @@ class SearchResult(NamedTuple):
         scores: (B, K) float32 log-probability (length-normalised by beam search), or None
             where scores were not asked for.
         alignments: (B, K, T, S) float32 attention weights, or None where not asked for.
+        p_gen: (B, K, T) float32, with the alignments of a decoder with a pointer: how much each
+            token came from the vocabulary; otherwise None.
     """
 
     tokens: Any
     scores: Any
     alignments: Any
+    p_gen: Any = None

@@ -15,10 +15,11 @@ class CopyingProcessor(TextProcessor):
     the vocabulary nor its source does (See et al. 2017, 1704.04368, section 2.2).
 
     Args:
-        tokenizer: a `WordTokenizer`, of sources and targets.
-        extra_ids: int, X, that of the pointer.
+        source_tokenizer: a `WordTokenizer`.
+        target_tokenizer: the same.
         max_source_length: int, the longest source in tokens, END counted.
         max_target_length: int, the longest target in tokens, END counted.
+        extra_ids: int, X, that of the pointer.
 
     Raises:
         ValueError: for a tokenizer of subwords, which know every word, or a value outside its
@@ -26,15 +27,23 @@ class CopyingProcessor(TextProcessor):
     """
 
     TYPE = "copying"
-    KEYS = ("type", "tokenizer", "extra_ids", "max_source_length", "max_target_length")
+    KEYS = (*TextProcessor.KEYS, "extra_ids")
 
-    def __init__(self, tokenizer, extra_ids=64, max_source_length=256, max_target_length=256):
-        super().__init__(tokenizer, tokenizer, max_source_length, max_target_length)
-        if not hasattr(tokenizer, "id"):
+    def __init__(
+        self,
+        source_tokenizer,
+        target_tokenizer,
+        max_source_length=256,
+        max_target_length=256,
+        extra_ids=64,
+    ):
+        super().__init__(source_tokenizer, target_tokenizer, max_source_length, max_target_length)
+        sides = source_tokenizer, target_tokenizer
+        if not all(hasattr(side, "id") for side in sides) or len({x.sha256 for x in sides}) > 1:
             raise ValueError(
-                "CopyingProcessor expected a WordTokenizer. Received: "
-                f"{type(tokenizer).__name__}. Subwords need no ids for unknown words: use "
-                "TextProcessor, and a pointer with extra_ids=0."
+                "CopyingProcessor expected one WordTokenizer for both sides. Received: "
+                f"{type(source_tokenizer).__name__}, {type(target_tokenizer).__name__}. Subwords "
+                "need no ids for unknown words: use TextProcessor, and no extra_ids."
             )
         if not isinstance(extra_ids, int) or extra_ids < 1:
             raise ValueError(
@@ -77,10 +86,7 @@ class CopyingProcessor(TextProcessor):
         ]
 
     def get_config(self):
-        config = super().get_config()
-        tokenizer = config.pop("source_tokenizer")
-        del config["target_tokenizer"]
-        return {**config, "tokenizer": tokenizer, "extra_ids": self.extra_ids}
+        return {**super().get_config(), "extra_ids": self.extra_ids}
 
 
 class _Extended:

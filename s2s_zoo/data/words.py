@@ -1,4 +1,4 @@
-"""Whole words and signs as units, those of the vocabulary by their frequency in the training text."""
+"""Whole words and signs as units: those that are frequent in the training text."""
 
 import hashlib
 import re
@@ -30,7 +30,7 @@ class WordTokenizer:
     def __init__(self, model):
         self.model_bytes = bytes(model)
         try:
-            words = self.model_bytes.decode("utf-8").splitlines()
+            words = self.model_bytes.decode("utf-8").split("\n")
         except UnicodeDecodeError as error:
             raise CheckpointError(
                 f"The {len(self.model_bytes)} bytes are no list of words: not valid UTF-8 at byte "

@@ -118,7 +118,7 @@ def _add(values, places, updates):
 def coverage_loss(alignment, target):
     """How much attention goes where attention has been: the mean over the target tokens of
 
-        covloss_t = sum_i min(a_ti, c_ti),  c_t = sum_{t' < t} a_t'    (1704.04368, equations 10, 12)
+        covloss_t = sum_i min(a_ti, c_ti),  c_t = sum_{t' < t} a_t'    (1704.04368, equation 12)
 
     Args:
         alignment: (B, T, S) float32, a_t.

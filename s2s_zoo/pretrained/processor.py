@@ -140,7 +140,7 @@ class PretrainedProcessor(TextProcessor):
         texts = [self.prefix + text for text in texts]
         return self._frame(texts, truncate, prefix, suffix, "source", sampling)
 
-    def encode_target(self, texts, truncate=True, sampling=None):
+    def encode_target(self, texts, truncate=True, sampling=None, sources=None):
         prefix = []
         if self.forces_language:
             prefix = [self._id(self._required("target"))]
