@@ -12,8 +12,8 @@ from keras import ops
 class FeatureCache:
     """The features of images and of their mirror images, in one file.
 
-    The name of the file depends on the sources, on the size they are read in and on the frozen weights, so a
-    later training finds what still fits and computes what does not.
+    The name of the file depends on the sources, on the size they are read in and on the frozen
+    weights, so a later training finds what still fits and computes what does not.
 
     Args:
         pipeline: a captioning `Pipeline`; what `encoder.freeze` froze is what is kept.
