@@ -4,6 +4,7 @@ BLEU is sacreBLEU's. CIDEr and METEOR come from the package pycocoevalcap; METEO
 """
 
 import functools
+import importlib
 import importlib.metadata
 import re
 import shutil
@@ -53,6 +54,11 @@ def caption_meteor(hypotheses, references, lowercase):
         )
     scorer = _scorer("meteor.meteor", "Meteor")
     return _corpus_score(scorer(), "meteor-1.5", hypotheses, references)
+
+
+def cider_scorer():
+    """Returns an empty CiderScorer of pycocoevalcap: CIDEr-D of up to 4-grams."""
+    return _scorer("cider.cider_scorer", "CiderScorer")()
 
 
 def _scorer(module, name):

@@ -154,7 +154,7 @@ def phase(name, args, config, pipeline, pairs, valid):
     )
     state = TrainingState(args.output / f"{name}.safetensors", {"metrics": metrics})
     images = FeatureCache(pipeline, [source for source, _ in pairs], args.output / "features")
-    options = {name: settings[name] for name in ("batch_tokens", "seed")}
+    options = {name: settings[name] for name in ("batch_tokens", "max_shapes", "seed")}
     steps = len(pipeline.batches(pairs, images=images, **options)) * settings["epochs"]
     model.compile(
         optimizer=Adam(settings, steps, encoder.backbone.trainable_variables),

@@ -23,7 +23,7 @@ class GatedAttention(keras.layers.Layer):
         context (N, [T,] D), gated, and float32 weights (N, [T,] S), as they were.
     """
 
-    def __init__(self, attention="bahdanau", **kwargs):
+    def __init__(self, attention="luong", **kwargs):
         # The table is complete only after this module has been imported.
         from s2s_zoo.attention import ATTENTIONS
 

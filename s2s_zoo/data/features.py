@@ -12,8 +12,8 @@ from keras import ops
 class FeatureCache:
     """The features of images and of their mirror images, in one file.
 
-    The name of the file depends on the sources, on the processor and on the frozen weights, so a
-    later training finds what still fits and computes what does not.
+    The name of the file depends on the sources, on the size they are read in and on the frozen
+    weights, so a later training finds what still fits and computes what does not.
 
     Args:
         pipeline: a captioning `Pipeline`; what `encoder.freeze` froze is what is kept.
@@ -34,7 +34,8 @@ class FeatureCache:
         self.sources = sorted(set(sources))
         self.places = {source: place for place, source in enumerate(self.sources)}
         frozen = pipeline.model.encoder.frozen()
-        digest = hashlib.sha256(repr((self.sources, self.processor.get_config())).encode())
+        seen = (self.sources, self.processor.size, self.processor.resize)
+        digest = hashlib.sha256(repr(seen).encode())
         for weight in frozen.weights:
             digest.update(ops.convert_to_numpy(weight.value).astype("float32").tobytes())
         self.path = Path(directory) / f"features-{digest.hexdigest()[:16]}.npy"
