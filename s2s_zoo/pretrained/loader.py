@@ -1,9 +1,11 @@
 """From a directory in the layout of the Hub to a checkpoint of ours."""
 
+import math
 import re
 
 import numpy as np
 
+from s2s_zoo import kernels
 from s2s_zoo.checkpoint import Checkpoint, dtype_policy
 from s2s_zoo.errors import CheckpointError, S2SZooError
 from s2s_zoo.files import read_json
@@ -196,7 +198,8 @@ def _assign(model, tensors, directory, family, config, processor):
             "checkpoint again."
         )
     scale = getattr(family, "scale", lambda *_: 1)
-    for name, theirs in found.items():
+    # The largest first, while the others take no memory yet.
+    for name, theirs in sorted(found.items(), key=lambda pair: -math.prod(weights[pair[0]].shape)):
         value = tensors[theirs].read()
         if name.endswith("kernel"):
             value = value.T
@@ -207,7 +210,7 @@ def _assign(model, tensors, directory, family, config, processor):
             value = value.reshape(weights[name].shape)[..., processor.order]
         factor = scale(name, config)
         value = np.asarray(value, "float32") * np.float32(factor) if factor != 1 else value
-        weights[name].assign(value)
+        weights[name].assign(kernels.tensor(value, weights[name].dtype))
 
 
 def _optional(directory, name):
