@@ -1,12 +1,11 @@
 """The stack of blocks that Transformer encoders and decoders share."""
 
 import keras
-from keras import ops
 
 from s2s_zoo.attention.multi_head import MultiHeadAttention
 from s2s_zoo.config import build_from
 from s2s_zoo.initial import initializer
-from s2s_zoo.positions import POSITIONS, RelativeBias
+from s2s_zoo.positions import POSITIONS, RelativeBias, add_positions
 from s2s_zoo.registry import check_keys, lookup
 
 NORMS = ("post", "pre")
@@ -110,9 +109,7 @@ class TransformerStack(keras.layers.Layer):
 
     def embed(self, vectors, first=0, training=False):
         """Adds the positions, counted from `first`, to embedded tokens (N, T, E)."""
-        if self.positions is not None:
-            positions = ops.arange(ops.shape(vectors)[1], dtype="int32") + first
-            vectors = vectors + self.positions(positions)
+        vectors = add_positions(vectors, self.positions, first)
         if self.embedding_norm is not None:
             vectors = self.embedding_norm(vectors)
         return self.dropout(vectors, training=training)

@@ -47,6 +47,7 @@ ENCODER_VARIANTS = {
         "scale_scores": False,
         "bias": False,
     },
+    "conv": {"name": "conv", "embedding_dim": 6, "units": 5, "layers": 2, "kernel_size": 5},
 }
 ATTENTION_VARIANTS = {
     "none": None,
@@ -79,13 +80,15 @@ DECODER_VARIANTS = {
         "layers": 2,
     },
 }
-# A Transformer has its own attention.
+# Some have their own attention.
+OWN_ATTENTION = ("transformer", "conv")
 DECODER_VARIANTS |= {
     name: {**ENCODER_VARIANTS[name], **options}
     for name, options in {
         "transformer": {"tie_embeddings": True, "start_token": 2},
         "transformer-pre": {},
         "transformer-relative": {"output_bias": False},
+        "conv": {"tie_embeddings": True, "kernel_size": 2},
     }.items()
 }
 
@@ -104,9 +107,11 @@ def combinations():
     for attention, decoder in itertools.product(ATTENTION_VARIANTS, DECODER_VARIANTS):
         options = DECODER_VARIANTS[decoder]
         refused = {"query": "previous", "input_feeding": True, "bridge": "zero"}
-        if options["name"] == "transformer":
+        if options["name"] in OWN_ATTENTION:
             if attention != "multi-head":
                 continue
+            if decoder == "conv":
+                yield "conv", attention, decoder
         elif attention == "none" and any(options.get(k) == v for k, v in refused.items()):
             continue
         yield next(encoders), attention, decoder
@@ -132,7 +137,7 @@ def config(encoder, attention, decoder, **options):
     """The model config of a combination."""
     sizes = {"vocabulary_size": VOCABULARY, "embedding_dim": 4}
     recurrent = {"units": 6, "attention": ATTENTION_VARIANTS[attention]}
-    if DECODER_VARIANTS[decoder]["name"] == "transformer":
+    if DECODER_VARIANTS[decoder]["name"] in OWN_ATTENTION:
         recurrent = {}
     return {
         "encoder": {**sizes, **ENCODER_VARIANTS[encoder], **options},

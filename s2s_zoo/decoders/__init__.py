@@ -1,9 +1,11 @@
 """Decoders: one file and one line of the table each."""
 
+from s2s_zoo.decoders.conv import ConvDecoder
 from s2s_zoo.decoders.recurrent import RecurrentDecoder
 from s2s_zoo.decoders.transformer import TransformerDecoder
 
 DECODERS = {
     "recurrent": RecurrentDecoder,
     "transformer": TransformerDecoder,
+    "conv": ConvDecoder,
 }

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.embedding import TokenEmbedding
+from s2s_zoo.masking import mean_of_real
 from s2s_zoo.protocol import PAD, EncoderOutput
 from s2s_zoo.transformer import TransformerStack
 
@@ -108,9 +109,7 @@ class TransformerEncoder(keras.layers.Layer):
         for block in self.stack.blocks:
             x, _ = block.run(x, mask, bias, training=training)
         memory = self.stack.finish(x)
-        real = ops.expand_dims(ops.cast(mask, memory.dtype), -1)
-        state = ops.sum(memory * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
-        return EncoderOutput(memory, mask, state)
+        return EncoderOutput(memory, mask, mean_of_real(memory, mask))
 
     def get_config(self):
         return {
