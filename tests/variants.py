@@ -47,6 +47,13 @@ ENCODER_VARIANTS = {
         "scale_scores": False,
         "bias": False,
     },
+    "transformer-lsh": {
+        "name": "transformer",
+        "layers": 1,
+        "heads": 2,
+        **WIDTHS,
+        "lsh": {"buckets": 2, "chunk": 2, "rounds": 2},
+    },
     "conv": {"name": "conv", "embedding_dim": 6, "units": 5, "layers": 2, "kernel_size": 5},
 }
 ATTENTION_VARIANTS = {
@@ -81,7 +88,7 @@ DECODER_VARIANTS = {
     },
 }
 # Some have their own attention.
-OWN_ATTENTION = ("transformer", "conv")
+OWN_ATTENTION = ("transformer", "ssru", "conv")
 DECODER_VARIANTS |= {
     name: {**ENCODER_VARIANTS[name], **options}
     for name, options in {
@@ -91,6 +98,7 @@ DECODER_VARIANTS |= {
         "conv": {"tie_embeddings": True, "kernel_size": 2},
     }.items()
 }
+DECODER_VARIANTS["ssru"] = {**DECODER_VARIANTS["transformer-pre"], "name": "ssru"}
 
 
 def combinations():

@@ -2,10 +2,12 @@
 
 from s2s_zoo.decoders.conv import ConvDecoder
 from s2s_zoo.decoders.recurrent import RecurrentDecoder
+from s2s_zoo.decoders.ssru import SSRUDecoder
 from s2s_zoo.decoders.transformer import TransformerDecoder
 
 DECODERS = {
     "recurrent": RecurrentDecoder,
     "transformer": TransformerDecoder,
+    "ssru": SSRUDecoder,
     "conv": ConvDecoder,
 }
