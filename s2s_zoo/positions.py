@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from s2s_zoo.registry import check_option
+
 SPACINGS = ("paper", "tensor2tensor")
 
 
@@ -30,11 +32,7 @@ class SinusoidalPositions(keras.layers.Layer):
 
     def __init__(self, spacing="paper", offset=0, **kwargs):
         super().__init__(**kwargs)
-        if spacing not in SPACINGS:
-            raise ValueError(
-                f"SinusoidalPositions expected spacing to be one of {SPACINGS}. "
-                f"Received: spacing={spacing!r}."
-            )
+        check_option("SinusoidalPositions", "spacing", spacing, SPACINGS)
         self.spacing = spacing
         self.offset = offset
 

@@ -96,12 +96,12 @@ def _run_lstm_kernel(run, layer, inputs, mask, states):
 
 
 def unrolled_scan(step, carry, inputs):
-    """Runs `carry = step(carry, x)` over time and stacks the carries.
+    """Runs `carry = step(carry, x, time)` over time and stacks the carries.
 
     TensorFlow's XLA has no gradient for `ops.scan`, so a static length is unrolled there.
 
     Args:
-        step: function of a carry (any nest) and x (B, E), returning the next carry.
+        step: function of a carry (any nest), x (B, E) and the time, returning the next carry.
         carry: nest of tensors.
         inputs: (B, T, E).
 
@@ -112,13 +112,14 @@ def unrolled_scan(step, carry, inputs):
     if keras.backend.backend() == "tensorflow" and length is not None:
         carries = []
         for time in range(length):
-            carry = step(carry, inputs[:, time])
+            carry = step(carry, inputs[:, time], time)
             carries.append(carry)
         return keras.tree.map_structure(lambda *steps: ops.stack(steps, axis=1), *carries)
 
     def emit(carry, x):
-        carry = step(carry, x)
+        carry = step(carry, *x)
         return carry, carry
 
-    _, stacked = ops.scan(emit, carry, ops.swapaxes(inputs, 0, 1))
+    times = ops.arange(ops.shape(inputs)[1], dtype="int32")
+    _, stacked = ops.scan(emit, carry, (ops.swapaxes(inputs, 0, 1), times))
     return keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), stacked)

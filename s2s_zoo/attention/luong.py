@@ -9,6 +9,7 @@ from s2s_zoo.attention.alignment import (
     masked_softmax,
     weighted_sum,
 )
+from s2s_zoo.registry import check_option
 
 SCORES = ("dot", "general", "concat")
 
@@ -46,10 +47,7 @@ class LuongAttention(keras.layers.Layer):
     def __init__(self, score="general", scaled=False, units=None, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
-        if score not in SCORES:
-            raise ValueError(
-                f"LuongAttention expected score to be one of {SCORES}. Received: score={score!r}."
-            )
+        check_option("LuongAttention", "score", score, SCORES)
         if (units is None) == (score == "concat"):
             raise ValueError(
                 "LuongAttention takes units with score='concat' and only there. "

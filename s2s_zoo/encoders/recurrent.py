@@ -6,6 +6,7 @@ from keras import ops
 from s2s_zoo.embedding import TokenEmbedding
 from s2s_zoo.protocol import PAD, EncoderOutput
 from s2s_zoo.recurrence import recurrent_layer, run_layer
+from s2s_zoo.registry import check_option
 
 DIRECTIONS = ("bidirectional", "forward", "reversed")
 
@@ -52,11 +53,7 @@ class RecurrentEncoder(keras.layers.Layer):
     ):
         super().__init__(**{"name": "encoder", **kwargs})
         self.supports_masking = True
-        if direction not in DIRECTIONS:
-            raise ValueError(
-                f"RecurrentEncoder expected direction to be one of {DIRECTIONS}. "
-                f"Received: direction={direction!r}."
-            )
+        check_option("RecurrentEncoder", "direction", direction, DIRECTIONS)
         if layers < 1:
             raise ValueError(
                 f"RecurrentEncoder expected at least one layer. Received: layers={layers}."
