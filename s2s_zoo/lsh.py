@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from s2s_zoo.attention.alignment import masked_softmax
 from s2s_zoo.initial import initializer
 
 # Another position is always preferred to one's own, which would win every product (section 2).
@@ -54,8 +53,8 @@ class LSHAttention(keras.layers.Layer):
         self.supports_masking = True
         if buckets < 1 or (buckets > 1 and buckets % 2) or chunk < 1 or rounds < 1:
             raise ValueError(
-                "LSHAttention expected buckets to be 1 or even, and chunk and rounds to be at least "
-                f"1. Received: buckets={buckets}, chunk={chunk}, rounds={rounds}."
+                "LSHAttention expected buckets to be 1 or even, chunk and rounds at least 1. "
+                f"Received: buckets={buckets}, chunk={chunk}, rounds={rounds}."
             )
         self.heads = heads
         self.head_dim = head_dim
@@ -107,7 +106,8 @@ class LSHAttention(keras.layers.Layer):
         order = ops.cast(order, "int32")
         rank = ops.cast(ops.argsort(order, axis=-1), "int32")
         contexts, sums = self._attend(queries, keys, values, mask, buckets, order, rank)
-        share = ops.cast(ops.softmax(sums, axis=2), contexts.dtype)
+        share = ops.exp(sums - ops.max(sums, axis=2, keepdims=True))
+        share = ops.cast(share / ops.sum(share, axis=2, keepdims=True), contexts.dtype)
         context = ops.transpose(ops.sum(contexts * share, axis=2), (0, 2, 1, 3))
         return self.output_projection(
             ops.reshape(context, (*ops.shape(context)[:2], self.heads * self.depth))
@@ -188,9 +188,10 @@ class LSHAttention(keras.layers.Layer):
         scores = ops.where(ours[..., 0] == theirs[..., 0], OWN, scores) - ops.log(
             ops.maximum(times, 1.0)
         )
-        weights = ops.cast(masked_softmax(scores, allowed), values.dtype)
-        contexts = ops.matmul(weights, around(chunks(values)))
-        sums = ops.logsumexp(ops.where(allowed, scores, -1e9), axis=-1, keepdims=True)
+        scores = ops.where(allowed, scores, -1e9)
+        sums = ops.logsumexp(scores, axis=-1, keepdims=True)
+        weights = ops.exp(scores - sums) * ops.cast(allowed, "float32")
+        contexts = ops.matmul(ops.cast(weights, values.dtype), around(chunks(values)))
 
         first = ops.arange(rows * self.heads * self.rounds, dtype="int32")
         first = ops.reshape(first, (rows, self.heads, self.rounds, 1))

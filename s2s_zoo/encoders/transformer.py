@@ -78,7 +78,7 @@ class TransformerEncoder(keras.layers.Layer):
             if relative_positions is not None:
                 raise ValueError(
                     "TransformerEncoder biases the scores of all pairs, and lsh computes a few. "
-                    f"Received: relative_positions={relative_positions}, lsh={lsh}. Use one of them."
+                    f"Received: lsh={lsh}, relative_positions={relative_positions}. Use one."
                 )
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = self.memory_dim = self.state_dim = embedding_dim
