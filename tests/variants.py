@@ -20,6 +20,14 @@ ENCODER_VARIANTS = {
         "direction": "reversed",
     },
     "stacked-residual": {"name": "recurrent", "units": 3, "layers": 3, "residual": True},
+    "gnmt": {
+        "name": "recurrent",
+        "units": 6,
+        "layers": 3,
+        "direction": "bidirectional_bottom",
+        "residual": True,
+    },
+    "lstmn": {"name": "lstmn", "units": 6},
     "transformer": {"name": "transformer", "layers": 2, "heads": 2, **WIDTHS},
     "transformer-pre": {
         "name": "transformer",
@@ -100,6 +108,15 @@ DECODER_VARIANTS |= {
     }.items()
 }
 DECODER_VARIANTS["ssru"] = {**DECODER_VARIANTS["transformer-pre"], "name": "ssru"}
+# These meet a few attentions only: what they do with one is what the recurrent decoder does.
+MEETINGS = {
+    "conditional-gru": ("bahdanau-coverage", "luong-general"),
+    "gnmt": ("bahdanau-coverage", "luong-dot"),
+}
+DECODER_VARIANTS |= {
+    "conditional-gru": {"name": "conditional_gru", "tie_embeddings": True},
+    "gnmt": {"name": "gnmt", "layers": 3},
+}
 
 
 def combinations():
@@ -121,6 +138,9 @@ def combinations():
                 continue
             if decoder == "conv":
                 yield "conv", attention, decoder
+        elif decoder in MEETINGS:
+            if attention not in MEETINGS[decoder]:
+                continue
         elif attention == "none" and any(options.get(k) == v for k, v in refused.items()):
             continue
         yield next(encoders), attention, decoder
