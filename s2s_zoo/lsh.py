@@ -9,7 +9,6 @@ from s2s_zoo.initial import initializer
 OWN = -1e5
 
 
-@keras.saving.register_keras_serializable("s2s_zoo")
 class LSHAttention(keras.layers.Layer):
     """Every position attends to those that a random rotation R sends to its bucket (2001.04451).
 
@@ -98,8 +97,8 @@ class LSHAttention(keras.layers.Layer):
         queries, values = (
             self._split(project(x)) for project in (self.query_projection, self.value_projection)
         )
-        norms = ops.sqrt(ops.sum(ops.square(ops.cast(queries, "float32")), axis=-1, keepdims=True))
-        keys = queries / ops.cast(ops.maximum(norms, 1e-6), queries.dtype)
+        squares = ops.sum(ops.square(ops.cast(queries, "float32")), axis=-1, keepdims=True)
+        keys = queries * ops.cast(ops.rsqrt(squares + 1e-12), queries.dtype)
         buckets = self._buckets(queries, mask)
         length = ops.shape(x)[1]
         order = ops.argsort(buckets * length + ops.arange(length, dtype="int32"), axis=-1)
@@ -206,15 +205,3 @@ class LSHAttention(keras.layers.Layer):
         """(N, S, H d) to (N, H, S, d)."""
         x = ops.reshape(x, (*ops.shape(x)[:2], self.heads, self.depth))
         return ops.transpose(x, (0, 2, 1, 3))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "heads": self.heads,
-            "head_dim": self.head_dim,
-            "bias": self.bias,
-            "scaled": self.scaled,
-            "buckets": self.buckets,
-            "chunk": self.chunk,
-            "rounds": self.rounds,
-        }

@@ -8,7 +8,6 @@ from s2s_zoo.initial import initializer
 from s2s_zoo.recurrence import unrolled_scan
 
 
-@keras.saving.register_keras_serializable("s2s_zoo")
 class SSRU(keras.layers.Layer):
     """A recurrence without matrix products in time (D19-5632, section 3).
 
