@@ -120,11 +120,12 @@ def unrolled_scan(step, carry, inputs):
         return keras.tree.map_structure(lambda *steps: ops.stack(steps, axis=1), *carries)
 
     def emit(carry, x):
-        carry = step(carry, *x)
+        carry, time = carry
+        carry = step(carry, x, time), time + 1
         return carry, carry
 
-    times = ops.arange(ops.shape(inputs)[1], dtype="int32")
-    _, stacked = ops.scan(emit, carry, (ops.swapaxes(inputs, 0, 1), times))
+    start = ops.zeros((), dtype="int32")
+    _, (stacked, _) = ops.scan(emit, (carry, start), ops.swapaxes(inputs, 0, 1))
     return keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), stacked)
 
 

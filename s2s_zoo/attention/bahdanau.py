@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_zoo.attention.alignment import additive_scores, masked_softmax, weighted_sum
+from s2s_zoo.attention.alignment import additive_scores, alignment_function, weighted_sum
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -23,6 +23,8 @@ class BahdanauAttention(keras.layers.Layer):
         units: int, A, the width of the hidden layer.
         normalized: bool, the second form.
         coverage: bool, the third; or with `normalized` both.
+        alignment: from scores to weights: "softmax", "sparsemax", "entmax" or
+            {"name": "top_k", "k": 5}; see `s2s_zoo.attention.alignment`.
 
     Call arguments:
         query: (N, U), or (N, T, U) for all target positions at once, not with `coverage`.
@@ -36,13 +38,15 @@ class BahdanauAttention(keras.layers.Layer):
         zero weights and a zero context.
     """
 
-    def __init__(self, units, normalized=False, coverage=False, **kwargs):
+    def __init__(self, units, normalized=False, coverage=False, alignment="softmax", **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
         self.units = units
         self.normalized = normalized
         self.coverage = coverage
         self.history = "coverage" if coverage else None
+        self.alignment = alignment
+        self.align = alignment_function(alignment)
         self.query_projection = keras.layers.Dense(units, use_bias=False, name="query")
         self.key_projection = keras.layers.Dense(units, use_bias=False, name="key")
 
@@ -71,7 +75,8 @@ class BahdanauAttention(keras.layers.Layer):
         """Returns the keys (B, S, A) of a memory (B, S, D), needed once per source."""
         return self.key_projection(memory)
 
-    def call(self, query, keys, values, mask=None, history=None):
+    def scores(self, query, keys, history=None):
+        """Returns (N, [T,] S), what `call` turns into weights."""
         query = self.query_projection(query)
         vector = ops.convert_to_tensor(self.vector)
         if self.normalized or self.coverage:
@@ -81,7 +86,10 @@ class BahdanauAttention(keras.layers.Layer):
         if self.normalized:
             norm = ops.sqrt(ops.sum(ops.square(ops.cast(vector, "float32"))))
             vector = self.gain * vector / ops.cast(norm, vector.dtype)
-        weights = masked_softmax(additive_scores(query, keys, vector), mask)
+        return additive_scores(query, keys, vector)
+
+    def call(self, query, keys, values, mask=None, history=None):
+        weights = self.align(self.scores(query, keys, history), mask)
         return weighted_sum(weights, values), weights
 
     def get_config(self):
@@ -90,4 +98,5 @@ class BahdanauAttention(keras.layers.Layer):
             "units": self.units,
             "normalized": self.normalized,
             "coverage": self.coverage,
+            "alignment": self.alignment,
         }

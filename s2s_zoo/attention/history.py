@@ -8,7 +8,9 @@ An attention says with its attribute `history` what it needs as an argument of t
     "index"      the 0-based target position, () in a step or (T,) for all positions at once
 
 It may also have `initial_alignment(mask)`, the (N, S) weights before the first step; zeros where
-it has not.
+it has not. And it may have `draw_noise(mask, length)`, which gives the (N, T, S) noise of a call in
+training, or None; of that it gets the (N, S) of each step as `noise`. Random numbers are drawn
+before the loop over time, since JAX has none within it.
 """
 
 from keras import ops
@@ -43,13 +45,27 @@ def initial_history(attention, mask):
     return {**state, "coverage": zeros} if history_of(attention) == "coverage" else state
 
 
+def with_noise(attention, memory, length):
+    """A memory for training: with "noise" (N, T, S) in it, if the attention draws some.
+
+    Args:
+        attention: layer, or None.
+        memory: dict with "mask" (N, S).
+        length: int, T.
+    """
+    if not hasattr(attention, "draw_noise"):
+        return memory
+    noise = attention.draw_noise(memory["mask"], length)
+    return memory if noise is None else {**memory, "noise": noise}
+
+
 def attend(attention, query, memory, state, index, training=False):
     """Asks an attention, telling it what it needs to know of the past.
 
     Args:
         attention: layer.
         query: (N, U), or (N, T, U) if the attention is not sequential.
-        memory: dict of "keys", "values" and "mask".
+        memory: dict of "keys", "values" and "mask"; in training perhaps "noise".
         state: dict with the entries of `initial_history`.
         index: int, the position of the query, or (T,) those of all queries.
         training: bool.
@@ -61,6 +77,8 @@ def attend(attention, query, memory, state, index, training=False):
     told = {}
     if history is not None:
         told["history"] = index if history == "index" else state[history]
+    if "noise" in memory:
+        told["noise"] = ops.take(memory["noise"], index, axis=1)
     context, weights = attention(
         query, memory["keys"], memory["values"], mask=memory["mask"], training=training, **told
     )

@@ -5,8 +5,8 @@ from keras import ops
 
 from s2s_zoo.attention.alignment import (
     additive_scores,
+    alignment_function,
     dot_scores,
-    masked_softmax,
     weighted_sum,
 )
 from s2s_zoo.registry import check_option
@@ -18,6 +18,8 @@ SCORES = ("dot", "general", "concat")
 class LuongAttention(keras.layers.Layer):
     """Scores a source position against the current decoder state (1508.04025, equation 8).
 
+    The paper's fourth score is `LocationAttention`, its local attention `LocalAttention`.
+
         dot:     e_ts = q_t^T h_s
         general: e_ts = q_t^T W h_s
         concat:  e_ts = v^T tanh(W [q_t ; h_s])
@@ -28,6 +30,8 @@ class LuongAttention(keras.layers.Layer):
             `tfa.seq2seq.LuongAttention(scale=True)`. It starts at 1 / sqrt(A), not at 1: scores
             of unit variance keep the softmax from saturating at the start.
         units: int, A, the hidden width of "concat" (required there, refused elsewhere).
+        alignment: from scores to weights: "softmax", "sparsemax", "entmax" or
+            {"name": "top_k", "k": 5}; see `s2s_zoo.attention.alignment`.
 
     Call arguments:
         query: (N, U), or (N, T, U) for all target positions at once.
@@ -44,7 +48,7 @@ class LuongAttention(keras.layers.Layer):
             build time for "dot" where U and D differ.
     """
 
-    def __init__(self, score="general", scaled=False, units=None, **kwargs):
+    def __init__(self, score="general", scaled=False, units=None, alignment="softmax", **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
         check_option("LuongAttention", "score", score, SCORES)
@@ -61,6 +65,8 @@ class LuongAttention(keras.layers.Layer):
         self.score = score
         self.scaled = scaled
         self.units = units
+        self.alignment = alignment
+        self.align = alignment_function(alignment)
 
     def build(self, query_shape, memory_shape):
         query_dim, memory_dim = query_shape[-1], memory_shape[-1]
@@ -92,13 +98,15 @@ class LuongAttention(keras.layers.Layer):
         keys = memory if self.score == "dot" else self.key_projection(memory)
         return ops.multiply(keys, ops.cast(self.gain, keys.dtype)) if self.scaled else keys
 
-    def call(self, query, keys, values, mask=None):
+    def scores(self, query, keys):
+        """Returns (N, [T,] S), what `call` turns into weights."""
         if self.score == "concat":
             vector = ops.convert_to_tensor(self.vector)
-            scores = additive_scores(self.query_projection(query), keys, vector)
-        else:
-            scores = dot_scores(query, keys)
-        weights = masked_softmax(scores, mask)
+            return additive_scores(self.query_projection(query), keys, vector)
+        return dot_scores(query, keys)
+
+    def call(self, query, keys, values, mask=None):
+        weights = self.align(self.scores(query, keys), mask)
         return weighted_sum(weights, values), weights
 
     def get_config(self):
@@ -107,4 +115,5 @@ class LuongAttention(keras.layers.Layer):
             "score": self.score,
             "scaled": self.scaled,
             "units": self.units,
+            "alignment": self.alignment,
         }

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
-from s2s_zoo.attention.history import attend, initial_history
+from s2s_zoo.attention.history import attend, initial_history, with_noise
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.embedding import TokenEmbedding, TokenLogits
 from s2s_zoo.masking import mean_of_real
@@ -116,6 +116,8 @@ class ConditionalGRUDecoder(keras.layers.Layer):
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
         embedded = self.dropout(self.embedding(target), training=training)
         memory, state = self.init(encoded)
+        if training:
+            memory = with_noise(self.attention, memory, ops.shape(target)[1])
 
         def step(state, x, index):
             return self._advance(x, index, state, memory, training)

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
-from s2s_zoo.attention.history import attend, initial_history, is_sequential
+from s2s_zoo.attention.history import attend, initial_history, is_sequential, with_noise
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.decoders.bridge import BRIDGES, bridge_layers, initial_cells
 from s2s_zoo.embedding import TokenEmbedding
@@ -183,6 +183,8 @@ class RecurrentDecoder(keras.layers.Layer):
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
         embedded = self.dropout(self.embedding(target), training=training)
         memory, state = self.init(encoded)
+        if training:
+            memory = with_noise(self.attention, memory, ops.shape(target)[1])
         noise = self._layer_noise(embedded, training)
         if self._sequential:
 

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -121,6 +122,19 @@ def test_alignment_of_a_step_is_the_one_that_predicts_its_token():
     alignment = ops.convert_to_numpy(state["alignment"])[0]
     np.testing.assert_allclose(alignment.sum(), 1, atol=1e-6)
     assert alignment[2] == 0
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="lengths are static there")
+@pytest.mark.parametrize("position", ["monotonic", "predictive"])
+def test_a_target_of_unknown_length_is_read_in_a_loop(position):
+    import tensorflow as tf
+
+    attention = {"name": "local", "position": position, "window": 1}
+    decoder, _ = decoder_with_random_weights(attention=attention, input_feeding=True)
+    signature = [tf.TensorSpec((None, None), tf.int32)]
+    compiled = tf.function(lambda target: decoder(target, random_source()), signature)
+    target = np.array([[1, 5, 3, 2]], "int32")
+    np.testing.assert_allclose(compiled(target), decoder(target, random_source()), atol=1e-5)
 
 
 def test_tied_embeddings_are_the_output_matrix():
