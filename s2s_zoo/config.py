@@ -1,4 +1,5 @@
-"""Layers from plain-JSON configs and back. Names come from tables; nothing is imported."""
+"""Layers and functions from plain-JSON configs, and back. Names come from tables; nothing is
+imported."""
 
 import inspect
 
@@ -8,10 +9,10 @@ from s2s_zoo.registry import check_keys, lookup
 
 
 def build_from(table, config, kind, name=None):
-    """Makes a layer of a table from its description.
+    """Makes a layer, or a function, of a table from its description.
 
     Args:
-        table: dict from names to layer classes.
+        table: dict from names to layer classes, or to what makes a function.
         config: a layer (returned as it is), a name, a dict with "name" and constructor
             arguments, or None (returned as it is).
         kind: str, what the table holds, for errors.
@@ -64,7 +65,8 @@ def config_of(table, layer):
 
 
 def _parameters(layer_class):
-    parameters = inspect.signature(layer_class.__init__).parameters
+    makes = layer_class.__init__ if inspect.isclass(layer_class) else layer_class
+    parameters = inspect.signature(makes).parameters
     return {
         name: parameter
         for name, parameter in parameters.items()

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from s2s_zoo.registry import check_option
+
 SPACINGS = ("paper", "tensor2tensor")
 
 
@@ -30,11 +32,7 @@ class SinusoidalPositions(keras.layers.Layer):
 
     def __init__(self, spacing="paper", offset=0, **kwargs):
         super().__init__(**kwargs)
-        if spacing not in SPACINGS:
-            raise ValueError(
-                f"SinusoidalPositions expected spacing to be one of {SPACINGS}. "
-                f"Received: spacing={spacing!r}."
-            )
+        check_option("SinusoidalPositions", "spacing", spacing, SPACINGS)
         self.spacing = spacing
         self.offset = offset
 
@@ -161,3 +159,13 @@ class RelativeBias(keras.layers.Layer):
 
 
 POSITIONS = {"sinusoidal": SinusoidalPositions, "learned": LearnedPositions}
+
+
+def add_positions(vectors, encoding, first=0):
+    """Adds to vectors (N, T, E) a layer's encoding of their positions, counted from `first`.
+
+    Without an encoding (None) the vectors are returned as they are.
+    """
+    if encoding is None:
+        return vectors
+    return vectors + encoding(ops.arange(ops.shape(vectors)[1], dtype="int32") + first)

@@ -32,3 +32,11 @@ def check_keys(config, allowed, kind):
     for key in config:
         if key not in allowed:
             raise ValueError(unknown_name(allowed, key, f"key in the {kind} config"))
+
+
+def check_option(owner, option, value, allowed):
+    """Raises ValueError if `value` of an option of `owner` is not among `allowed`."""
+    if value not in allowed:
+        raise ValueError(
+            f"{owner} expected {option} to be one of {allowed}. Received: {option}={value!r}."
+        )

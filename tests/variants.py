@@ -3,6 +3,8 @@
 import itertools
 
 from s2s_zoo.attention import ATTENTIONS
+from s2s_zoo.attention.history import history_of
+from s2s_zoo.config import build_from
 from s2s_zoo.decoders import DECODERS
 from s2s_zoo.encoders import ENCODERS
 from s2s_zoo.model import Seq2Seq
@@ -20,6 +22,14 @@ ENCODER_VARIANTS = {
         "direction": "reversed",
     },
     "stacked-residual": {"name": "recurrent", "units": 3, "layers": 3, "residual": True},
+    "gnmt": {
+        "name": "recurrent",
+        "units": 6,
+        "layers": 3,
+        "direction": "bidirectional_bottom",
+        "residual": True,
+    },
+    "lstmn": {"name": "lstmn", "units": 6},
     "transformer": {"name": "transformer", "layers": 2, "heads": 2, **WIDTHS},
     "transformer-pre": {
         "name": "transformer",
@@ -47,17 +57,51 @@ ENCODER_VARIANTS = {
         "scale_scores": False,
         "bias": False,
     },
+    "transformer-lsh": {
+        "name": "transformer",
+        "layers": 1,
+        "heads": 2,
+        **WIDTHS,
+        "lsh": {"buckets": 2, "chunk": 2, "rounds": 2},
+    },
+    "conv": {"name": "conv", "embedding_dim": 6, "units": 5, "layers": 2, "kernel_size": 5},
 }
 ATTENTION_VARIANTS = {
     "none": None,
     "bahdanau": {"name": "bahdanau", "units": 5},
     "bahdanau-normed": {"name": "bahdanau", "units": 5, "normalized": True},
+    "bahdanau-coverage": {"name": "bahdanau", "units": 5, "coverage": True},
     "luong-dot": {"name": "luong", "score": "dot"},
     "luong-dot-scaled": {"name": "luong", "score": "dot", "scaled": True},
     "luong-general": {"name": "luong"},
     "luong-general-scaled": {"name": "luong", "scaled": True},
     "luong-concat": {"name": "luong", "score": "concat", "units": 5},
+    "luong-sparsemax": {"name": "luong", "alignment": "sparsemax"},
     "multi-head": {"name": "multi_head", "heads": 2},
+    "multi-head-top-k": {
+        "name": "multi_head",
+        "heads": 3,
+        "alignment": {"name": "top_k", "k": 2},
+    },
+    "location": {"name": "location", "max_source_length": 9},
+    "location-sensitive": {"name": "location_sensitive", "units": 5, "filters": 2, "width": 3},
+    "local-m": {"name": "local", "position": "monotonic", "window": 1, "scores": "luong"},
+    "local-p": {
+        "name": "local",
+        "window": 2,
+        "scores": {"name": "bahdanau", "units": 5, "alignment": "entmax"},
+    },
+    "hybrid-m": {
+        "name": "hybrid",
+        "whole": {"name": "luong", "score": "dot"},
+        "local": {"name": "local", "position": "monotonic", "window": 1},
+    },
+    "hybrid-p": {
+        "name": "hybrid",
+        "whole": {"name": "location", "max_source_length": 9},
+        "local": {"name": "local", "window": 1, "renormalize": True},
+    },
+    "monotonic": {"name": "monotonic", "noise": 0.0, "initial_bias": 0.0},
 }
 DECODER_VARIANTS = {
     "lstm": {"name": "recurrent"},
@@ -79,19 +123,60 @@ DECODER_VARIANTS = {
         "layers": 2,
     },
 }
-# A Transformer has its own attention.
+# Some have their own attention.
+OWN_ATTENTION = ("transformer", "ssru", "conv")
 DECODER_VARIANTS |= {
     name: {**ENCODER_VARIANTS[name], **options}
     for name, options in {
         "transformer": {"tie_embeddings": True, "start_token": 2},
         "transformer-pre": {},
         "transformer-relative": {"output_bias": False},
+        "conv": {"tie_embeddings": True, "kernel_size": 2},
     }.items()
+}
+DECODER_VARIANTS["ssru"] = {**DECODER_VARIANTS["transformer-pre"], "name": "ssru"}
+DECODER_VARIANTS |= {
+    "conditional-gru": {"name": "conditional_gru", "tie_embeddings": True},
+    "gnmt": {"name": "gnmt", "layers": 3},
 }
 
 
+def _attention_kind(attention):
+    """What a decoder can tell attentions apart by: the class, and what it asks of the past."""
+    options = ATTENTION_VARIANTS[attention]
+    if options is None:
+        return None
+    return options["name"], history_of(build_from(ATTENTIONS, options, "attention"))
+
+
+def _decoder_kind(decoder):
+    """How a decoder asks its attention: the paths through the code that an attention can see."""
+    options = DECODER_VARIANTS[decoder]
+    if options["name"] in OWN_ATTENTION:
+        return "its own"
+    if options.get("query") == "previous" or options["name"] == "gnmt":
+        return "before the cell"
+    feeds = options.get("input_feeding") or options["name"] == "conditional_gru"
+    return "in a loop" if feeds else "at once"
+
+
+def _by_kind(variants, kind_of):
+    kinds = {}
+    for variant in variants:
+        kinds.setdefault(kind_of(variant), []).append(variant)
+    return kinds
+
+
 def combinations():
-    """(encoder, attention, decoder) names: every pair of two meets, the rest by turns."""
+    """(encoder, attention, decoder) names: every two kinds meet, and every variant is there.
+
+    The whole product would run the same lines many times over. A decoder sees of its attention
+    only what it asks of the past and the structure of its keys, and an attention of its decoder
+    only how its queries come: all at once, one by one after the cell, or one by one before it. So
+    each kind of attention meets each kind of decoder, the variants of both taking turns; more often
+    if the kind has more variants than it has kinds to meet. An encoder is seen through its memory
+    and mask alone, so encoders go round.
+    """
     for table, variants in (
         (ENCODERS, ENCODER_VARIANTS),
         (ATTENTIONS, ATTENTION_VARIANTS),
@@ -101,30 +186,34 @@ def combinations():
         if missing:
             raise ValueError(f"No variant in the contract test for: {sorted(missing)}.")
     encoders = itertools.cycle(ENCODER_VARIANTS)
-    for attention, decoder in itertools.product(ATTENTION_VARIANTS, DECODER_VARIANTS):
-        options = DECODER_VARIANTS[decoder]
-        refused = {"query": "previous", "input_feeding": True, "bridge": "zero"}
-        if options["name"] == "transformer":
-            if attention != "multi-head":
-                continue
-        elif attention == "none" and any(options.get(k) == v for k, v in refused.items()):
+    decoders = _by_kind(DECODER_VARIANTS, _decoder_kind)
+    for decoder in decoders.pop("its own"):
+        yield next(encoders), "multi-head", decoder
+    # The one decoder that looks for more than memory and mask.
+    yield "conv", "multi-head", "conv"
+    # Nothing of the source would reach the others.
+    for decoder in ("lstm", "summary"):
+        yield next(encoders), "none", decoder
+    turns = {kind: itertools.cycle(names) for kind, names in decoders.items()}
+    for kind, attentions in _by_kind(ATTENTION_VARIANTS, _attention_kind).items():
+        if kind is None:
             continue
-        yield next(encoders), attention, decoder
+        count = max(len(attentions), len(turns))
+        pairs = zip(itertools.cycle(attentions), itertools.cycle(turns), strict=False)
+        for attention, decoder_kind in itertools.islice(pairs, count):
+            yield next(encoders), attention, next(turns[decoder_kind])
 
 
 def covering(combinations):
-    """A few of the combinations that together hold every variant: a diagonal of the table."""
-    attentions, decoders = list(ATTENTION_VARIANTS), list(DECODER_VARIANTS)
-
-    def diagonal(combination):
-        _, attention, decoder = combination
-        return (decoders.index(decoder) - attentions.index(attention)) % len(decoders)
-
-    seen, chosen = set(), []
-    for combination in sorted(combinations, key=diagonal):
-        if not seen.issuperset(enumerate(combination)):
-            chosen.append(combination)
-            seen.update(enumerate(combination))
+    """A few of the combinations with every encoder, decoder and kind of attention among them."""
+    wanted = {
+        names: set(enumerate((names[0], _attention_kind(names[1]), names[2])))
+        for names in combinations
+    }
+    missing, chosen = set().union(*wanted.values()), []
+    while missing:
+        chosen.append(max(wanted, key=lambda names: len(wanted[names] & missing)))
+        missing -= wanted[chosen[-1]]
     return chosen
 
 
@@ -132,7 +221,7 @@ def config(encoder, attention, decoder, **options):
     """The model config of a combination."""
     sizes = {"vocabulary_size": VOCABULARY, "embedding_dim": 4}
     recurrent = {"units": 6, "attention": ATTENTION_VARIANTS[attention]}
-    if DECODER_VARIANTS[decoder]["name"] == "transformer":
+    if DECODER_VARIANTS[decoder]["name"] in OWN_ATTENTION:
         recurrent = {}
     return {
         "encoder": {**sizes, **ENCODER_VARIANTS[encoder], **options},

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_zoo.attention.alignment import additive_scores, masked_softmax, weighted_sum
+from s2s_zoo.attention.alignment import additive_scores, alignment_function, weighted_sum
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -14,26 +14,39 @@ class BahdanauAttention(keras.layers.Layer):
         e_ts = g v^T / |v| tanh(W q_t + U h_s + b) where `normalized` (Salimans & Kingma 2016,
                                                    1602.07868; g starts at sqrt(1 / A), b at 0)
 
+    With `coverage` the network also sees how much of a position has been used, the sum c_ts of its
+    weights at all earlier steps (See, Liu & Manning 2017, 1704.04368, equations 10 and 11):
+
+        e_ts = v^T tanh(W q_t + U h_s + w c_ts + b)
+
     Args:
         units: int, A, the width of the hidden layer.
         normalized: bool, the second form.
+        coverage: bool, the third; or with `normalized` both.
+        alignment: from scores to weights: "softmax", "sparsemax", "entmax" or
+            {"name": "top_k", "k": 5}; see `s2s_zoo.attention.alignment`.
 
     Call arguments:
-        query: (N, U), or (N, T, U) for all target positions at once.
+        query: (N, U), or (N, T, U) for all target positions at once, not with `coverage`.
         keys: (N, S, A), from `project`.
         values: (N, S, D), the memory.
         mask: (N, S) bool, True where the position is real.
+        history: (N, S), c; with `coverage` only.
 
     Returns:
         context (N, [T,] D) and float32 weights (N, [T,] S). A row without a real position has
         zero weights and a zero context.
     """
 
-    def __init__(self, units, normalized=False, **kwargs):
+    def __init__(self, units, normalized=False, coverage=False, alignment="softmax", **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
         self.units = units
         self.normalized = normalized
+        self.coverage = coverage
+        self.history = "coverage" if coverage else None
+        self.alignment = alignment
+        self.align = alignment_function(alignment)
         self.query_projection = keras.layers.Dense(units, use_bias=False, name="query")
         self.key_projection = keras.layers.Dense(units, use_bias=False, name="key")
 
@@ -51,21 +64,39 @@ class BahdanauAttention(keras.layers.Layer):
                 initializer=keras.initializers.Constant(self.units**-0.5),
                 name="gain",
             )
+        if self.normalized or self.coverage:
             self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+        if self.coverage:
+            self.coverage_vector = self.add_weight(
+                shape=(self.units,), initializer="zeros", name="coverage"
+            )
 
     def project(self, memory):
         """Returns the keys (B, S, A) of a memory (B, S, D), needed once per source."""
         return self.key_projection(memory)
 
-    def call(self, query, keys, values, mask=None):
+    def scores(self, query, keys, history=None):
+        """Returns (N, [T,] S), what `call` turns into weights."""
         query = self.query_projection(query)
         vector = ops.convert_to_tensor(self.vector)
-        if self.normalized:
+        if self.normalized or self.coverage:
             query = query + self.bias
+        if self.coverage:
+            keys = keys + ops.expand_dims(history, -1) * self.coverage_vector
+        if self.normalized:
             norm = ops.sqrt(ops.sum(ops.square(ops.cast(vector, "float32"))))
             vector = self.gain * vector / ops.cast(norm, vector.dtype)
-        weights = masked_softmax(additive_scores(query, keys, vector), mask)
+        return additive_scores(query, keys, vector)
+
+    def call(self, query, keys, values, mask=None, history=None):
+        weights = self.align(self.scores(query, keys, history), mask)
         return weighted_sum(weights, values), weights
 
     def get_config(self):
-        return {**super().get_config(), "units": self.units, "normalized": self.normalized}
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "normalized": self.normalized,
+            "coverage": self.coverage,
+            "alignment": self.alignment,
+        }

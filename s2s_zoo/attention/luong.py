@@ -5,10 +5,11 @@ from keras import ops
 
 from s2s_zoo.attention.alignment import (
     additive_scores,
+    alignment_function,
     dot_scores,
-    masked_softmax,
     weighted_sum,
 )
+from s2s_zoo.registry import check_option
 
 SCORES = ("dot", "general", "concat")
 
@@ -16,6 +17,8 @@ SCORES = ("dot", "general", "concat")
 @keras.saving.register_keras_serializable("s2s_zoo")
 class LuongAttention(keras.layers.Layer):
     """Scores a source position against the current decoder state (1508.04025, equation 8).
+
+    The paper's fourth score is `LocationAttention`, its local attention `LocalAttention`.
 
         dot:     e_ts = q_t^T h_s
         general: e_ts = q_t^T W h_s
@@ -27,6 +30,8 @@ class LuongAttention(keras.layers.Layer):
             `tfa.seq2seq.LuongAttention(scale=True)`. It starts at 1 / sqrt(A), not at 1: scores
             of unit variance keep the softmax from saturating at the start.
         units: int, A, the hidden width of "concat" (required there, refused elsewhere).
+        alignment: from scores to weights: "softmax", "sparsemax", "entmax" or
+            {"name": "top_k", "k": 5}; see `s2s_zoo.attention.alignment`.
 
     Call arguments:
         query: (N, U), or (N, T, U) for all target positions at once.
@@ -43,13 +48,10 @@ class LuongAttention(keras.layers.Layer):
             build time for "dot" where U and D differ.
     """
 
-    def __init__(self, score="general", scaled=False, units=None, **kwargs):
+    def __init__(self, score="general", scaled=False, units=None, alignment="softmax", **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
-        if score not in SCORES:
-            raise ValueError(
-                f"LuongAttention expected score to be one of {SCORES}. Received: score={score!r}."
-            )
+        check_option("LuongAttention", "score", score, SCORES)
         if (units is None) == (score == "concat"):
             raise ValueError(
                 "LuongAttention takes units with score='concat' and only there. "
@@ -63,6 +65,8 @@ class LuongAttention(keras.layers.Layer):
         self.score = score
         self.scaled = scaled
         self.units = units
+        self.alignment = alignment
+        self.align = alignment_function(alignment)
 
     def build(self, query_shape, memory_shape):
         query_dim, memory_dim = query_shape[-1], memory_shape[-1]
@@ -94,13 +98,15 @@ class LuongAttention(keras.layers.Layer):
         keys = memory if self.score == "dot" else self.key_projection(memory)
         return ops.multiply(keys, ops.cast(self.gain, keys.dtype)) if self.scaled else keys
 
-    def call(self, query, keys, values, mask=None):
+    def scores(self, query, keys):
+        """Returns (N, [T,] S), what `call` turns into weights."""
         if self.score == "concat":
             vector = ops.convert_to_tensor(self.vector)
-            scores = additive_scores(self.query_projection(query), keys, vector)
-        else:
-            scores = dot_scores(query, keys)
-        weights = masked_softmax(scores, mask)
+            return additive_scores(self.query_projection(query), keys, vector)
+        return dot_scores(query, keys)
+
+    def call(self, query, keys, values, mask=None):
+        weights = self.align(self.scores(query, keys), mask)
         return weighted_sum(weights, values), weights
 
     def get_config(self):
@@ -109,4 +115,5 @@ class LuongAttention(keras.layers.Layer):
             "score": self.score,
             "scaled": self.scaled,
             "units": self.units,
+            "alignment": self.alignment,
         }

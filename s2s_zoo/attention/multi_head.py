@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_zoo.attention.alignment import masked_softmax
+from s2s_zoo.attention.alignment import alignment_function
 from s2s_zoo.initial import initializer
 
 
@@ -19,6 +19,8 @@ class MultiHeadAttention(keras.layers.Layer):
         output_dim: int, the width of the context; the memory's where None.
         bias: bool, biases in the four projections.
         scaled: bool, divide the scores by sqrt(d); T5 does not (1910.10683, footnote 3).
+        alignment: from scores to weights: "softmax", "sparsemax", "entmax" or
+            {"name": "top_k", "k": 5}; see `s2s_zoo.attention.alignment`.
 
     Call arguments:
         query: (N, U), or (N, T, U) for all target positions at once.
@@ -31,17 +33,33 @@ class MultiHeadAttention(keras.layers.Layer):
         context (N, [T,] D) and float32 weights (N, [T,] S), the mean over the heads.
 
     Raises:
-        ValueError: at build time, if the heads do not divide the query width.
+        ValueError: for fewer than one head, and at build time if the heads do not divide the
+            query width.
     """
 
-    def __init__(self, heads=8, head_dim=None, output_dim=None, bias=True, scaled=True, **kwargs):
+    def __init__(
+        self,
+        heads=8,
+        head_dim=None,
+        output_dim=None,
+        bias=True,
+        scaled=True,
+        alignment="softmax",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.supports_masking = True
+        if heads < 1:
+            raise ValueError(
+                f"MultiHeadAttention expected at least one head. Received: heads={heads}."
+            )
         self.heads = heads
         self.head_dim = head_dim
         self.output_dim = output_dim
         self.bias = bias
         self.scaled = scaled
+        self.alignment = alignment
+        self.align = alignment_function(alignment)
 
     def build(self, query_shape, memory_shape):
         query_dim, memory_dim = query_shape[-1], memory_shape[-1]
@@ -81,7 +99,7 @@ class MultiHeadAttention(keras.layers.Layer):
         scores = ops.matmul(query, ops.transpose(keys, (0, 1, 3, 2)))
         if bias is not None:
             scores = ops.cast(scores, "float32") + ops.cast(bias, "float32")
-        weights = masked_softmax(scores, mask)
+        weights = self.align(scores, mask)
         context = ops.matmul(ops.cast(weights, values.dtype), values)
         context = ops.transpose(context, (0, 2, 1, 3))
         context = ops.reshape(context, (*ops.shape(context)[:2], self.heads * self.depth))
@@ -100,4 +118,5 @@ class MultiHeadAttention(keras.layers.Layer):
             "output_dim": self.output_dim,
             "bias": self.bias,
             "scaled": self.scaled,
+            "alignment": self.alignment,
         }

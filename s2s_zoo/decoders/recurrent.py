@@ -4,12 +4,14 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
+from s2s_zoo.attention.history import attend, initial_history, is_sequential, with_noise
 from s2s_zoo.config import build_from, config_of
+from s2s_zoo.decoders.bridge import BRIDGES, bridge_layers, initial_cells
 from s2s_zoo.embedding import TokenEmbedding
 from s2s_zoo.recurrence import recurrent_layer, run_layer, step_layer, unrolled_scan
+from s2s_zoo.registry import check_option
 
 QUERIES = ("current", "previous")
-BRIDGES = ("dense", "zero")
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -22,10 +24,11 @@ class RecurrentDecoder(keras.layers.Layer):
         h_t = RNN([E y_{t-1} (; h~_{t-1})], h_{t-1});  c_t = attend(h_t)
         h~_t = tanh(W [h_t ; c_t]);                    p(y_t) = softmax(W_o h~_t + b_o)
 
-    where h~_{t-1} enters only with `input_feeding` (section 3.3). Without it training runs the
-    RNN over the whole target at once and attends in one batched product. With
-    `query="previous"` the last state asks and the context enters the cell (Bahdanau et al.
-    2015, 1409.0473, equations 4 to 6):
+    where h~_{t-1} enters only with `input_feeding` (section 3.3). Without it, and with an attention
+    that does not look back at its own weights (`s2s_zoo.attention.history`), training runs the RNN
+    over the whole target at once and attends in one batched product. With `query="previous"` the
+    last state asks and the context enters the cell (Bahdanau et al. 2015, 1409.0473, equations 4
+    to 6):
 
         c_t = attend(h_{t-1});  h_t = RNN([E y_{t-1} ; c_t], h_{t-1})
         h~_t = tanh(W [h_t ; c_t ; E y_{t-1}])
@@ -76,8 +79,8 @@ class RecurrentDecoder(keras.layers.Layer):
     ):
         super().__init__(**{"name": "decoder", **kwargs})
         self.supports_masking = True
-        _check("query", query, QUERIES)
-        _check("bridge", bridge, BRIDGES)
+        check_option("RecurrentDecoder", "query", query, QUERIES)
+        check_option("RecurrentDecoder", "bridge", bridge, BRIDGES)
         if attention is None and (query == "previous" or input_feeding):
             raise ValueError(
                 "RecurrentDecoder needs an attention for query='previous' and for input feeding. "
@@ -113,14 +116,7 @@ class RecurrentDecoder(keras.layers.Layer):
             self.readout_dim, activation="tanh", use_bias=False, name="readout"
         )
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        if bridge == "dense":
-            self.bridges = [
-                [
-                    keras.layers.Dense(units, activation="tanh", name=f"bridge_{i}_{j}")
-                    for j in range(2 if cell == "lstm" else 1)
-                ]
-                for i in range(layers)
-            ]
+        self.bridges = bridge_layers(bridge, cell, units, layers)
         if not tie_embeddings:
             self.output_projection = keras.layers.Dense(
                 vocabulary_size, use_bias=False, name="output"
@@ -143,10 +139,8 @@ class RecurrentDecoder(keras.layers.Layer):
             self.attention.build((None, self.units), (None, None, memory_dim))
         readout = self.units + context + summary + (self.embedding_dim if previous else 0)
         self.readout.build((None, readout))
-        if self.bridge == "dense":
-            for bridges in self.bridges:
-                for bridge in bridges:
-                    bridge.build((None, state_dim))
+        for bridge in filter(None, keras.tree.flatten(self.bridges)):
+            bridge.build((None, state_dim))
         if not self.tie_embeddings:
             self.output_projection.build((None, self.readout_dim))
         self.output_bias = self.add_weight(
@@ -164,40 +158,38 @@ class RecurrentDecoder(keras.layers.Layer):
             memory: dict, fixed for the whole target: "mask" (B, S), with attention "keys"
                 (B, S, A) and "values" (B, S, D), with summary feeding "summary" (B, D').
             state: dict, what moves: "cells", a list for each layer of its states (B, U); with
-                attention "alignment" (B, S) float32, the weights of the last step; with a
-                sequential decoder "readout" (B, R), h~ of the last step.
+                attention the entries of `initial_history`; with a sequential decoder "readout"
+                (B, R), h~ of the last step.
         """
-        batch = ops.shape(encoded.state)[0]
-        if self.bridge == "dense":
-            cells = [[bridge(encoded.state) for bridge in bridges] for bridges in self.bridges]
-        else:
-            zeros = ops.zeros((batch, self.units), dtype=self.compute_dtype)
-            cells = [[zeros] * (2 if self.cell == "lstm" else 1) for _ in self.stack]
-        memory, state = {"mask": encoded.mask}, {"cells": cells}
+        cells = initial_cells(self.bridges, encoded.state, self.units, self.compute_dtype)
+        memory = {"mask": encoded.mask}
+        state = {"cells": cells, **initial_history(self.attention, encoded.mask)}
         if self.attention is not None:
             memory["keys"] = self.attention.project(encoded.memory)
             memory["values"] = encoded.memory
-            state["alignment"] = ops.zeros_like(encoded.mask, dtype="float32")
         if self.summary_feeding:
             memory["summary"] = encoded.state
         if self._sequential:
-            state["readout"] = ops.zeros((batch, self.readout_dim), dtype=self.compute_dtype)
+            shape = (ops.shape(encoded.state)[0], self.readout_dim)
+            state["readout"] = ops.zeros(shape, dtype=self.compute_dtype)
         return memory, state
 
     def step(self, tokens, index, state, memory):
-        """One step: tokens (N,) int and the state to logits (N, V) and the next state."""
-        state, readout = self._advance(self.embedding(tokens), state, memory)
+        """One step: tokens (N,) int at position `index` to logits (N, V) and the next state."""
+        state, readout = self._advance(self.embedding(tokens), index, state, memory)
         return self.logits(readout), state
 
     def call(self, target, encoded, training=False):
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
         embedded = self.dropout(self.embedding(target), training=training)
         memory, state = self.init(encoded)
+        if training:
+            memory = with_noise(self.attention, memory, ops.shape(target)[1])
         noise = self._layer_noise(embedded, training)
         if self._sequential:
 
-            def step(state, x):
-                return self._advance(x, state, memory, noise)[0]
+            def step(state, x, index):
+                return self._advance(x, index, state, memory, noise, training)[0]
 
             readout = unrolled_scan(step, state, embedded)["readout"]
         else:
@@ -215,16 +207,16 @@ class RecurrentDecoder(keras.layers.Layer):
     @property
     def _sequential(self):
         """Whether a step needs the result of attention at the step before."""
-        return self.input_feeding or self.query == "previous"
+        looks_back = is_sequential(self.attention)
+        return self.input_feeding or self.query == "previous" or looks_back
 
-    def _advance(self, x, state, memory, noise=None):
+    def _advance(self, x, index, state, memory, noise=None, training=False):
         """One step from an embedded token (N, E): the next state, and h~ (N, R)."""
         embedded = x
-        state = dict(state)
         extra = [memory["summary"]] if self.summary_feeding else []
         if self.query == "previous":
             top = state["cells"][-1][0]
-            context, state["alignment"] = self._attend(top, memory)
+            context, state = attend(self.attention, top, memory, state, index, training)
             x = ops.concatenate([x, context, *extra], axis=-1)
         if self.input_feeding:
             x = ops.concatenate([x, state["readout"]], axis=-1)
@@ -235,11 +227,11 @@ class RecurrentDecoder(keras.layers.Layer):
             h, states = step_layer(layer, x, states)
             cells.append(list(states))
             x = self._between(i, x, h, noise)
-        state["cells"] = cells
+        state = {**state, "cells": cells}
         if self.query == "previous":
             parts = [x, context, embedded]
         elif self.attention is not None:
-            context, state["alignment"] = self._attend(x, memory)
+            context, state = attend(self.attention, x, memory, state, index, training)
             parts = [x, context]
         else:
             parts = [x]
@@ -260,12 +252,10 @@ class RecurrentDecoder(keras.layers.Layer):
             x = self._between(i, x, h, noise)
         parts = [x]
         if self.attention is not None:
-            context, _ = self._attend(x, memory)
+            index = ops.arange(ops.shape(x)[1], dtype="int32")
+            context, _ = attend(self.attention, x, memory, state, index, training)
             parts = [x, context]
         return self.readout(ops.concatenate([*parts, *extra], axis=-1))
-
-    def _attend(self, query, memory):
-        return self.attention(query, memory["keys"], memory["values"], mask=memory["mask"])
 
     def _between(self, i, x, h, noise):
         """The output of layer i: residual, and dropout below the next layer."""
@@ -300,11 +290,3 @@ class RecurrentDecoder(keras.layers.Layer):
             "tie_embeddings": self.tie_embeddings,
             "dropout": self.rate,
         }
-
-
-def _check(option, value, allowed):
-    if value not in allowed:
-        raise ValueError(
-            f"RecurrentDecoder expected {option} to be one of {allowed}. "
-            f"Received: {option}={value!r}."
-        )

@@ -45,3 +45,20 @@ def test_normalized_scores_use_the_direction_of_the_vector():
     expected = np.exp(scores) / np.exp(scores).sum()
     _, weights = attention(QUERY, attention.project(MEMORY), MEMORY)
     np.testing.assert_allclose(ops.convert_to_numpy(weights)[0], expected, atol=1e-6)
+
+
+def test_coverage_enters_the_hidden_layer():
+    # Keys (1, 1) and (0, .5); the query, b and c_s w = (.1, .2) c_s move the hidden layer.
+    attention = layer(coverage=True)
+    attention.bias.assign([0.0, 0.5])
+    attention.coverage_vector.assign([0.1, 0.2])
+    used = np.array([[2.0, 1.0]], "float32")
+    scores = np.array(
+        [
+            3 * np.tanh(1.5 + 0.2) + 4 * np.tanh(0.5 + 0.4),
+            3 * np.tanh(0.5 + 0.1) + 4 * np.tanh(0.0 + 0.2),
+        ]
+    )
+    expected = np.exp(scores) / np.exp(scores).sum()
+    _, weights = attention(QUERY, attention.project(MEMORY), MEMORY, history=used)
+    np.testing.assert_allclose(ops.convert_to_numpy(weights)[0], expected, atol=1e-6)

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -84,6 +85,34 @@ def test_bahdanau_asks_with_the_state_before():
     np.testing.assert_allclose(logits[0], expected, atol=1e-5)
 
 
+def test_coverage_sums_the_weights_of_the_steps_before():
+    decoder, w = decoder_with_random_weights(
+        attention={"name": "bahdanau", "units": 5, "coverage": True}, cell="simple_rnn"
+    )
+    encoded = random_source()
+    memory = encoded.memory[0, :2]
+    h = np.tanh(encoded.state[0] @ w["bridge_0_0/kernel"] + w["bridge_0_0/bias"])
+    used, expected = np.zeros(2), []
+    for token in (1, 5, 3):
+        h = np.tanh(
+            w["embedding/embeddings"][token] * 3**0.5 @ w["layer_0/simple_rnn_cell/kernel"]
+            + h @ w["layer_0/simple_rnn_cell/recurrent_kernel"]
+            + w["layer_0/simple_rnn_cell/bias"]
+        )
+        hidden = h @ w["attention/query/kernel"] + memory @ w["attention/key/kernel"]
+        hidden = np.tanh(hidden + np.outer(used, w["attention/coverage"]) + w["attention/bias"])
+        weights = softmax(hidden @ w["attention/vector"])
+        used = used + weights
+        readout = np.tanh(np.concatenate([h, weights @ memory]) @ w["readout/kernel"])
+        expected.append(readout @ w["output/kernel"] + w["output_bias"])
+    logits = ops.convert_to_numpy(decoder(np.array([[1, 5, 3]]), encoded))
+    np.testing.assert_allclose(logits[0], expected, atol=1e-5)
+    memory, state = decoder.init(encoded)
+    for index, token in enumerate((1, 5, 3)):
+        _, state = decoder.step(np.array([token]), index, state, memory)
+    np.testing.assert_allclose(ops.convert_to_numpy(state["coverage"])[0, :2], used, atol=1e-5)
+
+
 def test_alignment_of_a_step_is_the_one_that_predicts_its_token():
     decoder, _ = decoder_with_random_weights(attention="luong")
     encoded = random_source()
@@ -93,6 +122,19 @@ def test_alignment_of_a_step_is_the_one_that_predicts_its_token():
     alignment = ops.convert_to_numpy(state["alignment"])[0]
     np.testing.assert_allclose(alignment.sum(), 1, atol=1e-6)
     assert alignment[2] == 0
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="lengths are static there")
+@pytest.mark.parametrize("position", ["monotonic", "predictive"])
+def test_a_target_of_unknown_length_is_read_in_a_loop(position):
+    import tensorflow as tf
+
+    attention = {"name": "local", "position": position, "window": 1}
+    decoder, _ = decoder_with_random_weights(attention=attention, input_feeding=True)
+    signature = [tf.TensorSpec((None, None), tf.int32)]
+    compiled = tf.function(lambda target: decoder(target, random_source()), signature)
+    target = np.array([[1, 5, 3, 2]], "int32")
+    np.testing.assert_allclose(compiled(target), decoder(target, random_source()), atol=1e-5)
 
 
 def test_tied_embeddings_are_the_output_matrix():

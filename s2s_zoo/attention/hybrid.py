@@ -1,0 +1,75 @@
+"""Global and local attention, mixed by a gate."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.attention.local import LocalAttention
+from s2s_zoo.attention.scorers import config_of_scorer, scorer_of
+from s2s_zoo.config import build_from, config_of
+
+LOCALS = {"local": LocalAttention}
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class HybridAttention(keras.layers.Layer):
+    """Looks at the whole source and at a window of it, and weighs the two at every step.
+
+        g_t = sigmoid(w^T [q_t ; c^G_t ; c^L_t] + b)
+        c_t = g_t c^G_t + (1 - g_t) c^L_t
+        a_t = g_t a^G_t + (1 - g_t) a^L_t
+
+    with c^G, a^G of a global attention and c^L, a^L of a local one, each with weights of its own.
+    No paper defines a hybrid of Luong's two attentions: this definition is ours. (Chorowski et al.
+    2015 call content and location together hybrid: that is `LocationSensitiveAttention`.)
+
+    Args:
+        whole: the global attention: "luong", "bahdanau", "location", or its config.
+        local: the local one: "local", or its config ({"name": "local", "window": 5}).
+
+    Call arguments:
+        query: (N, U), or (N, T, U) for all target positions at once.
+        keys: from `project`.
+        values: (N, S, D), the memory.
+        mask: (N, S) bool, True where the position is real; rows are padded on the right.
+        history: the target position, as in `LocalAttention`.
+
+    Returns:
+        context (N, [T,] D) and float32 weights (N, [T,] S). A row without a real position has
+        zero weights and a zero context.
+
+    Raises:
+        ValueError: for an unknown name or option.
+    """
+
+    def __init__(self, whole="luong", local="local", **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.whole = scorer_of(whole, "HybridAttention")
+        self.local = build_from(LOCALS, local, "local attention", name="local")
+        self.gate = keras.layers.Dense(1, activation="sigmoid", name="gate")
+        self.history = self.local.history
+
+    def build(self, query_shape, memory_shape):
+        self.whole.build(query_shape, memory_shape)
+        self.local.build(query_shape, memory_shape)
+        self.gate.build((None, query_shape[-1] + 2 * memory_shape[-1]))
+
+    def project(self, memory):
+        """Returns the keys of both attentions to a memory (B, S, D), needed once per source."""
+        return self.whole.project(memory), self.local.project(memory)
+
+    def call(self, query, keys, values, mask=None, history=None):
+        whole, local = keys
+        far, far_weights = self.whole(query, whole, values, mask=mask)
+        near, near_weights = self.local(query, local, values, mask=mask, history=history)
+        gate = self.gate(ops.concatenate([query, far, near], axis=-1))
+        context = gate * far + (1 - gate) * near
+        gate = ops.cast(gate, "float32")
+        return context, gate * far_weights + (1 - gate) * near_weights
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "whole": config_of_scorer(self.whole),
+            "local": config_of(LOCALS, self.local),
+        }

@@ -1,0 +1,76 @@
+"""Attention by location (Luong, Pham & Manning 2015)."""
+
+import keras
+
+from s2s_zoo.attention.alignment import alignment_function, weighted_sum
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class LocationAttention(keras.layers.Layer):
+    """Weights positions by the decoder state alone, whatever the source says there.
+
+        e_ts = (W q_t)_s                             (1508.04025, equation 8, "location")
+
+    W has a row for each of `max_source_length` positions. Those behind the end of a source do not
+    count, so its weights still sum to 1.
+
+    Args:
+        max_source_length: int, the longest source in positions, END counted.
+        alignment: from scores to weights: "softmax", "sparsemax", "entmax" or
+            {"name": "top_k", "k": 5}; see `s2s_zoo.attention.alignment`.
+
+    Call arguments:
+        query: (N, U), or (N, T, U) for all target positions at once.
+        keys: (N, S, D), from `project`.
+        values: (N, S, D), the memory.
+        mask: (N, S) bool, True where the position is real.
+
+    Returns:
+        context (N, [T,] D) and float32 weights (N, [T,] S). A row without a real position has
+        zero weights and a zero context.
+
+    Raises:
+        ValueError: for a `max_source_length` below 1, and for a longer source in a call.
+    """
+
+    def __init__(self, max_source_length, alignment="softmax", **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        if max_source_length < 1:
+            raise ValueError(
+                "LocationAttention expected a max_source_length of at least 1. "
+                f"Received: max_source_length={max_source_length}."
+            )
+        self.max_source_length = max_source_length
+        self.alignment = alignment
+        self.align = alignment_function(alignment)
+        self.projection = keras.layers.Dense(max_source_length, use_bias=False, name="location")
+
+    def build(self, query_shape, memory_shape):
+        self.projection.build(query_shape)
+
+    def project(self, memory):
+        """Returns the memory (B, S, D): only its length is read."""
+        return memory
+
+    def scores(self, query, keys):
+        """Returns (N, [T,] S), what `call` turns into weights."""
+        length = keys.shape[1]
+        if length is not None and length > self.max_source_length:
+            raise ValueError(
+                f"LocationAttention(max_source_length={self.max_source_length}) has no weights "
+                f"for longer sources. Received: {length} positions. Cut the sources there (the "
+                "processor's max_source_length does), or train with a greater one."
+            )
+        return self.projection(query)[..., : keras.ops.shape(keys)[1]]
+
+    def call(self, query, keys, values, mask=None):
+        weights = self.align(self.scores(query, keys), mask)
+        return weighted_sum(weights, values), weights
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "max_source_length": self.max_source_length,
+            "alignment": self.alignment,
+        }
