@@ -66,11 +66,27 @@ ENCODER_VARIANTS = {
     },
     "conv": {"name": "conv", "embedding_dim": 6, "units": 5, "layers": 2, "kernel_size": 5},
 }
+# Slow to build, so it meets only those that were made for images.
+IMAGE_ENCODERS = {
+    "cnn": {
+        "name": "cnn",
+        "backbone": "mobilenet",
+        "alpha": 0.25,
+        "size": [64, 96],
+        "projection": 6,
+    },
+}
+IMAGE_COMBINATIONS = [
+    ("cnn", "gated", "show-attend-tell"),
+    ("cnn", "luong-general", "lstm"),
+    ("cnn", "multi-head", "transformer"),
+]
 ATTENTION_VARIANTS = {
     "none": None,
     "bahdanau": {"name": "bahdanau", "units": 5},
     "bahdanau-normed": {"name": "bahdanau", "units": 5, "normalized": True},
     "bahdanau-coverage": {"name": "bahdanau", "units": 5, "coverage": True},
+    "gated": {"name": "gated", "attention": {"name": "bahdanau", "units": 5}},
     "luong-dot": {"name": "luong", "score": "dot"},
     "luong-dot-scaled": {"name": "luong", "score": "dot", "scaled": True},
     "luong-general": {"name": "luong"},
@@ -121,6 +137,13 @@ DECODER_VARIANTS = {
         "input_feeding": True,
         "summary_feeding": True,
         "layers": 2,
+    },
+    "show-attend-tell": {"name": "show_attend_tell", "doubly_stochastic": 0.5},
+    "show-attend-tell-stacked": {
+        "name": "show_attend_tell",
+        "layers": 2,
+        "tie_embeddings": True,
+        "reduction": "sum",
     },
 }
 # Some have their own attention.
@@ -178,7 +201,7 @@ def combinations():
     and mask alone, so encoders go round.
     """
     for table, variants in (
-        (ENCODERS, ENCODER_VARIANTS),
+        (ENCODERS, ENCODER_VARIANTS | IMAGE_ENCODERS),
         (ATTENTIONS, ATTENTION_VARIANTS),
         (DECODERS, DECODER_VARIANTS),
     ):
@@ -186,6 +209,14 @@ def combinations():
         if missing:
             raise ValueError(f"No variant in the contract test for: {sorted(missing)}.")
     encoders = itertools.cycle(ENCODER_VARIANTS)
+    for attention, decoder in itertools.product(ATTENTION_VARIANTS, DECODER_VARIANTS):
+        options = DECODER_VARIANTS[decoder]
+        refused = {"query": "previous", "input_feeding": True, "bridge": "zero"}
+        refused["name"] = "show_attend_tell"
+        if options["name"] == "transformer":
+            if attention != "multi-head":
+                continue
+        elif attention == "none" and any(options.get(k) == v for k, v in refused.items()):
     decoders = _by_kind(DECODER_VARIANTS, _decoder_kind)
     for decoder in decoders.pop("its own"):
         yield next(encoders), "multi-head", decoder
@@ -224,7 +255,7 @@ def config(encoder, attention, decoder, **options):
     if DECODER_VARIANTS[decoder]["name"] in OWN_ATTENTION:
         recurrent = {}
     return {
-        "encoder": {**sizes, **ENCODER_VARIANTS[encoder], **options},
+        "encoder": IMAGE_ENCODERS.get(encoder) or {**sizes, **ENCODER_VARIANTS[encoder], **options},
         "decoder": {**sizes, **DECODER_VARIANTS[decoder], **recurrent, **options},
         "share_embeddings": False,
     }
