@@ -33,9 +33,12 @@ def add_arguments(parser, config):
     add("--seed", type=int)
 
 
-def read_config(args):
-    """The configuration, with what the flags say in place of what it says."""
+def read_config(args, preset=None):
+    """The configuration, with what a preset and the flags say in place of what it says."""
     config = json.loads(args.config.read_text(encoding="utf-8"))
+    if preset:
+        config["model"] = preset["model"]
+        config["training"].update(preset["training"])
     for name in ("precision", "epochs", "batch_tokens", "learning_rate", "sampling", "seed"):
         if getattr(args, name) is not None:
             config["training"][name] = getattr(args, name)

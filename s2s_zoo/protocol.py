@@ -16,12 +16,15 @@ class EncoderOutput(NamedTuple):
         memory: (B, S, D), one vector per source position or image region.
         mask: (B, S) bool, True where the position is real.
         state: (B, D') summary of the source: the last states, or the mean of the regions.
+        embedded: (B, S, D), the embedded source, where a decoder may add it to the memory
+            (ConvS2S); otherwise None.
         tokens: (B, S) int, the ids of the source where it is text, otherwise None.
     """
 
     memory: Any
     mask: Any
     state: Any
+    embedded: Any = None
     tokens: Any = None
 
 

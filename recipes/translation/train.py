@@ -10,6 +10,7 @@ from pathlib import Path
 import s2s_zoo
 from s2s_zoo.data import SentencePieceTokenizer, TextProcessor, read_pairs
 from s2s_zoo.errors import DataError
+from s2s_zoo.presets import PRESETS
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent))
@@ -31,11 +32,15 @@ def parse(argv=None):
     add("--source", required=True, metavar="LANG")
     add("--target", required=True, metavar="LANG")
     add("--columns", nargs=2, metavar="LANG", help="of the TSV files; default: source target")
+    add("--preset", choices=PRESETS, help="a published architecture in place of the config's")
     add("--lora", type=int, metavar="RANK", help="with --from: train matrices of this rank alone")
     args = parser.parse_args(argv)
     if args.lora and not args.checkpoint:
         parser.error("--lora adapts a checkpoint: name it with --from")
-    return args, shared.read_config(args)
+    if args.preset and args.checkpoint:
+        parser.error("--preset is for a new model: leave --from")
+    preset = s2s_zoo.preset(args.preset) if args.preset else None
+    return args, shared.read_config(args, preset)
 
 
 def load(args, splits):
