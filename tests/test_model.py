@@ -92,6 +92,7 @@ def test_layers_can_be_assembled_without_a_config():
         "score": "dot",
         "scaled": False,
         "units": None,
+        "alignment": "softmax",
     }
 
 
