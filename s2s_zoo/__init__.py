@@ -20,6 +20,7 @@ _NAMES = {
     "list_checkpoints": "hub",
     "Seq2Seq": "model",
     "preset": "presets",
+    "explain": "explanation",
     "enable_lora": "lora",
     "RecurrentEncoder": "encoders",
     "RecurrentDecoder": "decoders",

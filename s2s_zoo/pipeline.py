@@ -52,7 +52,7 @@ class Pipeline:
         self.languages = list(languages)
         check_options(self.generation)
         self._searcher = Searcher(model, LONGEST_TARGET[task], processor.max_target_length)
-        self._scorer = Scorer(model)
+        self.scorer = Scorer(model)
 
     def __call__(
         self,
@@ -144,7 +144,7 @@ class Pipeline:
         log_probs, lengths = np.zeros(len(sources), "float32"), np.zeros(len(sources), "int32")
         size = [(len(source), len(target)) for source, target in zip(sources, targets, strict=True)]
         for batch in _batches(sorted(range(len(size)), key=size.__getitem__), batch_size):
-            found = self._scorer.score(
+            found = self.scorer.score(
                 pad([sources[i] for i in batch]), pad([targets[i] for i in batch])
             )
             log_probs[batch], lengths[batch] = (values[: len(batch)] for values in found)

@@ -11,7 +11,7 @@ import numpy as np
 from s2s_zoo.checkpoint import PROCESSOR
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.files import check_name, read_file, read_json
-from s2s_zoo.protocol import END, PAD, START
+from s2s_zoo.protocol import END, PAD, START, UNK
 from s2s_zoo.registry import check_keys, lookup
 
 TOKENIZER_KEYS = ("type", "file", "sha256")
@@ -26,6 +26,7 @@ class Targets:
     """
 
     window = None  # how many sources are encoded together; None for all of a list
+    unknown_id = UNK
     extra_ids = 0  # beyond the vocabulary, for words that only their source knows
 
     def __init__(self, target_tokenizer, max_target_length):

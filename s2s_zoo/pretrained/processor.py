@@ -54,6 +54,8 @@ class PretrainedProcessor(TextProcessor):
             tell a T5 its "task".
     """
 
+    unknown_id = START
+
     def __init__(self, files, options):
         self.options = dict(options)
         self.family = options["family"]
