@@ -12,7 +12,10 @@ from s2s_zoo.callbacks import GenerationMetrics, TrainingState
 from s2s_zoo.errors import DataError, S2SZooError
 from s2s_zoo.losses import SmoothedCrossEntropy
 
-OF_BATCHES = ("batch_tokens", "sampling", "seed", "too_long", "max_shapes")
+OF_BATCHES = (
+    *("batch_tokens", "sampling", "seed", "too_long", "max_shapes"),
+    *("word_dropout", "scheduled_sampling"),
+)
 
 
 def add_arguments(parser, config):

@@ -21,6 +21,7 @@ _NAMES = {
     "Seq2Seq": "model",
     "preset": "presets",
     "explain": "explanation",
+    "ensemble": "ensembles",
     "enable_lora": "lora",
     "RecurrentEncoder": "encoders",
     "RecurrentDecoder": "decoders",
