@@ -177,7 +177,7 @@ def _decoder_kind(decoder):
     options = DECODER_VARIANTS[decoder]
     if options["name"] in OWN_ATTENTION:
         return "its own"
-    if options.get("query") == "previous" or options["name"] == "gnmt":
+    if options.get("query") == "previous" or options["name"] in ("gnmt", "show_attend_tell"):
         return "before the cell"
     feeds = options.get("input_feeding") or options["name"] == "conditional_gru"
     return "in a loop" if feeds else "at once"
@@ -209,14 +209,6 @@ def combinations():
         if missing:
             raise ValueError(f"No variant in the contract test for: {sorted(missing)}.")
     encoders = itertools.cycle(ENCODER_VARIANTS)
-    for attention, decoder in itertools.product(ATTENTION_VARIANTS, DECODER_VARIANTS):
-        options = DECODER_VARIANTS[decoder]
-        refused = {"query": "previous", "input_feeding": True, "bridge": "zero"}
-        refused["name"] = "show_attend_tell"
-        if options["name"] == "transformer":
-            if attention != "multi-head":
-                continue
-        elif attention == "none" and any(options.get(k) == v for k, v in refused.items()):
     decoders = _by_kind(DECODER_VARIANTS, _decoder_kind)
     for decoder in decoders.pop("its own"):
         yield next(encoders), "multi-head", decoder
