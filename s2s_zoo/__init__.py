@@ -29,6 +29,7 @@ _NAMES = {
     "ConvEncoder": "encoders",
     "ConvDecoder": "decoders",
     "LSTMNEncoder": "encoders",
+    "VisionTransformerEncoder": "encoders",
     "ConditionalGRUDecoder": "decoders",
     "GNMTDecoder": "decoders",
     "SSRUDecoder": "decoders",
