@@ -66,11 +66,27 @@ ENCODER_VARIANTS = {
     },
     "conv": {"name": "conv", "embedding_dim": 6, "units": 5, "layers": 2, "kernel_size": 5},
 }
+# Slow to build, so it meets only those that were made for images.
+IMAGE_ENCODERS = {
+    "cnn": {
+        "name": "cnn",
+        "backbone": "mobilenet",
+        "alpha": 0.25,
+        "size": [64, 96],
+        "projection": 6,
+    },
+}
+IMAGE_COMBINATIONS = [
+    ("cnn", "gated", "show-attend-tell"),
+    ("cnn", "luong-general", "lstm"),
+    ("cnn", "multi-head", "transformer"),
+]
 ATTENTION_VARIANTS = {
     "none": None,
     "bahdanau": {"name": "bahdanau", "units": 5},
     "bahdanau-normed": {"name": "bahdanau", "units": 5, "normalized": True},
     "bahdanau-coverage": {"name": "bahdanau", "units": 5, "coverage": True},
+    "gated": {"name": "gated", "attention": {"name": "bahdanau", "units": 5}},
     "luong-dot": {"name": "luong", "score": "dot"},
     "luong-dot-scaled": {"name": "luong", "score": "dot", "scaled": True},
     "luong-general": {"name": "luong"},
@@ -122,6 +138,13 @@ DECODER_VARIANTS = {
         "summary_feeding": True,
         "layers": 2,
     },
+    "show-attend-tell": {"name": "show_attend_tell", "doubly_stochastic": 0.5},
+    "show-attend-tell-stacked": {
+        "name": "show_attend_tell",
+        "layers": 2,
+        "tie_embeddings": True,
+        "reduction": "sum",
+    },
 }
 # Some have their own attention.
 OWN_ATTENTION = ("transformer", "ssru", "conv")
@@ -154,7 +177,7 @@ def _decoder_kind(decoder):
     options = DECODER_VARIANTS[decoder]
     if options["name"] in OWN_ATTENTION:
         return "its own"
-    if options.get("query") == "previous" or options["name"] == "gnmt":
+    if options.get("query") == "previous" or options["name"] in ("gnmt", "show_attend_tell"):
         return "before the cell"
     feeds = options.get("input_feeding") or options["name"] == "conditional_gru"
     return "in a loop" if feeds else "at once"
@@ -178,7 +201,7 @@ def combinations():
     and mask alone, so encoders go round.
     """
     for table, variants in (
-        (ENCODERS, ENCODER_VARIANTS),
+        (ENCODERS, ENCODER_VARIANTS | IMAGE_ENCODERS),
         (ATTENTIONS, ATTENTION_VARIANTS),
         (DECODERS, DECODER_VARIANTS),
     ):
@@ -224,7 +247,7 @@ def config(encoder, attention, decoder, **options):
     if DECODER_VARIANTS[decoder]["name"] in OWN_ATTENTION:
         recurrent = {}
     return {
-        "encoder": {**sizes, **ENCODER_VARIANTS[encoder], **options},
+        "encoder": IMAGE_ENCODERS.get(encoder) or {**sizes, **ENCODER_VARIANTS[encoder], **options},
         "decoder": {**sizes, **DECODER_VARIANTS[decoder], **recurrent, **options},
         "share_embeddings": False,
     }
