@@ -35,13 +35,15 @@ def averaged_weights(model):
 class GenerationMetrics(keras.callbacks.Callback):
     """Generates from held-out sources after each epoch and scores the texts.
 
-    Adds `val_bleu`, `val_chrf` and `val_perplexity` to the logs, keeps the best checkpoint, and
+    Adds the metrics, such as `val_bleu`, and `val_perplexity` to the logs, keeps the best
+    checkpoint, and
     stops when nothing has improved for a while. Where the optimizer keeps a moving average
     (`use_ema=True`) the averaged weights are the ones scored and saved.
 
     Args:
         pipeline: the Pipeline whose model is trained.
-        pairs: list of (source, target).
+        pairs: list of (source, target), where a target may be a list of several references: all
+            of them count for the metrics, the first for the perplexity.
         metrics: names of `s2s_zoo.metrics.METRICS`; the first decides what is best.
         directory: where to save the best checkpoint, or None.
         patience: int, epochs without improvement before training stops, or None for never.
@@ -58,6 +60,7 @@ class GenerationMetrics(keras.callbacks.Callback):
         super().__init__()
         self.pipeline = pipeline
         self.sources, self.targets = map(list, zip(*pairs, strict=True))
+        self.first_targets = [x if isinstance(x, str) else x[0] for x in self.targets]
         self.metrics = metrics
         self.directory = directory
         self.patience = patience
@@ -75,7 +78,7 @@ class GenerationMetrics(keras.callbacks.Callback):
         with averaged_weights(self.model):
             texts = self.pipeline(self.sources, **self.options)
             log_probability, tokens = self.pipeline.score(
-                self.sources, self.targets, return_lengths=True
+                self.sources, self.first_targets, return_lengths=True
             )
             row = {"epoch": epoch + 1}
             for name in self.metrics:
@@ -83,7 +86,7 @@ class GenerationMetrics(keras.callbacks.Callback):
                 row[name] = score.value
                 self.signatures[name] = score.signature
             row["perplexity"] = float(np.exp(-np.sum(log_probability) / np.sum(tokens)))
-            self.samples = list(zip(self.sources, texts, self.targets, strict=True))[:3]
+            self.samples = list(zip(self.sources, texts, self.first_targets, strict=True))[:3]
             self.history.append(row)
             if self.best is row and self.directory is not None:
                 self.pipeline.save(self.directory)

@@ -1,4 +1,4 @@
-"""The command line: `s2s-zoo translate | evaluate`, and what concerns checkpoints.
+"""The command line: `s2s-zoo translate | caption | evaluate`, and what concerns checkpoints.
 
 What was asked for goes to standard output, everything else to standard error. Exit codes: 0 done,
 1 an error (one line says which), 2 wrong usage, 130 Ctrl-C, 141 nobody reads the output any more.
@@ -8,14 +8,14 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import time
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
 import s2s_zoo
-from s2s_zoo import cli_checkpoints
+from s2s_zoo import cli_caption, cli_checkpoints
+from s2s_zoo.cli_shared import load, positive
 from s2s_zoo.data import read_lines, read_pairs
 from s2s_zoo.errors import CheckpointError, DataError, S2SZooError
 from s2s_zoo.hub import list_checkpoints
@@ -61,7 +61,7 @@ def _parser():
     command.add_argument("--model", metavar="NAME", help=cli_checkpoints.NAME)
     command.add_argument("--from", dest="source", metavar="LANG", help="default: de")
     command.add_argument("--to", dest="target", metavar="LANG", help="default: en")
-    command.add_argument("--num-beams", type=_positive, metavar="K", help="default: the model's")
+    command.add_argument("--num-beams", type=positive, metavar="K", help="default: the model's")
     command.add_argument("--input", metavar="FILE", help="read this file")
     command.add_argument(
         "--output",
@@ -69,22 +69,18 @@ def _parser():
         help="write this file; it is FILE.part until the last line is written",
     )
 
-    command = commands.add_parser("evaluate", help="BLEU and chrF on pairs of sentences")
+    cli_caption.add_command(commands)
+
+    command = commands.add_parser("evaluate", help="the metrics of the task on held-out pairs")
     command.set_defaults(command=_evaluate)
     command.add_argument("--model", required=True, metavar="NAME")
     command.add_argument("--data", required=True, metavar="FILE.tsv", help="source TAB target")
+    command.add_argument("--images", metavar="DIR", help="of the files that captions name")
     command.add_argument("--swap", action="store_true", help="the columns are target TAB source")
-    command.add_argument("--num-beams", type=_positive, metavar="K", help="default: the model's")
+    command.add_argument("--num-beams", type=positive, metavar="K", help="default: the model's")
     command.add_argument("--lowercase", action="store_true", help="score without case")
     command.add_argument("--json", action="store_true")
     return parser
-
-
-def _positive(text):
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
@@ -110,7 +106,7 @@ def _translate(arguments):
         _output(arguments.output) as output,
         tqdm(unit=" lines", disable=None if arguments.output else True) as bar,
     ):
-        translate = _load(name)
+        translate = load(name)
         lines = _Arriving(stream, arguments.input or "standard input")
         for texts in [arguments.text] if arguments.text else lines.windows():
             for line in translate(texts, progress=False, **options):
@@ -120,59 +116,32 @@ def _translate(arguments):
 
 
 def _evaluate(arguments):
-    from s2s_zoo.metrics import METRICS, corpus_score
+    from s2s_zoo.metrics import METRICS_OF, corpus_scores
 
-    sources, references = zip(*read_pairs(arguments.data, arguments.swap), strict=True)
-    translate = _load(arguments.model)
-    num_beams = arguments.num_beams or translate.generation["num_beams"]
+    pairs = read_pairs(arguments.data, arguments.swap)
+    pipeline = load(arguments.model)
+    sources, references = pipeline.processor.held_out(pairs, arguments.images)
+    num_beams = arguments.num_beams or pipeline.generation["num_beams"]
     start = time.perf_counter()
-    hypotheses = translate(list(sources), num_beams=num_beams)
+    hypotheses = pipeline(sources, num_beams=num_beams)
     seconds = time.perf_counter() - start
+    names = METRICS_OF[pipeline.task]
+    scores = corpus_scores(names, hypotheses, references, arguments.lowercase)
     report = {
         "model": arguments.model,
         "data": arguments.data,
-        "sentences": len(sources),
+        "sources": len(sources),
         "num_beams": num_beams,
-        "sentences_per_second": round(len(sources) / seconds, 2),
-        "metrics": [
-            corpus_score(name, hypotheses, references, arguments.lowercase)._asdict()
-            for name in METRICS
-        ],
+        "sources_per_second": round(len(sources) / seconds, 2),
+        "metrics": [score._asdict() for score in scores],
     }
     if arguments.json:
         print(json.dumps(report, indent=2, ensure_ascii=False))
         return
-    print(f"{report['model']} on {report['data']}: {len(sources)} sentences, {num_beams} beams")
+    print(f"{report['model']} on {report['data']}: {len(sources)} sources, {num_beams} beams")
     for metric in report["metrics"]:
-        print(f"{metric['name']:<5} {metric['value']:6.2f}  {metric['signature']}")
-    print(f"{report['sentences_per_second']} sentences/s")
-
-
-def _load(name):
-    with _silent_on_success():
-        import keras  # noqa: F401
-    return s2s_zoo.from_pretrained(name)
-
-
-@contextmanager
-def _silent_on_success():
-    """Holds back what native code writes to standard error, unless the block raises an error.
-
-    TensorFlow tells of its options while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says
-    (tensorflow issue 100442).
-    """
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            yield
-        except Exception:
-            said.seek(0)
-            os.write(kept, said.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+        print(f"{metric['name']:<6} {metric['value']:6.2f}  {metric['signature']}")
+    print(f"{report['sources_per_second']} sources/s")
 
 
 def _model_for(source, target):

@@ -61,3 +61,37 @@ class TokenEmbedding(keras.layers.Layer):
             "embedding_dim": self.embedding_dim,
             "scaled": self.scaled,
         }
+
+
+class TokenLogits(keras.layers.Layer):
+    """Vectors to logits: by a matrix of its own, or by that of the embedding.
+
+    Args:
+        vocabulary_size: int, V.
+        tied: bool, use the embedding matrix (Press & Wolf 2017, 1608.05859).
+
+    Call arguments:
+        vectors: (..., R); where tied R is E.
+        embedding: the TokenEmbedding.
+
+    Returns:
+        (..., V) logits.
+    """
+
+    def __init__(self, vocabulary_size, tied, **kwargs):
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.tied = tied
+
+    def build(self, shape):
+        if not self.tied:
+            self.kernel = self.add_weight(
+                shape=(shape[-1], self.vocabulary_size),
+                initializer=initializer("glorot_uniform"),
+                name="kernel",
+            )
+        self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
+
+    def call(self, vectors, embedding):
+        logits = embedding.logits(vectors) if self.tied else ops.matmul(vectors, self.kernel)
+        return logits + self.bias

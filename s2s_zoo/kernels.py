@@ -10,6 +10,7 @@ a recurrence is one product over all steps instead of a sum of one product a ste
 import functools
 
 import keras
+import numpy as np
 
 
 @functools.cache
@@ -20,6 +21,33 @@ def available():
     import tensorflow as tf
 
     return not tf.config.list_physical_devices("GPU")
+
+
+def empty(shape, dtype=None):
+    """An initializer that sets nothing: memory that is not written takes no room yet."""
+    if keras.backend.backend() != "tensorflow":
+        return keras.ops.empty(shape, dtype)
+    import tensorflow as tf
+
+    return tf.raw_ops.Empty(shape=shape, dtype=dtype, init=False)
+
+
+def tensor(value, dtype):
+    """Returns what a weight of `dtype` can be assigned to hold an array, copied once.
+
+    TensorFlow copies an array twice on its way in; memory on its boundary of 64 bytes it takes
+    as it is.
+    """
+    value = value.astype(dtype) if dtype == "bfloat16" else value
+    if keras.backend.backend() != "tensorflow" or dtype not in ("float16", "float32"):
+        return value
+    import tensorflow as tf
+
+    memory = np.empty(value.size * np.dtype(dtype).itemsize + 64, "uint8")
+    start = -memory.ctypes.data % 64
+    taken = memory[start : start + len(memory) - 64].view(dtype).reshape(value.shape)
+    taken[...] = value
+    return tf.experimental.dlpack.from_dlpack(taken.__dlpack__())
 
 
 def train_function(model):

@@ -1,41 +1,51 @@
 """Corpus metrics of generated text, with the signature that makes a number comparable."""
 
+import warnings
 from typing import NamedTuple
 
+from s2s_zoo.caption_metrics import CAPTION_METRICS
+from s2s_zoo.errors import S2SZooError
 from s2s_zoo.registry import lookup
 
 
 class Score(NamedTuple):
-    """A metric of a corpus: its name, its value in points, and its sacreBLEU signature."""
+    """A metric of a corpus: its name, its value in points, and its signature."""
 
     name: str
     value: float
     signature: str
 
 
-def _bleu(**options):
+def _bleu(hypotheses, references, lowercase):
     from sacrebleu.metrics import BLEU
 
-    return BLEU(**options)
+    return _sacrebleu(BLEU(lowercase=lowercase), hypotheses, references)
 
 
-def _chrf(**options):
+def _chrf(hypotheses, references, lowercase):
     from sacrebleu.metrics import CHRF
 
-    return CHRF(**options)
+    return _sacrebleu(CHRF(lowercase=lowercase), hypotheses, references)
 
 
-METRICS = {"bleu": _bleu, "chrf": _chrf}
+def _sacrebleu(metric, hypotheses, references):
+    value = metric.corpus_score(hypotheses, [references]).score
+    return value, str(metric.get_signature())
+
+
+METRICS = {"bleu": _bleu, "chrf": _chrf, **CAPTION_METRICS}
+METRICS_OF = {"translation": ("bleu", "chrf"), "captioning": tuple(CAPTION_METRICS)}
 
 
 def corpus_score(name, hypotheses, references, lowercase=False):
-    """Scores generated texts (Post 2018, 1804.08771).
+    """Scores generated texts.
 
     Args:
         name: "bleu" (Papineni et al. 2002, with sacreBLEU's 13a tokenization) or "chrf"
-            (Popović 2015, chrF2).
+            (Popović 2015, chrF2), both by sacreBLEU (Post 2018, 1804.08771); or one of
+            `CAPTION_METRICS`.
         hypotheses: list of str.
-        references: list of str, one for each hypothesis.
+        references: list of str, one for each hypothesis; for captions a list of lists of str.
         lowercase: bool, compare without case.
 
     Returns:
@@ -49,6 +59,18 @@ def corpus_score(name, hypotheses, references, lowercase=False):
             "corpus_score expected as many hypotheses as references, and at least one. "
             f"Received: {len(hypotheses)} hypotheses, {len(references)} references."
         )
-    metric = lookup(METRICS, name, "metric")(lowercase=lowercase)
-    value = metric.corpus_score(hypotheses, [references]).score
-    return Score(name, value, str(metric.get_signature()))
+    return Score(name, *lookup(METRICS, name, "metric")(hypotheses, references, lowercase))
+
+
+def corpus_scores(names, hypotheses, references, lowercase=False):
+    """Returns the Score of each metric, without those that cannot be computed here.
+
+    A warning says which are left out, and what they need.
+    """
+    scores = []
+    for name in names:
+        try:
+            scores.append(corpus_score(name, hypotheses, references, lowercase))
+        except S2SZooError as error:
+            warnings.warn(f"{name} is left out. {error}", stacklevel=2)
+    return scores

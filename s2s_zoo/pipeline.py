@@ -1,4 +1,4 @@
-"""A task from end to end: raw text in, text out."""
+"""A task from end to end: raw text or images in, text out."""
 
 import itertools
 import tempfile
@@ -10,6 +10,7 @@ import numpy as np
 
 from s2s_zoo.card import model_card
 from s2s_zoo.checkpoint import save_checkpoint
+from s2s_zoo.data.processor import require_text
 from s2s_zoo.generation import Scorer
 from s2s_zoo.protocol import PAD
 from s2s_zoo.registry import lookup
@@ -20,6 +21,7 @@ LONGEST_TARGET = {
     "translation": lambda source: 2 * source + 10,
     "summarization": lambda source: source + 512,
     "text2text": lambda source: source + 512,
+    "captioning": lambda source: source * 0 + 512,
 }
 WINDOW = 1024  # texts of an iterator that are sorted together
 
@@ -49,7 +51,7 @@ class Pipeline:
     Args:
         task: str, a key of `LONGEST_TARGET`.
         model: a built `Seq2Seq`.
-        processor: a `TextProcessor` with the vocabulary of the model.
+        processor: a `TextProcessor` with the vocabulary of the model, or an `ImageProcessor`.
         generation: dict, defaults for the options of a call: those of `greedy_search`,
             `beam_search`, `sample` and `Rules`. Where nothing else is said one beam is used and
             the unknown token is never generated.
@@ -62,14 +64,7 @@ class Pipeline:
 
     def __init__(self, task, model, processor, generation=None, languages=()):
         lookup(LONGEST_TARGET, task, "task")
-        for side, part in (("source", model.encoder), ("target", model.decoder)):
-            size = getattr(processor, f"{side}_tokenizer").vocabulary_size
-            if size != part.vocabulary_size:
-                raise ValueError(
-                    f"Pipeline expected a model with the {side} vocabulary of the processor, "
-                    f"{size} units. Received: {part.vocabulary_size}. Make the model with "
-                    f"vocabulary_size={size}."
-                )
+        processor.check_model(model)
         self.task = task
         self.model = model
         self.processor = processor
@@ -81,7 +76,7 @@ class Pipeline:
 
     def __call__(
         self,
-        texts,
+        sources,
         batch_size=64,
         return_scores=False,
         return_alignment=False,
@@ -92,12 +87,14 @@ class Pipeline:
     ):
         """Generates text.
 
-        The answer to a text depends on the other texts of the call only with
+        The answer to a source depends on the other sources of the call only with
         `strategy="sample"`. Texts of similar length are run together.
 
         Args:
-            texts: str; or a list; or any other iterable, which may be endless.
-            batch_size: int, texts run at once.
+            sources: str; or a list; or any other iterable, which may be endless. Of images one is
+                what `read_image` takes, several are a list, an iterator, or a folder, whose
+                images are taken in the order of their names.
+            batch_size: int, sources run at once.
             return_scores: bool, give a `Result` with a score.
             return_alignment: bool, give a `Result` with an alignment.
             progress: bool, show a bar on standard error; None shows it on a terminal when the
@@ -109,12 +106,13 @@ class Pipeline:
                 and those of the strategy and of `Rules`. The rest is as in `self.generation`.
 
         Returns:
-            A str for a str, a list for a list, a generator for an iterator, always in order.
-            With `num_return` > 1 there is a list of the best answers in place of each. A blank
-            text gives "" without asking the model.
+            A str for one source, a list for a list or a folder, a generator for an iterator,
+            always in order. With `num_return` > 1 there is a list of the best answers in place of
+            each. A blank text gives "" without asking the model.
 
         Raises:
-            TypeError: for anything but text.
+            TypeError: for anything but text, or anything but images.
+            DataError: for an image that cannot be read.
             ValueError: for an unknown option or language, naming the nearest, or a value outside
                 its range.
         """
@@ -125,21 +123,21 @@ class Pipeline:
         def answer(window, bar):
             return self._answer(window, search, processor, batch_size, details, bar)
 
-        if isinstance(texts, str):
-            with _progress_bar(1, progress) as bar:
-                return answer([texts], bar)[0]
-        if isinstance(texts, bytes | dict) or not hasattr(texts, "__iter__"):
-            _require_text(texts)
-        if hasattr(texts, "__len__"):
-            with _progress_bar(len(texts), progress) as bar:
-                return answer(list(texts), bar)
-        return self._stream(texts, answer, progress)
+        sources, single = processor.collect(sources)
+        if not hasattr(sources, "__len__"):
+            return self._stream(sources, answer, progress)
+        sources = list(sources)
+        window = processor.window or max(1, len(sources))
+        with _progress_bar(len(sources), progress) as bar:
+            starts = range(0, len(sources), window)
+            answers = [x for i in starts for x in answer(sources[i : i + window], bar)]
+        return answers[0] if single else answers
 
     def score(self, sources, targets, batch_size=64, return_lengths=False):
         """Returns the log-probability the model gives to each target.
 
         Args:
-            sources: list of str.
+            sources: list of str, or of images.
             targets: list of str, one for each source.
             batch_size: int.
             return_lengths: bool.
@@ -157,8 +155,9 @@ class Pipeline:
                 "score expected one target for each source. "
                 f"Received: {len(sources)} sources, {len(targets)} targets."
             )
-        for text in (*sources, *targets):
-            _require_text(text)
+        sources, _ = self.processor.collect(list(sources))
+        for text in targets:
+            require_text(text)
         sources = self.processor.encode_source(sources)
         targets = self.processor.encode_target(targets)
         log_probs, lengths = np.zeros(len(sources), "float32"), np.zeros(len(sources), "int32")
@@ -239,25 +238,24 @@ class Pipeline:
     def _search(self, return_scores, return_alignment, options, processor):
         prefix = options.get("forced_prefix", self.generation.get("forced_prefix"))
         if prefix is not None:
-            _require_text(prefix)
+            require_text(prefix)
             ids = processor.encode_target([prefix])[0][:-1]
             options = {**options, "forced_prefix": ids if len(ids) else None}
         return self._searcher.plan(options, self.generation, return_scores, return_alignment)
 
     def _stream(self, texts, answer, progress):
         texts = iter(texts)
+        size = self.processor.window or WINDOW
         with _progress_bar(None, progress) as bar:
-            while window := list(itertools.islice(texts, WINDOW)):
+            while window := list(itertools.islice(texts, size)):
                 yield from answer(window, bar)
 
-    def _answer(self, texts, search, processor, batch_size, details, bar):
-        """The answers to a list of texts, in its order."""
-        for text in texts:
-            _require_text(text)
+    def _answer(self, sources, search, processor, batch_size, details, bar):
+        """The answers to a list of sources, in its order."""
         num_return = dict(search.options).get("num_return", 1)
-        answers = [[Result("") if details else ""] * num_return for _ in texts]
-        real = [i for i, text in enumerate(texts) if text and not text.isspace()]
-        encoded = processor.encode_source([texts[i] for i in real])
+        answers = [[Result("") if details else ""] * num_return for _ in sources]
+        real = [i for i, source in enumerate(sources) if not processor.is_blank(source)]
+        encoded = processor.encode_source([sources[i] for i in real])
         ids = {i: row for i, row in zip(real, encoded, strict=True) if len(row) > 1}
         for batch in _batches(sorted(ids, key=lambda i: len(ids[i])), batch_size):
             found = self._searcher.run(search, [ids[i] for i in batch])
@@ -269,7 +267,7 @@ class Pipeline:
                         self._result(text, ids[i], found, (row, k))
                         for k, text in enumerate(decoded[row])
                     ]
-        bar.update(len(texts))
+        bar.update(len(sources))
         return answers if num_return > 1 else [hypotheses[0] for hypotheses in answers]
 
     def _result(self, text, source, found, place):
@@ -281,7 +279,7 @@ class Pipeline:
         return Result(
             text,
             None if found.scores is None else float(found.scores[place]),
-            self.processor.source_tokenizer.pieces(source),
+            self.processor.source_pieces(source),
             self.processor.target_tokenizer.pieces(tokens),
             alignment,
         )
@@ -309,12 +307,4 @@ def _progress_bar(total, progress):
     from tqdm import tqdm
 
     disable = {None: None, True: False, False: True}[progress]
-    return tqdm(total=total, disable=disable, delay=0 if progress else 2, unit=" texts")
-
-
-def _require_text(text):
-    if not isinstance(text, str):
-        raise TypeError(
-            f"Pipeline expected text: str, or a list or an iterator of str. "
-            f"Received: {type(text).__name__} {text!r:.80}."
-        )
+    return tqdm(total=total, disable=disable, delay=0 if progress else 2, unit=" sources")

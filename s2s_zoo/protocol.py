@@ -16,11 +16,14 @@ class EncoderOutput(NamedTuple):
         memory: (B, S, D), one vector per source position or image region.
         mask: (B, S) bool, True where the position is real.
         state: (B, D') summary of the source: the last states, or the mean of the regions.
+        embedded: (B, S, D), the embedded source, where a decoder may add it to the memory
+            (ConvS2S); otherwise None.
     """
 
     memory: Any
     mask: Any
     state: Any
+    embedded: Any = None
 
 
 class SearchResult(NamedTuple):

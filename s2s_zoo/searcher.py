@@ -1,5 +1,6 @@
 """From rows of source ids and the options of a call to hypotheses, by compiled searches."""
 
+import numbers
 from typing import Any, NamedTuple
 
 import keras
@@ -80,7 +81,10 @@ class Searcher:
         if "return_scores" in known:
             chosen["return_scores"] = return_scores
         chosen["return_alignments"] = return_alignments
-        chosen["suppress_tokens"] = tuple(map(int, chosen["suppress_tokens"]))
+        chosen["suppress_tokens"] = tuple(
+            int(tokens) if isinstance(tokens, numbers.Integral) else tuple(map(int, tokens))
+            for tokens in chosen["suppress_tokens"]
+        )
         search = Search(
             strategy,
             tuple(sorted(chosen.items())),
@@ -98,7 +102,7 @@ class Searcher:
 
         Args:
             search: Search.
-            rows: list of B int arrays, each ending in END.
+            rows: list of B int arrays, each ending in END, or of B images of one size.
 
         Returns:
             SearchResult of numpy arrays with B rows.
@@ -116,7 +120,7 @@ class Searcher:
         prefix = None
         if search.prefix is not None:
             prefix = np.tile(search.prefix, (len(source), 1))
-        eager = len(rows) == 1 and lengths[0] <= EAGER_LENGTH
+        eager = len(rows) == 1 and (rows[0].ndim > 1 or lengths[0] <= EAGER_LENGTH)
         generator = self._generator(search, max_length, eager)
         result = generator.generate(source, limits, prefix)
         return SearchResult(*(None if x is None else x[: len(rows)] for x in result))
@@ -128,7 +132,7 @@ class Searcher:
         """The compiled search, or at first an eager one.
 
         Tracing a TensorFlow graph takes about 1.4 s (beam 5), a step without 0.03 s: one short
-        text, as on the command line, is not worth a trace, a second one is.
+        text or one image, as on the command line, is not worth a trace, a second one is.
         """
         key = (search.strategy, search.options, max_length)
 
@@ -151,12 +155,15 @@ def pad(rows):
     """Pads rows of ids to one of few shapes.
 
     Args:
-        rows: list of int arrays, each ending in END.
+        rows: list of int arrays, each ending in END; or of images (H, W, 3) of one size.
 
     Returns:
         (B', S) int32, the rows, then rows of END alone: B' is a power of two, S a multiple of
-        `LENGTH_STEP`.
+        `LENGTH_STEP`. Of images (B', H, W, 3), black ones filling up.
     """
+    if rows[0].ndim > 1:
+        fillers = _power_of_two(len(rows)) - len(rows)
+        return np.stack([*rows, *[np.zeros_like(rows[0])] * fillers])
     longest = max(map(len, rows))
     padded = np.full((_power_of_two(len(rows)), -(-longest // LENGTH_STEP) * LENGTH_STEP), PAD)
     padded[len(rows) :, 0] = END

@@ -1,8 +1,14 @@
 """What several test files need: a checkpoint small enough to load in a moment."""
 
+import gc
+import itertools
+import sys
+
 import pytest
 
 from tests.hub_server import HubServer
+
+TESTS = itertools.count(1)
 
 SENTENCES = [
     ("ein hund rennt", "a dog runs"),
@@ -12,6 +18,20 @@ SENTENCES = [
     ("das kind spielt im garten", "the child plays in the garden"),
     ("zwei hunde spielen mit dem ball", "two dogs play with the ball"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def few_compiled_functions():
+    """Frees what JAX compiled, every hundred tests.
+
+    Each compiled function holds memory mappings, which Linux counts (`vm.max_map_count`, 65,530):
+    past the limit the compiler dies of a segmentation fault.
+    """
+    yield
+    jax = sys.modules.get("jax")
+    if jax is not None and next(TESTS) % 100 == 0:
+        gc.collect()
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +74,52 @@ def tiny_checkpoint(tiny_pipeline, tmp_path_factory):
     directory = tmp_path_factory.mktemp("checkpoints") / "tiny"
     tiny_pipeline.save(directory)
     return directory
+
+
+COLOURS = ("red", "green", "blue", "yellow", "black", "white")
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """A folder of drawn pictures, squares on the left or the right, with two captions each.
+
+    Returns the folder and a list of (path, [captions]).
+    """
+    from PIL import Image
+
+    folder, captions = tmp_path_factory.mktemp("photos"), []
+    for colour in COLOURS:
+        for side, left in (("left", 4), ("right", 40)):
+            image = Image.new("RGB", (64, 48), "gray")
+            image.paste(colour, (left, 12, left + 20, 36))
+            path = folder / f"{colour}-{side}.png"
+            image.save(path)
+            texts = [f"a {colour} square on the {side}", f"the {colour} square is {side}"]
+            captions.append((str(path), texts))
+    return folder, captions
+
+
+@pytest.fixture(scope="session")
+def tiny_captioner(photos):
+    """A captioning Pipeline whose model knows nothing. Tests copy it before they change it."""
+    import keras
+
+    from s2s_zoo import Pipeline, SentencePieceTokenizer, Seq2Seq
+    from s2s_zoo.data import ImageProcessor
+
+    keras.utils.set_random_seed(7)
+    texts = [text for _, captions in photos[1] for text in captions]
+    tokenizer = SentencePieceTokenizer.train(texts, 17, model_type="word")
+    encoder = {"name": "cnn", "backbone": "mobilenet", "alpha": 0.25, "size": [64, 96]}
+    decoder = {"name": "show_attend_tell", "embedding_dim": 6, "units": 8}
+    decoder["vocabulary_size"] = tokenizer.vocabulary_size
+    return Pipeline(
+        "captioning",
+        Seq2Seq.from_config({"encoder": encoder, "decoder": decoder}),
+        ImageProcessor(tokenizer, size=(64, 96), max_target_length=12),
+        generation={"num_beams": 2},
+        languages=["en"],
+    )
 
 
 @pytest.fixture(scope="session")

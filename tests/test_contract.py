@@ -11,13 +11,15 @@ from s2s_zoo.generation import Generator, Scorer, normalise
 from s2s_zoo.losses import SmoothedCrossEntropy
 from s2s_zoo.model import Seq2Seq
 from s2s_zoo.protocol import END, PAD, START
-from tests.variants import VOCABULARY, build, combinations, covering
+from tests.variants import IMAGE_COMBINATIONS, VOCABULARY, build, combinations, covering
 
 COMBINATIONS = list(combinations())
 if keras.backend.backend() != "tensorflow":
     # Every variant once: JAX compiles each of the hundreds of loops anew.
     COMBINATIONS = covering(COMBINATIONS)
+COMBINATIONS += IMAGE_COMBINATIONS
 SOURCE = np.array([[4, 5, 6, 7, END], [8, 9, END, PAD, PAD], [10, END, PAD, PAD, PAD]], "int32")
+IMAGES = np.random.default_rng(1).integers(0, 256, (3, 64, 96, 3), "uint8")
 LABELS = np.array([[7, 6, 5, END], [9, 8, END, PAD], [4, END, PAD, PAD]], "int32")
 TARGET = np.array([[START, 7, 6, 5], [START, 9, 8, PAD], [START, 4, PAD, PAD]], "int32")
 WEIGHTS = (LABELS != PAD).astype("float32")
@@ -34,7 +36,16 @@ def model(request):
     return model
 
 
-def logits_of(model, source=SOURCE, target=TARGET):
+def reads_images(model):
+    return len(model.encoder.source_shape) == 4
+
+
+def source_of(model):
+    return IMAGES if reads_images(model) else SOURCE
+
+
+def logits_of(model, source=None, target=TARGET):
+    source = source_of(model) if source is None else source
     return ops.convert_to_numpy(model({"source": source, "target": target}))
 
 
@@ -45,7 +56,7 @@ def shapes_and_dtypes(nest):
 
 
 def test_call_equals_step_unrolled(model):
-    memory, state = model.decoder.init(model.encode(SOURCE), max_length=TARGET.shape[1])
+    memory, state = model.decoder.init(model.encode(source_of(model)), max_length=TARGET.shape[1])
     before = shapes_and_dtypes(state)
     steps = []
     for index in range(TARGET.shape[1]):
@@ -55,8 +66,13 @@ def test_call_equals_step_unrolled(model):
     np.testing.assert_allclose(np.stack(steps, axis=1), logits_of(model), atol=1e-5)
 
 
+def second_alone(model):
+    """The second source, without the padding that the others ask for."""
+    return IMAGES[1:2] if reads_images(model) else SOURCE[1:2, :3]
+
+
 def test_training_path_equals_inference_path(model):
-    trained = model({"source": SOURCE, "target": TARGET}, training=True)
+    trained = model({"source": source_of(model), "target": TARGET}, training=True)
     real = WEIGHTS[..., None]
     np.testing.assert_allclose(
         ops.convert_to_numpy(trained) * real, logits_of(model) * real, atol=1e-5
@@ -64,7 +80,8 @@ def test_training_path_equals_inference_path(model):
 
 
 def test_more_padding_changes_nothing(model):
-    source = np.pad(SOURCE, [(0, 0), (0, 3)])
+    source = source_of(model)
+    source = source if reads_images(model) else np.pad(source, [(0, 0), (0, 3)])
     target = np.pad(TARGET, [(0, 0), (0, 2)])
     longer = logits_of(model, source, target)[:, : TARGET.shape[1]]
     np.testing.assert_allclose(longer, logits_of(model), atol=1e-5)
@@ -73,9 +90,11 @@ def test_more_padding_changes_nothing(model):
 def test_rows_are_independent(model):
     order = [2, 0, 1]
     np.testing.assert_allclose(
-        logits_of(model, SOURCE[order], TARGET[order]), logits_of(model)[order], atol=1e-5
+        logits_of(model, source_of(model)[order], TARGET[order]),
+        logits_of(model)[order],
+        atol=1e-5,
     )
-    alone = logits_of(model, SOURCE[1:2, :3], TARGET[1:2])
+    alone = logits_of(model, second_alone(model), TARGET[1:2])
     np.testing.assert_allclose(alone, logits_of(model)[1:2], atol=1e-5)
 
 
@@ -92,7 +111,7 @@ def test_fit_moves_every_weight_and_the_loss_falls(model):
     before = [ops.convert_to_numpy(w) for w in model.trainable_weights]
     model.compile(optimizer=keras.optimizers.Adam(0.01), loss=SmoothedCrossEntropy())
     history = model.fit(
-        {"source": SOURCE, "target": TARGET},
+        {"source": source_of(model), "target": TARGET},
         LABELS,
         sample_weight=WEIGHTS,
         epochs=4,
@@ -124,35 +143,35 @@ def generators(model):
     }
 
 
-def test_a_beam_of_one_is_greedy_search(generators):
-    greedy, one = (generators[name].generate(SOURCE) for name in ("greedy", "one"))
+def test_a_beam_of_one_is_greedy_search(model, generators):
+    greedy, one = (generators[name].generate(source_of(model)) for name in ("greedy", "one"))
     np.testing.assert_array_equal(one.tokens, greedy.tokens)
     np.testing.assert_allclose(one.scores, greedy.scores, atol=1e-4)
 
 
 def test_hypotheses_end_once_and_score_what_the_model_gives_their_text(model, generators):
-    found = generators["wide"].generate(SOURCE)
+    found = generators["wide"].generate(source_of(model))
     scorer = Scorer(model)
     for k in range(3):
         tokens = np.asarray(found.tokens[:, k])
         ends = (tokens == END).sum(axis=1)
         after = np.cumsum(tokens == END, axis=1) - (tokens == END)
         assert (ends == 1).all() and (tokens[after > 0] == PAD).all()
-        log_probs, lengths = scorer.score(SOURCE, tokens)
+        log_probs, lengths = scorer.score(source_of(model), tokens)
         np.testing.assert_allclose(
             found.scores[:, k], normalise(log_probs, lengths, 1.0, "power"), atol=1e-4
         )
 
 
 def test_compiled_search_equals_eager_and_rows_do_not_depend_on_their_neighbours(model, generators):
-    found = generators["wide"].generate(SOURCE)
+    found = generators["wide"].generate(source_of(model))
     eager = Generator(
         model, "beam", max_length=6, num_beams=3, num_return=3, run_eagerly=True
-    ).generate(SOURCE)
+    ).generate(source_of(model))
     np.testing.assert_array_equal(eager.tokens, found.tokens)
     np.testing.assert_allclose(eager.scores, found.scores, atol=1e-5)
     order = [2, 0, 1]
-    turned = generators["wide"].generate(SOURCE[order])
+    turned = generators["wide"].generate(source_of(model)[order])
     np.testing.assert_array_equal(turned.tokens, np.asarray(found.tokens)[order])
-    alone = generators["wide"].generate(SOURCE[1:2, :3])
+    alone = generators["wide"].generate(second_alone(model))
     np.testing.assert_array_equal(alone.tokens[0], found.tokens[1])

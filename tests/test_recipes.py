@@ -92,6 +92,20 @@ def test_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
         np.testing.assert_array_equal(whole[name], cut[name], err_msg=name)
 
 
+def test_a_preset_takes_the_place_of_the_model(arguments, tmp_path):
+    train = recipe("translation")
+    command = [*arguments, "--output", str(tmp_path / "run"), "--preset", "ssru-2019"]
+    _, config = train.parse([*command, "--epochs", "2", "--dropout", "0.2"])
+    wanted = s2s_zoo.preset("ssru-2019")
+    for part in ("encoder", "decoder"):
+        wanted["model"][part]["dropout"] = 0.2
+    assert config["model"] == wanted["model"]
+    assert config["training"]["learning_rate"] == wanted["training"]["learning_rate"]
+    assert config["training"]["epochs"] == 2
+    with pytest.raises(SystemExit):
+        train.parse([*command, "--from", "translation-de-en"])
+
+
 def test_a_finished_output_is_not_trained_over(arguments, tmp_path):
     train = recipe("translation")
     run = [*arguments, "--output", str(tmp_path / "run"), "--epochs", "1"]

@@ -22,6 +22,14 @@ ENCODER_VARIANTS = {
         "direction": "reversed",
     },
     "stacked-residual": {"name": "recurrent", "units": 3, "layers": 3, "residual": True},
+    "gnmt": {
+        "name": "recurrent",
+        "units": 6,
+        "layers": 3,
+        "direction": "bidirectional_bottom",
+        "residual": True,
+    },
+    "lstmn": {"name": "lstmn", "units": 6},
     "transformer": {"name": "transformer", "layers": 2, "heads": 2, **WIDTHS},
     "transformer-pre": {
         "name": "transformer",
@@ -49,12 +57,36 @@ ENCODER_VARIANTS = {
         "scale_scores": False,
         "bias": False,
     },
+    "transformer-lsh": {
+        "name": "transformer",
+        "layers": 1,
+        "heads": 2,
+        **WIDTHS,
+        "lsh": {"buckets": 2, "chunk": 2, "rounds": 2},
+    },
+    "conv": {"name": "conv", "embedding_dim": 6, "units": 5, "layers": 2, "kernel_size": 5},
 }
+# Slow to build, so it meets only those that were made for images.
+IMAGE_ENCODERS = {
+    "cnn": {
+        "name": "cnn",
+        "backbone": "mobilenet",
+        "alpha": 0.25,
+        "size": [64, 96],
+        "projection": 6,
+    },
+}
+IMAGE_COMBINATIONS = [
+    ("cnn", "gated", "show-attend-tell"),
+    ("cnn", "luong-general", "lstm"),
+    ("cnn", "multi-head", "transformer"),
+]
 ATTENTION_VARIANTS = {
     "none": None,
     "bahdanau": {"name": "bahdanau", "units": 5},
     "bahdanau-normed": {"name": "bahdanau", "units": 5, "normalized": True},
     "bahdanau-coverage": {"name": "bahdanau", "units": 5, "coverage": True},
+    "gated": {"name": "gated", "attention": {"name": "bahdanau", "units": 5}},
     "luong-dot": {"name": "luong", "score": "dot"},
     "luong-dot-scaled": {"name": "luong", "score": "dot", "scaled": True},
     "luong-general": {"name": "luong"},
@@ -106,15 +138,29 @@ DECODER_VARIANTS = {
         "summary_feeding": True,
         "layers": 2,
     },
+    "show-attend-tell": {"name": "show_attend_tell", "doubly_stochastic": 0.5},
+    "show-attend-tell-stacked": {
+        "name": "show_attend_tell",
+        "layers": 2,
+        "tie_embeddings": True,
+        "reduction": "sum",
+    },
 }
-# A Transformer has its own attention.
+# Some have their own attention.
+OWN_ATTENTION = ("transformer", "ssru", "conv")
 DECODER_VARIANTS |= {
     name: {**ENCODER_VARIANTS[name], **options}
     for name, options in {
         "transformer": {"tie_embeddings": True, "start_token": 2},
         "transformer-pre": {},
         "transformer-relative": {"output_bias": False},
+        "conv": {"tie_embeddings": True, "kernel_size": 2},
     }.items()
+}
+DECODER_VARIANTS["ssru"] = {**DECODER_VARIANTS["transformer-pre"], "name": "ssru"}
+DECODER_VARIANTS |= {
+    "conditional-gru": {"name": "conditional_gru", "tie_embeddings": True},
+    "gnmt": {"name": "gnmt", "layers": 3},
 }
 
 
@@ -129,11 +175,12 @@ def _attention_kind(attention):
 def _decoder_kind(decoder):
     """How a decoder asks its attention: the paths through the code that an attention can see."""
     options = DECODER_VARIANTS[decoder]
-    if options["name"] != "recurrent":
-        return options["name"]
-    if options.get("query") == "previous":
+    if options["name"] in OWN_ATTENTION:
+        return "its own"
+    if options.get("query") == "previous" or options["name"] in ("gnmt", "show_attend_tell"):
         return "before the cell"
-    return "in a loop" if options.get("input_feeding") else "at once"
+    feeds = options.get("input_feeding") or options["name"] == "conditional_gru"
+    return "in a loop" if feeds else "at once"
 
 
 def _by_kind(variants, kind_of):
@@ -154,7 +201,7 @@ def combinations():
     and mask alone, so encoders go round.
     """
     for table, variants in (
-        (ENCODERS, ENCODER_VARIANTS),
+        (ENCODERS, ENCODER_VARIANTS | IMAGE_ENCODERS),
         (ATTENTIONS, ATTENTION_VARIANTS),
         (DECODERS, DECODER_VARIANTS),
     ):
@@ -163,9 +210,10 @@ def combinations():
             raise ValueError(f"No variant in the contract test for: {sorted(missing)}.")
     encoders = itertools.cycle(ENCODER_VARIANTS)
     decoders = _by_kind(DECODER_VARIANTS, _decoder_kind)
-    # A Transformer has its own attention.
-    for decoder in decoders.pop("transformer"):
+    for decoder in decoders.pop("its own"):
         yield next(encoders), "multi-head", decoder
+    # The one decoder that looks for more than memory and mask.
+    yield "conv", "multi-head", "conv"
     # Nothing of the source would reach the others.
     for decoder in ("lstm", "summary"):
         yield next(encoders), "none", decoder
@@ -196,10 +244,10 @@ def config(encoder, attention, decoder, **options):
     """The model config of a combination."""
     sizes = {"vocabulary_size": VOCABULARY, "embedding_dim": 4}
     recurrent = {"units": 6, "attention": ATTENTION_VARIANTS[attention]}
-    if DECODER_VARIANTS[decoder]["name"] == "transformer":
+    if DECODER_VARIANTS[decoder]["name"] in OWN_ATTENTION:
         recurrent = {}
     return {
-        "encoder": {**sizes, **ENCODER_VARIANTS[encoder], **options},
+        "encoder": IMAGE_ENCODERS.get(encoder) or {**sizes, **ENCODER_VARIANTS[encoder], **options},
         "decoder": {**sizes, **DECODER_VARIANTS[decoder], **recurrent, **options},
         "share_embeddings": False,
     }

@@ -17,6 +17,7 @@ from s2s_zoo.callbacks import GenerationMetrics, TrainingState
 from s2s_zoo.data import SentencePieceTokenizer, TextProcessor, read_pairs
 from s2s_zoo.errors import DataError, S2SZooError
 from s2s_zoo.losses import SmoothedCrossEntropy
+from s2s_zoo.presets import PRESETS
 
 HERE = Path(__file__).parent
 
@@ -35,6 +36,7 @@ def parse(argv=None):
     add("--source", required=True, metavar="LANG")
     add("--target", required=True, metavar="LANG")
     add("--columns", nargs=2, metavar="LANG", help="of the TSV files; default: source target")
+    add("--preset", choices=PRESETS, help="a published architecture in place of the config's")
     add("--from", dest="checkpoint", metavar="CHECKPOINT", help="fine-tune this one")
     add("--lora", type=int, metavar="RANK", help="with --from: train matrices of this rank alone")
     add("--output", type=Path, required=True, help="folder for the run; best/ is the checkpoint")
@@ -51,7 +53,13 @@ def parse(argv=None):
     args = parser.parse_args(argv)
     if args.lora and not args.checkpoint:
         parser.error("--lora adapts a checkpoint: name it with --from")
+    if args.preset and args.checkpoint:
+        parser.error("--preset is for a new model: leave --from")
     config = json.loads(args.config.read_text(encoding="utf-8"))
+    if args.preset:
+        chosen = s2s_zoo.preset(args.preset)
+        config["model"] = chosen["model"]
+        config["training"].update(chosen["training"])
     for name in ("precision", "epochs", "batch_tokens", "learning_rate", "sampling", "seed"):
         if getattr(args, name) is not None:
             config["training"][name] = getattr(args, name)

@@ -1,6 +1,7 @@
 """Attention mechanisms: one file and one line of the table each."""
 
 from s2s_zoo.attention.bahdanau import BahdanauAttention
+from s2s_zoo.attention.gated import GatedAttention
 from s2s_zoo.attention.hybrid import HybridAttention
 from s2s_zoo.attention.local import LocalAttention
 from s2s_zoo.attention.location import LocationAttention
@@ -11,6 +12,7 @@ from s2s_zoo.attention.multi_head import MultiHeadAttention
 
 ATTENTIONS = {
     "bahdanau": BahdanauAttention,
+    "gated": GatedAttention,
     "hybrid": HybridAttention,
     "local": LocalAttention,
     "location": LocationAttention,

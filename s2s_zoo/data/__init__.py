@@ -2,14 +2,23 @@
 
 from importlib import import_module
 
+from s2s_zoo.data.image_processor import ImageProcessor
+from s2s_zoo.data.images import image_files, read_image
 from s2s_zoo.data.pairs import read_lines, read_pairs
 from s2s_zoo.data.processor import TextProcessor
 from s2s_zoo.data.tokenizers import SentencePieceTokenizer
 
 TOKENIZERS = {"sentencepiece": SentencePieceTokenizer}
+PROCESSORS = {  # imported where a checkpoint names them
+    "text": ("s2s_zoo.data.processor", "TextProcessor"),
+    "image": ("s2s_zoo.data.image_processor", "ImageProcessor"),
+    "pretrained": ("s2s_zoo.pretrained.processor", "PretrainedProcessor"),
+}
 
 # Training batches need Keras, and with it its backend: imported when first asked for.
 _LAZY = {
+    "CaptionBatches": "captions",
+    "FeatureCache": "features",
     "TokenBatches": "batching",
     "batches": "batching",
     "stream_batches": "streaming",
@@ -17,9 +26,13 @@ _LAZY = {
 }
 
 __all__ = [
+    "PROCESSORS",
     "TOKENIZERS",
+    "ImageProcessor",
     "SentencePieceTokenizer",
     "TextProcessor",
+    "image_files",
+    "read_image",
     "read_lines",
     "read_pairs",
     *_LAZY,

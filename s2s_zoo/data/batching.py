@@ -149,11 +149,12 @@ class TokenBatches(keras.utils.PyDataset):
             inputs, labels, weights = next(iterators[0])
             return inputs["source"], inputs["target"], labels, weights
 
+        first = keras.tree.flatten(self[0])
+
         def load(index):
-            types = (tf.int32, tf.int32, tf.int32, tf.float32)
-            tensors = tf.numpy_function(next_batch, [index], types)
-            for tensor in tensors:
-                tensor.set_shape((None, None))
+            tensors = tf.numpy_function(next_batch, [index], [array.dtype for array in first])
+            for tensor, array in zip(tensors, first, strict=True):
+                tensor.set_shape((None, None, *array.shape[2:]))
             source, target, labels, weights = tensors
             return {"source": source, "target": target}, labels, weights
 
@@ -215,7 +216,7 @@ def batches(processor, pairs, batch_tokens=4096, shuffle=True, seed=0, **options
     """Returns training batches for `model.fit`.
 
     Args:
-        processor: a `TextProcessor`.
+        processor: a `TextProcessor`, or an `ImageProcessor` for `CaptionBatches`.
         pairs: what `read_pairs` accepts; or, for data too large for memory, a `tf.data.Dataset`
             of (source, target) strings, such as `stream_pairs` reads from files.
         batch_tokens: int, target positions in a batch, padding counted.
@@ -230,7 +231,9 @@ def batches(processor, pairs, batch_tokens=4096, shuffle=True, seed=0, **options
     """
     if (tf := sys.modules.get("tensorflow")) and isinstance(pairs, tf.data.Dataset):
         return stream_batches(processor, pairs, batch_tokens, shuffle, seed, **options)
-    made = TokenBatches(processor, pairs, batch_tokens, shuffle, seed, **options)
+    made = processor.training_batches(
+        pairs, batch_tokens=batch_tokens, shuffle=shuffle, seed=seed, **options
+    )
     return made.as_dataset() if keras.backend.backend() == "tensorflow" else made
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -17,50 +18,33 @@ KEYS = ("type", "source_tokenizer", "target_tokenizer", "max_source_length", "ma
 TOKENIZER_KEYS = ("type", "file", "sha256")
 
 
-class TextProcessor:
-    """Text to ids and back, with one tokenizer or two.
+class Targets:
+    """The side of the targets, the same for every kind of source.
 
     Args:
-        source_tokenizer: a tokenizer of the table `TOKENIZERS`.
-        target_tokenizer: another one, or the same.
-        max_source_length: int, the longest source in tokens, END counted.
+        target_tokenizer: a tokenizer of the table `TOKENIZERS`.
         max_target_length: int, the longest target in tokens, END counted.
     """
 
-    def __init__(
-        self, source_tokenizer, target_tokenizer, max_source_length=256, max_target_length=256
-    ):
-        for name, length in (
-            ("max_source_length", max_source_length),
-            ("max_target_length", max_target_length),
-        ):
-            if not isinstance(length, int) or length < 2:
-                raise ValueError(
-                    f"TextProcessor expected {name} >= 2, a token and END. "
-                    f"Received: {name}={length!r}."
-                )
-        self.source_tokenizer = source_tokenizer
+    window = None  # how many sources are encoded together; None for all of a list
+
+    def __init__(self, target_tokenizer, max_target_length):
+        _check_length("max_target_length", max_target_length)
         self.target_tokenizer = target_tokenizer
-        self.max_source_length = max_source_length
         self.max_target_length = max_target_length
 
-    def encode_source(self, texts, truncate=True, sampling=None):
-        """Turns sources into ids.
+    def encode_target(self, texts, truncate=True, sampling=None):
+        """Turns targets into ids.
 
         Args:
             texts: list of str, any.
-            truncate: bool, cut a long text at `max_source_length`, with a warning.
+            truncate: bool, cut a long text at `max_target_length`, with a warning.
             sampling: (alpha, seed) of the tokenizer's `sample`, to draw a segmentation; None
                 gives the usual one.
 
         Returns:
             list of int32 arrays, each ending in END.
         """
-        limit = self.max_source_length if truncate else None
-        return encode(self.source_tokenizer, texts, limit, "source", sampling)
-
-    def encode_target(self, texts, truncate=True, sampling=None):
-        """Turns targets into ids, as `encode_source` does."""
         limit = self.max_target_length if truncate else None
         return encode(self.target_tokenizer, texts, limit, "target", sampling)
 
@@ -91,14 +75,88 @@ class TextProcessor:
         shaped[:] = texts
         return shaped.reshape(ids.shape[:-1]).tolist()
 
+    def check_model(self, model):
+        """Raises ValueError unless a model has the vocabularies of the processor."""
+        for side, part in (("source", model.encoder), ("target", model.decoder)):
+            tokenizer = getattr(self, f"{side}_tokenizer", None)
+            if tokenizer is not None and tokenizer.vocabulary_size != part.vocabulary_size:
+                size = tokenizer.vocabulary_size
+                raise ValueError(
+                    f"Pipeline expected a model with the {side} vocabulary of the processor, "
+                    f"{size} units. Received: {part.vocabulary_size}. Make the model with "
+                    f"vocabulary_size={size}."
+                )
+
+
+class TextProcessor(Targets):
+    """Text to ids and back, with one tokenizer or two.
+
+    Args:
+        source_tokenizer: a tokenizer of the table `TOKENIZERS`.
+        target_tokenizer: another one, or the same.
+        max_source_length: int, the longest source in tokens, END counted.
+        max_target_length: int, the longest target in tokens, END counted.
+    """
+
+    def __init__(
+        self, source_tokenizer, target_tokenizer, max_source_length=256, max_target_length=256
+    ):
+        _check_length("max_source_length", max_source_length)
+        super().__init__(target_tokenizer, max_target_length)
+        self.source_tokenizer = source_tokenizer
+        self.max_source_length = max_source_length
+
+    def collect(self, sources):
+        """Returns the sources of a call one by one, and whether it was a single one."""
+        if isinstance(sources, str):
+            return [sources], True
+        if isinstance(sources, bytes | dict) or not hasattr(sources, "__iter__"):
+            require_text(sources)
+        return sources, False
+
+    def is_blank(self, source):
+        """Whether there is nothing in a source to write about."""
+        require_text(source)
+        return not source or source.isspace()
+
+    def source_pieces(self, row):
+        """The unit behind each id of a source."""
+        return self.source_tokenizer.pieces(row)
+
+    def held_out(self, pairs, folder=None):
+        """Returns the sources and the targets of pairs; text is in no folder."""
+        sources, targets = zip(*pairs, strict=True)
+        return list(sources), list(targets)
+
+    def training_batches(self, pairs, **options):
+        """See `TokenBatches`."""
+        from s2s_zoo.data.batching import TokenBatches
+
+        return TokenBatches(self, pairs, **options)
+
+    def encode_source(self, texts, truncate=True, sampling=None):
+        """Turns sources into ids.
+
+        Args:
+            texts: list of str, any.
+            truncate: bool, cut a long text at `max_source_length`, with a warning.
+            sampling: (alpha, seed) of the tokenizer's `sample`, to draw a segmentation; None
+                gives the usual one.
+
+        Returns:
+            list of int32 arrays, each ending in END.
+        """
+        limit = self.max_source_length if truncate else None
+        return encode(self.source_tokenizer, texts, limit, "source", sampling)
+
     def get_config(self):
         """Plain JSON: what `processor.json` holds."""
         shared = self.source_tokenizer.sha256 == self.target_tokenizer.sha256
         names = ("tokenizer.model",) * 2 if shared else ("source.model", "target.model")
         return {
             "type": "text",
-            "source_tokenizer": _describe(self.source_tokenizer, names[0]),
-            "target_tokenizer": _describe(self.target_tokenizer, names[1]),
+            "source_tokenizer": describe_tokenizer(self.source_tokenizer, names[0]),
+            "target_tokenizer": describe_tokenizer(self.target_tokenizer, names[1]),
             "max_source_length": self.max_source_length,
             "max_target_length": self.max_target_length,
         }
@@ -122,24 +180,33 @@ class TextProcessor:
             CheckpointError: if a file is missing, altered or not understood.
         """
         directory = Path(directory)
-        path = directory / PROCESSOR
-        if not path.is_file():
-            raise CheckpointError(
-                f"{path} is missing. Pass a checkpoint directory, complete as it was saved."
-            )
-        config = read_json(path)
+        config = load_config(directory)
         try:
-            _check(config, KEYS, "processor")
-            lookup({"text": cls}, config.pop("type"), "processor type")
+            check_exactly(config, KEYS, "processor")
+            del config["type"]
             source, target = config.pop("source_tokenizer"), config.pop("target_tokenizer")
-            source_tokenizer = _load_tokenizer(directory, source)
+            source_tokenizer = load_tokenizer(directory, source)
             shared = source == target
-            target_tokenizer = source_tokenizer if shared else _load_tokenizer(directory, target)
+            target_tokenizer = source_tokenizer if shared else load_tokenizer(directory, target)
             return cls(source_tokenizer, target_tokenizer, **config)
         except CheckpointError:
             raise
         except ValueError as error:
-            raise CheckpointError(f"{path}: {error}") from error
+            raise CheckpointError(f"{directory / PROCESSOR}: {error}") from error
+
+
+def load_config(directory):
+    """Returns what processor.json holds.
+
+    Raises:
+        CheckpointError: if it is missing or no JSON object.
+    """
+    path = Path(directory) / PROCESSOR
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path} is missing. Pass a checkpoint directory, complete as it was saved."
+        )
+    return read_json(path)
 
 
 def load_processor(directory):
@@ -148,12 +215,14 @@ def load_processor(directory):
     Raises:
         CheckpointError: if a file is missing, altered or not understood.
     """
-    path = Path(directory) / PROCESSOR
-    if path.is_file() and read_json(path).get("type") == "pretrained":
-        from s2s_zoo.pretrained.processor import PretrainedProcessor
+    from s2s_zoo.data import PROCESSORS
 
-        return PretrainedProcessor.load(directory)
-    return TextProcessor.load(directory)
+    kind = load_config(directory).get("type")
+    try:
+        module, name = lookup(PROCESSORS, kind, "processor type")
+    except ValueError as error:
+        raise CheckpointError(f"{Path(directory) / PROCESSOR}: {error}") from error
+    return getattr(import_module(module), name).load(directory)
 
 
 def encode(tokenizer, texts, limit, side, sampling=None):
@@ -174,7 +243,8 @@ def encode(tokenizer, texts, limit, side, sampling=None):
     return [np.array([*row, END], "int32") for row in rows]
 
 
-def _describe(tokenizer, file):
+def describe_tokenizer(tokenizer, file):
+    """Returns the plain JSON that `load_tokenizer` reads."""
     from s2s_zoo.data import TOKENIZERS
 
     kinds = [name for name, kind in TOKENIZERS.items() if type(tokenizer) is kind]
@@ -186,10 +256,11 @@ def _describe(tokenizer, file):
     return {"type": kinds[0], "file": file, "sha256": tokenizer.sha256}
 
 
-def _load_tokenizer(directory, config):
+def load_tokenizer(directory, config):
+    """Returns the tokenizer of a description, its file compared with the recorded sha256."""
     from s2s_zoo.data import TOKENIZERS
 
-    _check(config, TOKENIZER_KEYS, "tokenizer")
+    check_exactly(config, TOKENIZER_KEYS, "tokenizer")
     kind = lookup(TOKENIZERS, config["type"], "tokenizer type")
     check_name(config["file"])
     path = directory / config["file"]
@@ -203,10 +274,26 @@ def _load_tokenizer(directory, config):
     return kind(data)
 
 
-def _check(config, keys, kind):
+def check_exactly(config, keys, kind):
     """Raises ValueError unless `config` is a dict with exactly these keys."""
     if not isinstance(config, dict):
         raise ValueError(f"The {kind} config is a JSON object. Received: {config!r:.80}.")
     check_keys(config, keys, kind)
     if missing := [key for key in keys if key not in config]:
         raise ValueError(f"The {kind} config needs {', '.join(missing)}.")
+
+
+def require_text(text):
+    """Raises TypeError for anything but a str."""
+    if not isinstance(text, str):
+        raise TypeError(
+            f"Pipeline expected text: str, or a list or an iterator of str. "
+            f"Received: {type(text).__name__} {text!r:.80}."
+        )
+
+
+def _check_length(name, length):
+    if not isinstance(length, int) or length < 2:
+        raise ValueError(
+            f"A processor expected {name} >= 2, a token and END. Received: {name}={length!r}."
+        )

@@ -1,9 +1,15 @@
 """Encoders: one file and one line of the table each."""
 
+from s2s_zoo.encoders.cnn import CNNEncoder
+from s2s_zoo.encoders.conv import ConvEncoder
+from s2s_zoo.encoders.lstmn import LSTMNEncoder
 from s2s_zoo.encoders.recurrent import RecurrentEncoder
 from s2s_zoo.encoders.transformer import TransformerEncoder
 
 ENCODERS = {
+    "cnn": CNNEncoder,
     "recurrent": RecurrentEncoder,
     "transformer": TransformerEncoder,
+    "conv": ConvEncoder,
+    "lstmn": LSTMNEncoder,
 }

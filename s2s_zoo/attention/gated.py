@@ -1,0 +1,59 @@
+"""A gate on the context of any attention (Xu et al. 2015)."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.attention.history import history_of, initial_history
+from s2s_zoo.config import build_from, config_of
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class GatedAttention(keras.layers.Layer):
+    """Lets the decoder say how much it wants to see of what it attends to.
+
+        beta_t = sigmoid(f_beta(q_t));   c_t = beta_t attend(q_t)    (1502.03044, section 4.2.1)
+
+    Args:
+        attention: an attention layer, the name of one, or its config.
+
+    Call arguments:
+        as of the attention within.
+
+    Returns:
+        context (N, [T,] D), gated, and float32 weights (N, [T,] S), as they were.
+    """
+
+    def __init__(self, attention="luong", **kwargs):
+        # The table is complete only after this module has been imported.
+        from s2s_zoo.attention import ATTENTIONS
+
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.attention = build_from(ATTENTIONS, attention, "attention", name="inner")
+        self.gate = keras.layers.Dense(1, activation="sigmoid", name="gate")
+
+    def build(self, query_shape, memory_shape):
+        self.attention.build(query_shape, memory_shape)
+        self.gate.build(query_shape)
+
+    @property
+    def history(self):
+        """What the attention within needs of the steps before."""
+        return history_of(self.attention)
+
+    def initial_alignment(self, mask):
+        """The weights before the first step, those of the attention within."""
+        return initial_history(self.attention, mask)["alignment"]
+
+    def project(self, memory):
+        """Returns the keys of the attention within, needed once per source."""
+        return self.attention.project(memory)
+
+    def call(self, query, keys, values, mask=None, **options):
+        context, weights = self.attention(query, keys, values, mask=mask, **options)
+        return context * ops.cast(self.gate(query), context.dtype), weights
+
+    def get_config(self):
+        from s2s_zoo.attention import ATTENTIONS
+
+        return {**super().get_config(), "attention": config_of(ATTENTIONS, self.attention)}

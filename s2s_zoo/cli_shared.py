@@ -1,0 +1,43 @@
+"""What several commands need."""
+
+import os
+import tempfile
+from contextlib import contextmanager
+
+import s2s_zoo
+
+
+def positive(text):
+    """The type of an argument that is a number of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def load(name):
+    """Returns the pipeline of a checkpoint; what TensorFlow has to say first is not shown."""
+    with _silent_on_success():
+        import keras  # noqa: F401
+    return s2s_zoo.from_pretrained(name)
+
+
+@contextmanager
+def _silent_on_success():
+    """Holds back what native code writes to standard error, unless the block raises an error.
+
+    TensorFlow tells of its options while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says
+    (tensorflow issue 100442).
+    """
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            said.seek(0)
+            os.write(kept, said.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,64 @@
+"""What the frozen part of an image encoder makes of each image, computed once and kept on disk."""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from keras import ops
+
+
+class FeatureCache:
+    """The features of images and of their mirror images, in one file.
+
+    The name of the file depends on the sources, on the size they are read in and on the frozen
+    weights, so a later training finds what still fits and computes what does not.
+
+    Args:
+        pipeline: a captioning `Pipeline`; what `encoder.freeze` froze is what is kept.
+        sources: list of str, the files of the images.
+        directory: str or path, where to keep the file.
+        batch_size: int, images run at once.
+
+    Call arguments:
+        sources: list of str, of those above.
+        mirrored: (B,) bool.
+
+    Returns:
+        (B, h, w, C) float16, which the encoder takes in place of pixels.
+    """
+
+    def __init__(self, pipeline, sources, directory, batch_size=64):
+        self.processor = pipeline.processor
+        self.sources = sorted(set(sources))
+        self.places = {source: place for place, source in enumerate(self.sources)}
+        frozen = pipeline.model.encoder.frozen()
+        seen = (self.sources, self.processor.size, self.processor.resize)
+        digest = hashlib.sha256(repr(seen).encode())
+        for weight in frozen.weights:
+            digest.update(ops.convert_to_numpy(weight.value).astype("float32").tobytes())
+        self.path = Path(directory) / f"features-{digest.hexdigest()[:16]}.npy"
+        if not self.path.exists():
+            self._compute(frozen, batch_size)
+        self.features = np.load(self.path, mmap_mode="r")
+
+    def _compute(self, frozen, batch_size):
+        from tqdm import tqdm
+
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        aside = self.path.with_suffix(".part")
+        shape = (2, len(self.sources), *frozen.output.shape[1:])
+        features = np.lib.format.open_memmap(aside, "w+", "float16", shape)
+        for start in tqdm(range(0, len(self.sources), batch_size), "features", file=sys.stderr):
+            part = self.sources[start : start + batch_size]
+            pixels = np.stack(self.processor.encode_source(part))
+            for mirrored, view in enumerate((pixels, pixels[:, :, ::-1])):
+                made = ops.convert_to_numpy(frozen.predict_on_batch(np.ascontiguousarray(view)))
+                features[mirrored, start : start + len(part)] = made
+        features.flush()
+        os.replace(aside, self.path)
+
+    def __call__(self, sources, mirrored):
+        places = [self.places[source] for source in sources]
+        return self.features[np.asarray(mirrored, int), places]

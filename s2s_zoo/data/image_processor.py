@@ -1,0 +1,144 @@
+"""What a captioning model reads and writes: images to pixels, ids to text."""
+
+import json
+import os
+from pathlib import Path
+
+from s2s_zoo.checkpoint import PROCESSOR
+from s2s_zoo.data.images import image_files, is_address, read_image, resized
+from s2s_zoo.data.processor import (
+    Targets,
+    check_exactly,
+    describe_tokenizer,
+    load_config,
+    load_tokenizer,
+)
+from s2s_zoo.errors import CheckpointError
+
+KEYS = ("type", "target_tokenizer", "size", "resize", "max_target_length")
+RESIZES = ("stretch", "crop")
+SMALLEST, LARGEST = 32, 1024  # pixels of a side
+
+
+class ImageProcessor(Targets):
+    """Images to pixels of one size, and the ids of captions to text.
+
+    Args:
+        target_tokenizer: a tokenizer of the table `TOKENIZERS`.
+        size: (H, W) of what the model reads.
+        resize: "stretch" or "crop", see `resized`.
+        max_target_length: int, the longest caption in tokens, END counted.
+    """
+
+    window = 256  # images held in memory at once
+
+    def __init__(self, target_tokenizer, size=(224, 224), resize="stretch", max_target_length=40):
+        if (
+            not isinstance(size, list | tuple)
+            or len(size) != 2
+            or not all(type(side) is int and SMALLEST <= side <= LARGEST for side in size)
+        ):
+            raise ValueError(
+                f"ImageProcessor expected size=(height, width), {SMALLEST} to {LARGEST} pixels "
+                f"each. Received: size={size!r}."
+            )
+        if resize not in RESIZES:
+            raise ValueError(
+                f"ImageProcessor expected resize to be one of {RESIZES}. Received: {resize!r}."
+            )
+        super().__init__(target_tokenizer, max_target_length)
+        self.size = tuple(size)
+        self.resize = resize
+
+    def collect(self, sources):
+        """Returns the sources of a call one by one, and whether it was a single one.
+
+        A folder stands for the images in it, in the order of their names.
+        """
+        if isinstance(sources, str | os.PathLike) and not is_address(sources):
+            if os.path.isdir(sources):
+                return image_files(sources), False
+            return [sources], True
+        # An array and a Pillow image are one image, whatever else they are.
+        if isinstance(sources, list | tuple) or hasattr(sources, "__next__"):
+            return sources, False
+        return [sources], True
+
+    def is_blank(self, source):
+        """Whether there is nothing in a source to write about: never."""
+        return False
+
+    def encode_source(self, sources):
+        """Returns a list of (H, W, 3) uint8 arrays of images: see `read_image`."""
+        return [resized(read_image(source), self.size, self.resize) for source in sources]
+
+    def source_pieces(self, row):
+        """Regions have no names."""
+        return ()
+
+    def check_model(self, model):
+        """Raises ValueError unless a model has the vocabulary and reads images of the size."""
+        super().check_model(model)
+        size = getattr(model.encoder, "size", None)
+        if size != self.size:
+            raise ValueError(
+                f"Pipeline expected a model that reads images of the size of the processor, "
+                f"{self.size}. Received: {size}. Make the model with size={self.size}."
+            )
+
+    def held_out(self, pairs, folder=None):
+        """Returns the files of the images, and for each the list of its captions.
+
+        Args:
+            pairs: list of (file, caption), several for a file.
+            folder: str or path that the names of the files begin from.
+        """
+        captions = {}
+        for name, text in pairs:
+            captions.setdefault(str(Path(folder or "") / name), []).append(text)
+        return list(captions), list(captions.values())
+
+    def training_batches(self, pairs, **options):
+        """See `CaptionBatches`."""
+        from s2s_zoo.data.captions import CaptionBatches
+
+        return CaptionBatches(self, pairs, **options)
+
+    def get_config(self):
+        """Plain JSON: what `processor.json` holds."""
+        return {
+            "type": "image",
+            "target_tokenizer": describe_tokenizer(self.target_tokenizer, "tokenizer.model"),
+            "size": list(self.size),
+            "resize": self.resize,
+            "max_target_length": self.max_target_length,
+        }
+
+    def save(self, directory):
+        """Writes processor.json and the tokenizer model beside it."""
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        config = self.get_config()
+        self.target_tokenizer.save(directory / config["target_tokenizer"]["file"])
+        (directory / PROCESSOR).write_text(
+            json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
+
+    @classmethod
+    def load(cls, directory):
+        """Reads what `save` wrote.
+
+        Raises:
+            CheckpointError: if a file is missing, altered or not understood.
+        """
+        directory = Path(directory)
+        config = load_config(directory)
+        try:
+            check_exactly(config, KEYS, "processor")
+            tokenizer = load_tokenizer(directory, config.pop("target_tokenizer"))
+            del config["type"]
+            return cls(tokenizer, **config)
+        except CheckpointError:
+            raise
+        except ValueError as error:
+            raise CheckpointError(f"{directory / PROCESSOR}: {error}") from error
