@@ -32,3 +32,17 @@ def test_what_the_attention_within_asks_for_is_passed_on():
     seen = np.array([[3.0, 0.0, 0.0]] * 2, "float32")
     fresh = gated(QUERY, keys, MEMORY, mask=MASK, history=0 * seen)[1]
     assert not np.allclose(gated(QUERY, keys, MEMORY, mask=MASK, history=seen)[1], fresh)
+
+
+def test_training_reaches_the_attention_within():
+    gated = GatedAttention({"name": "monotonic", "noise": 2.0, "hard": True})
+    gated.build((None, 4), (None, None, 5))
+    keys, first = gated.project(MEMORY), gated.initial_alignment(MASK)
+    noise = gated.draw_noise(MASK, 6)
+    assert tuple(noise.shape) == (2, 6, 3)
+    asked = {"history": first, "noise": noise[:, 0], "training": True}
+    soft = ops.convert_to_numpy(gated(QUERY, keys, MEMORY, mask=MASK, **asked)[1])
+    expected = gated.attention(QUERY, keys, MEMORY, mask=MASK, **asked)[1]
+    np.testing.assert_array_equal(soft, ops.convert_to_numpy(expected))
+    assert ((soft > 0) & (soft < 1)).any()
+    assert GatedAttention("luong").draw_noise(MASK, 6) is None
