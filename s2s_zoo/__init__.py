@@ -13,6 +13,7 @@ _MODULES = (
     "generation",
     "losses",
     "metrics",
+    "plots",
 )
 _NAMES = {
     "from_pretrained": "loading",
@@ -24,7 +25,10 @@ _NAMES = {
     "RecurrentDecoder": "decoders",
     "TransformerEncoder": "encoders",
     "TransformerDecoder": "decoders",
+    "CNNEncoder": "encoders",
+    "ShowAttendTellDecoder": "decoders",
     "BahdanauAttention": "attention",
+    "GatedAttention": "attention",
     "LuongAttention": "attention",
     "LocationAttention": "attention",
     "LocalAttention": "attention",
@@ -34,6 +38,7 @@ _NAMES = {
     "MultiHeadAttention": "attention",
     "SentencePieceTokenizer": "data",
     "TextProcessor": "data",
+    "ImageProcessor": "data",
     "read_pairs": "data",
     "Generator": "generation",
     "greedy_search": "generation",

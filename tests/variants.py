@@ -62,7 +62,6 @@ IMAGE_ENCODERS = {
 }
 IMAGE_COMBINATIONS = [
     ("cnn", "gated", "show-attend-tell"),
-    ("cnn", "luong-general", "lstm"),
     ("cnn", "multi-head", "transformer"),
 ]
 ATTENTION_VARIANTS = {
@@ -185,14 +184,6 @@ def combinations():
         if missing:
             raise ValueError(f"No variant in the contract test for: {sorted(missing)}.")
     encoders = itertools.cycle(ENCODER_VARIANTS)
-    for attention, decoder in itertools.product(ATTENTION_VARIANTS, DECODER_VARIANTS):
-        options = DECODER_VARIANTS[decoder]
-        refused = {"query": "previous", "input_feeding": True, "bridge": "zero"}
-        refused["name"] = "show_attend_tell"
-        if options["name"] == "transformer":
-            if attention != "multi-head":
-                continue
-        elif attention == "none" and any(options.get(k) == v for k, v in refused.items()):
     decoders = _by_kind(DECODER_VARIANTS, _decoder_kind)
     # A Transformer has its own attention.
     for decoder in decoders.pop("transformer"):

@@ -14,6 +14,7 @@ from s2s_zoo.data.processor import (
     load_tokenizer,
 )
 from s2s_zoo.errors import CheckpointError
+from s2s_zoo.registry import lookup
 
 KEYS = ("type", "target_tokenizer", "size", "resize", "max_target_length")
 RESIZES = ("stretch", "crop")
@@ -135,8 +136,8 @@ class ImageProcessor(Targets):
         config = load_config(directory)
         try:
             check_exactly(config, KEYS, "processor")
+            lookup({"image": cls}, config.pop("type"), "processor type")
             tokenizer = load_tokenizer(directory, config.pop("target_tokenizer"))
-            del config["type"]
             return cls(tokenizer, **config)
         except CheckpointError:
             raise

@@ -183,7 +183,7 @@ class TextProcessor(Targets):
         config = load_config(directory)
         try:
             check_exactly(config, KEYS, "processor")
-            del config["type"]
+            lookup({"text": cls}, config.pop("type"), "processor type")
             source, target = config.pop("source_tokenizer"), config.pop("target_tokenizer")
             source_tokenizer = load_tokenizer(directory, source)
             shared = source == target

@@ -28,6 +28,8 @@ def test_what_the_attention_within_asks_for_is_passed_on():
     assert gated.history == "coverage" and GatedAttention({"name": "luong"}).history is None
     np.testing.assert_array_equal(gated.initial_alignment(MASK), np.zeros((2, 3)))
     gated.build((None, 4), (None, None, 5))
+    for weight in gated.weights:
+        weight.assign(RNG.normal(size=weight.shape))
     keys = gated.project(MEMORY)
     seen = np.array([[3.0, 0.0, 0.0]] * 2, "float32")
     fresh = gated(QUERY, keys, MEMORY, mask=MASK, history=0 * seen)[1]
