@@ -87,7 +87,7 @@ def plot_copies(pipeline, text, path, **options):
             "Give a text, and a checkpoint of summarization."
         )
     copied = (1 - result.p_gen)[:, None] * result.alignment
-    seen = copied.max(axis=0) >= LEAST_COPIED
+    seen = copied.max(axis=0) >= min(LEAST_COPIED, copied.max())
     written = [_word(piece) for piece in result.target_tokens]
     read = [_word(piece) for piece in np.array(result.source_tokens, object)[seen]]
     rows = np.arange(len(written))

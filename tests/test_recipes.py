@@ -57,10 +57,81 @@ def test_translation_trains_a_checkpoint_that_loads(arguments, tmp_path, capsys)
     recipe("translation").main([*arguments, "--output", str(output), "--tensorboard"])
     printed = capsys.readouterr().out
     assert list((output / "logs").rglob("*tfevents*"))
-    assert "BLEU" in printed and "nrefs:1" in printed
+    assert "bleu" in printed and "nrefs:1" in printed
     pipeline = s2s_zoo.from_pretrained(output / "best")
     assert pipeline.languages == ["de", "en"]
     assert isinstance(pipeline(SENTENCES[0][0]), str)
+
+
+@pytest.fixture
+def summarization(tmp_path):
+    """Command line of the summarization recipe with its own config made small."""
+    data = tmp_path / "chats"
+    data.mkdir()
+    lines = [f"{source}\t{target}\n" for source, target in SENTENCES if len(source.split()) == 4]
+    (data / "train.tsv").write_text("".join(lines * 12), encoding="utf-8")
+    (data / "valid.tsv").write_text("".join(lines), encoding="utf-8")
+    (data / "train.ids").write_text("".join(f"x {2000 + i}\n" for i in range(12 * len(lines))))
+    (data / "valid.ids").write_text("x 2020\n" * len(lines))
+    config = json.loads((RECIPES / "summarization" / "config.json").read_text(encoding="utf-8"))
+    config["tokenizer"]["sentencepiece"]["vocabulary_size"] = 40
+    config["tokenizer"]["words"]["vocabulary_size"] = 12
+    config["model"]["encoder"].update(embedding_dim=8, units=4)
+    config["model"]["decoder"].update(embedding_dim=8, units=8)
+    config["training"].update(epochs=1, batch_tokens=64, warmup_steps=2, precision="float32")
+    path = tmp_path / "summarization.json"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return ["--data", str(data), "--config", str(path)]
+
+
+def test_summarization_trains_and_goes_on_with_coverage(summarization, tmp_path, capsys):
+    train = recipe("summarization")
+    train.main([*summarization, "--since", "2012", "--output", str(tmp_path / "run")])
+    printed = capsys.readouterr()
+    assert "rougeL" in printed.out and "stemmer:porter" in printed.out
+    copying = s2s_zoo.from_pretrained(tmp_path / "run" / "best")
+    assert copying.task == "summarization" and copying.model.decoder.pointer
+    covered = train.with_coverage(copying, 0.5)
+    decoder = covered.model.get_config()["decoder"]
+    assert decoder["attention"]["coverage"] and decoder["coverage_loss"] == 0.5
+    source, target = SENTENCES[0]
+    scores = [pipeline.score([source], [target]) for pipeline in (copying, covered)]
+    np.testing.assert_allclose(*scores, atol=1e-5)  # it starts where it was
+    more = ["--from", str(tmp_path / "run" / "best"), "--coverage", "1.0"]
+    train.main([*summarization, *more, "--output", str(tmp_path / "covered")])
+    tuned = s2s_zoo.from_pretrained(tmp_path / "covered" / "best")
+    assert np.abs(tuned.model.decoder.attention.coverage_vector).max() > 0
+
+
+def test_summarization_with_words_copies_unknown_ones(summarization, tmp_path):
+    output = tmp_path / "run"
+    lengths = ["--max-source-length", "9", "--max-target-length", "7"]
+    recipe("summarization").main([*summarization, "--words", *lengths, "--output", str(output)])
+    pipeline = s2s_zoo.from_pretrained(output / "best")
+    assert pipeline.processor.extra_ids == pipeline.model.decoder.extra_ids == 64
+    assert pipeline.processor.max_source_length == 9
+    assert pipeline.processor.max_target_length == 7
+    assert pipeline.processor.encode_target(["Zork"], sources=["ein Zork"])[0][0] >= 12
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [(["--data", "nowhere"], "Name the folder"), (["--since", "1990"], "line with a year")],
+)
+def test_summarization_without_its_data_is_one_line(summarization, tmp_path, change, message):
+    (tmp_path / "chats" / "valid.ids").write_text("")
+    with pytest.raises(DataError, match=message):
+        recipe("summarization").main([*summarization, *change, "--output", str(tmp_path / "run")])
+
+
+def test_summarization_says_when_data_is_not_that_of_the_scores(summarization, tmp_path):
+    (tmp_path / "chats").rename(tmp_path / "samsum")
+    train = recipe("summarization")
+    args, config = train.parse(
+        [*summarization, "--data", str(tmp_path / "samsum"), "--output", str(tmp_path / "run")]
+    )
+    with pytest.warns(UserWarning, match="not the file of the published scores"):
+        train.load(args, config, "train")
 
 
 class Killed(Exception):
@@ -82,7 +153,7 @@ def test_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     killer = Killer()
     killer.at = 15
     with monkeypatch.context() as patch:
-        patch.setattr(train, "extra_callbacks", lambda args: [killer])
+        patch.setattr(train.shared, "extra_callbacks", lambda args: [killer])
         with pytest.raises(Killed):
             train.main([*arguments, "--output", str(tmp_path / "cut")])
     train.main([*arguments, "--output", str(tmp_path / "cut"), "--resume"])
