@@ -199,7 +199,11 @@ def read_generation(path):
 def _fits(value, default):
     """Whether a JSON value is of the kind of a default; None stands for anything plain."""
     if isinstance(default, tuple):
-        return isinstance(value, list) and all(_fits(item, 0) for item in value)
+        return isinstance(value, list) and all(
+            _fits(part, 0)
+            for item in value
+            for part in (item if isinstance(item, list) else [item])
+        )
     if isinstance(default, bool | str):
         return type(value) is type(default)
     if isinstance(default, int | float):

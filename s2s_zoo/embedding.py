@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.initial import initializer
+from s2s_zoo.protocol import UNK
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -20,7 +21,7 @@ class TokenEmbedding(keras.layers.Layer):
         scaled: bool; without it the rows enter as they are, as in BART.
 
     Call arguments:
-        tokens: (...,) int ids.
+        tokens: (...,) int ids; those of V and beyond, words that a pointer copied, enter as UNK.
 
     Returns:
         (..., E) vectors.
@@ -43,6 +44,7 @@ class TokenEmbedding(keras.layers.Layer):
         )
 
     def call(self, tokens):
+        tokens = ops.where(ops.less(tokens, self.vocabulary_size), tokens, UNK)
         vectors = ops.cast(ops.take(self.embeddings, tokens, axis=0), self.compute_dtype)
         return vectors * self.embedding_dim**0.5 if self.scaled else vectors
 
@@ -61,3 +63,37 @@ class TokenEmbedding(keras.layers.Layer):
             "embedding_dim": self.embedding_dim,
             "scaled": self.scaled,
         }
+
+
+class TokenLogits(keras.layers.Layer):
+    """Vectors to logits: by a matrix of its own, or by that of the embedding.
+
+    Args:
+        vocabulary_size: int, V.
+        tied: bool, use the embedding matrix (Press & Wolf 2017, 1608.05859).
+
+    Call arguments:
+        vectors: (..., R); where tied R is E.
+        embedding: the TokenEmbedding.
+
+    Returns:
+        (..., V) logits.
+    """
+
+    def __init__(self, vocabulary_size, tied, **kwargs):
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.tied = tied
+
+    def build(self, shape):
+        if not self.tied:
+            self.kernel = self.add_weight(
+                shape=(shape[-1], self.vocabulary_size),
+                initializer=initializer("glorot_uniform"),
+                name="kernel",
+            )
+        self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
+
+    def call(self, vectors, embedding):
+        logits = embedding.logits(vectors) if self.tied else ops.matmul(vectors, self.kernel)
+        return logits + self.bias

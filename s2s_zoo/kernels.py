@@ -1,15 +1,16 @@
-"""Faster TensorFlow versions of two hot spots on the CPU, each equal to its `keras.ops` twin.
+"""Faster TensorFlow versions of three hot spots on the CPU, each equal to its `keras.ops` twin.
 
 A training step spends its time in matrix products, which the graph gives to oneDNN, and in
 pointwise passes over memory, which it runs one operation at a time. Here the pointwise parts
 are compiled by XLA into one pass each, with gradients of their own, and the weight gradient of
 a recurrence is one product over all steps instead of a sum of one product a step. Callers are
-`recurrence` and `losses`; nobody else knows.
+`recurrence`, `losses` and the pointer; nobody else knows.
 """
 
 import functools
 
 import keras
+import numpy as np
 
 
 @functools.cache
@@ -20,6 +21,33 @@ def available():
     import tensorflow as tf
 
     return not tf.config.list_physical_devices("GPU")
+
+
+def empty(shape, dtype=None):
+    """An initializer that sets nothing: memory that is not written takes no room yet."""
+    if keras.backend.backend() != "tensorflow":
+        return keras.ops.empty(shape, dtype)
+    import tensorflow as tf
+
+    return tf.raw_ops.Empty(shape=shape, dtype=dtype, init=False)
+
+
+def tensor(value, dtype):
+    """Returns what a weight of `dtype` can be assigned to hold an array, copied once.
+
+    TensorFlow copies an array twice on its way in; memory on its boundary of 64 bytes it takes
+    as it is.
+    """
+    value = value.astype(dtype) if dtype == "bfloat16" else value
+    if keras.backend.backend() != "tensorflow" or dtype not in ("float16", "float32"):
+        return value
+    import tensorflow as tf
+
+    memory = np.empty(value.size * np.dtype(dtype).itemsize + 64, "uint8")
+    start = -memory.ctypes.data % 64
+    taken = memory[start : start + len(memory) - 64].view(dtype).reshape(value.shape)
+    taken[...] = value
+    return tf.experimental.dlpack.from_dlpack(taken.__dlpack__())
 
 
 def train_function(model):
@@ -232,5 +260,46 @@ def cross_entropy(logits, labels, smoothing):
             return tf.reshape(backward(flat, ids, norm, upstream, smoothing), tf.shape(logits))
 
         return tf.reshape(loss, tf.shape(labels)), grad
+
+    return run(logits)
+
+
+@functools.cache
+def _log_softmax_kernels():
+    import tensorflow as tf
+
+    @tf.function(jit_compile=True)
+    def forward(logits, least):
+        z = tf.cast(logits, tf.float32)
+        top = tf.reduce_max(z, axis=-1, keepdims=True)
+        norm = top + tf.math.log(tf.reduce_sum(tf.exp(z - top), axis=-1, keepdims=True))
+        return tf.maximum(z - norm, least), norm
+
+    @tf.function(jit_compile=True)
+    def backward(logits, norm, upstream, least):
+        z = tf.cast(logits, tf.float32) - norm
+        upstream = tf.where(z > least, upstream, 0.0)
+        total = tf.reduce_sum(upstream, axis=-1, keepdims=True)
+        return tf.cast(upstream - tf.exp(z) * total, logits.dtype)
+
+    return forward, backward
+
+
+def log_softmax(logits, least):
+    """Log-softmax of logits (..., V) of any dtype, in float32 and at least `least`."""
+    import tensorflow as tf
+
+    forward, backward = _log_softmax_kernels()
+
+    @tf.custom_gradient
+    def run(logits):
+        flat = tf.reshape(logits, (-1, logits.shape[-1]))
+        log_probabilities, norm = forward(flat, least)
+
+        def grad(upstream):
+            found = backward(flat, norm, tf.reshape(upstream, tf.shape(flat)), least)
+            return tf.reshape(found, tf.shape(logits))
+
+        return tf.reshape(log_probabilities, tf.shape(logits)), grad
 
     return run(logits)

@@ -1,5 +1,7 @@
 """Low-rank adaptation of Transformers (Hu et al. 2021, 2106.09685)."""
 
+from s2s_zoo.attention import MultiHeadAttention
+from s2s_zoo.lsh import LSHAttention
 from s2s_zoo.transformer import TransformerStack
 
 
@@ -29,5 +31,6 @@ def enable_lora(model, rank=8):
         weight.trainable = False
     for block in (block for stack in parts for block in stack.blocks):
         for attention in block.attentions:
-            attention.query_projection.enable_lora(rank)
-            attention.value_projection.enable_lora(rank)
+            if isinstance(attention, MultiHeadAttention | LSHAttention):
+                attention.query_projection.enable_lora(rank)
+                attention.value_projection.enable_lora(rank)

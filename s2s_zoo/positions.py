@@ -159,3 +159,13 @@ class RelativeBias(keras.layers.Layer):
 
 
 POSITIONS = {"sinusoidal": SinusoidalPositions, "learned": LearnedPositions}
+
+
+def add_positions(vectors, encoding, first=0):
+    """Adds to vectors (N, T, E) a layer's encoding of their positions, counted from `first`.
+
+    Without an encoding (None) the vectors are returned as they are.
+    """
+    if encoding is None:
+        return vectors
+    return vectors + encoding(ops.arange(ops.shape(vectors)[1], dtype="int32") + first)

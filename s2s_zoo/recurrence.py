@@ -33,7 +33,7 @@ def recurrent_layer(cell, units, name, reverse=False):
         name: str.
         reverse: bool, read from the last position to the first.
     """
-    return lookup(CELLS, cell, "recurrent cell")(
+    layer = lookup(CELLS, cell, "recurrent cell")(
         units,
         recurrent_initializer=Orthogonal(),
         return_sequences=True,
@@ -41,6 +41,9 @@ def recurrent_layer(cell, units, name, reverse=False):
         go_backwards=reverse,
         name=name,
     )
+    # Keras marks the context of an attention with the mask of the source; a step has no use of it.
+    layer.cell.supports_masking = True
+    return layer
 
 
 def run_layer(layer, inputs, mask=None, initial_state=None, training=False):
@@ -124,3 +127,15 @@ def unrolled_scan(step, carry, inputs):
     start = ops.zeros((), dtype="int32")
     _, (stacked, _) = ops.scan(emit, (carry, start), ops.swapaxes(inputs, 0, 1))
     return keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), stacked)
+
+
+def unrolled_loop(step, carry, inputs):
+    """Runs `carry = step(carry, x, time)` as `unrolled_scan` and returns the last carry alone."""
+    length = inputs.shape[1]
+    if keras.backend.backend() == "tensorflow" and length is not None:
+        for time in range(length):
+            carry = step(carry, inputs[:, time], time)
+        return carry
+    return ops.fori_loop(
+        0, ops.shape(inputs)[1], lambda time, carry: step(carry, inputs[:, time], time), carry
+    )

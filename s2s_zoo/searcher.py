@@ -1,5 +1,6 @@
 """From rows of source ids and the options of a call to hypotheses, by compiled searches."""
 
+import numbers
 from typing import Any, NamedTuple
 
 import keras
@@ -80,7 +81,10 @@ class Searcher:
         if "return_scores" in known:
             chosen["return_scores"] = return_scores
         chosen["return_alignments"] = return_alignments
-        chosen["suppress_tokens"] = tuple(map(int, chosen["suppress_tokens"]))
+        chosen["suppress_tokens"] = tuple(
+            int(tokens) if isinstance(tokens, numbers.Integral) else tuple(map(int, tokens))
+            for tokens in chosen["suppress_tokens"]
+        )
         search = Search(
             strategy,
             tuple(sorted(chosen.items())),

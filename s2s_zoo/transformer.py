@@ -1,12 +1,11 @@
 """The stack of blocks that Transformer encoders and decoders share."""
 
 import keras
-from keras import ops
 
 from s2s_zoo.attention.multi_head import MultiHeadAttention
 from s2s_zoo.config import build_from
 from s2s_zoo.initial import initializer
-from s2s_zoo.positions import POSITIONS, RelativeBias
+from s2s_zoo.positions import POSITIONS, RelativeBias, add_positions
 from s2s_zoo.registry import check_keys, lookup
 
 NORMS = ("post", "pre")
@@ -27,6 +26,8 @@ class TransformerStack(keras.layers.Layer):
 
     Args:
         causal: bool, a position attends to itself and those before it, and to a memory.
+        mixer: function that makes the layer by which the positions of one side know each other,
+            or None for a MultiHeadAttention.
         The others: see `TransformerEncoder`.
     """
 
@@ -49,6 +50,7 @@ class TransformerStack(keras.layers.Layer):
         scale_scores,
         bias,
         dropout,
+        mixer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -74,18 +76,17 @@ class TransformerStack(keras.layers.Layer):
             )
         self.embedding_norm = normalize("embedding_norm") if embedding_norm else None
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
+
+        def attention(name):
+            return MultiHeadAttention(
+                heads, head_dim, embedding_dim, bias=bias, scaled=scale_scores, name=name
+            )
+
         self.blocks = [
             TransformerBlock(
                 [
-                    MultiHeadAttention(
-                        heads,
-                        head_dim,
-                        embedding_dim,
-                        bias=bias,
-                        scaled=scale_scores,
-                        name=name,
-                    )
-                    for name in ("self_attention", "cross_attention")[: 1 + causal]
+                    mixer() if mixer else attention("self_attention"),
+                    *([attention("cross_attention")] if causal else []),
                 ],
                 FeedForward(
                     hidden_dim, embedding_dim, activation, gated, bias, name="feed_forward"
@@ -110,9 +111,7 @@ class TransformerStack(keras.layers.Layer):
 
     def embed(self, vectors, first=0, training=False):
         """Adds the positions, counted from `first`, to embedded tokens (N, T, E)."""
-        if self.positions is not None:
-            positions = ops.arange(ops.shape(vectors)[1], dtype="int32") + first
-            vectors = vectors + self.positions(positions)
+        vectors = add_positions(vectors, self.positions, first)
         if self.embedding_norm is not None:
             vectors = self.embedding_norm(vectors)
         return self.dropout(vectors, training=training)
@@ -127,7 +126,7 @@ class TransformerStack(keras.layers.Layer):
 
 
 class TransformerBlock(keras.layers.Layer):
-    """Self-attention, in a decoder attention to the memory, and a feed-forward layer.
+    """Self-attention (or a mixer), in a decoder attention to the memory, a feed-forward layer.
 
     post: x = norm(x + f(x))      (1706.03762, section 3.1)
     pre:  x = x + f(norm(x))      (2002.04745)
@@ -149,16 +148,13 @@ class TransformerBlock(keras.layers.Layer):
             norm.build(width)
         self.built = True
 
-    def run(self, x, mask, bias=None, memory=None, extend=None, training=False):
+    def run(self, x, attend, memory=None, training=False):
         """Runs the block.
 
         Args:
             x: (N, T, E).
-            mask: who may see whom in self-attention, see `MultiHeadAttention`.
-            bias: (H, T, S) or None.
+            attend: function of the first layer and its input (N, T, E) to its output (N, T, E).
             memory: keys and values of the source, and its mask (N, S); None in an encoder.
-            extend: function of the keys and values of `x` to those to attend to; None for
-                their own.
             training: bool.
 
         Returns:
@@ -167,10 +163,7 @@ class TransformerBlock(keras.layers.Layer):
         alignment = None
 
         def attend_to_self(h):
-            keys = self.attentions[0].project(h)
-            if extend is not None:
-                keys = extend(*keys)
-            return self.attentions[0](h, keys, mask=mask, bias=bias)[0]
+            return attend(self.attentions[0], h)
 
         def attend_to_memory(h):
             nonlocal alignment

@@ -1,8 +1,14 @@
 """What several test files need: a checkpoint small enough to load in a moment."""
 
+import gc
+import itertools
+import sys
+
 import pytest
 
 from tests.hub_server import HubServer
+
+TESTS = itertools.count(1)
 
 SENTENCES = [
     ("ein hund rennt", "a dog runs"),
@@ -12,6 +18,20 @@ SENTENCES = [
     ("das kind spielt im garten", "the child plays in the garden"),
     ("zwei hunde spielen mit dem ball", "two dogs play with the ball"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def few_compiled_functions():
+    """Frees what JAX compiled, every hundred tests.
+
+    Each compiled function holds memory mappings, which Linux counts (`vm.max_map_count`, 65,530):
+    past the limit the compiler dies of a segmentation fault.
+    """
+    yield
+    jax = sys.modules.get("jax")
+    if jax is not None and next(TESTS) % 100 == 0:
+        gc.collect()
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

@@ -240,6 +240,8 @@ def test_config_that_cannot_be_used(copy, changes, message):
         ("length_penalty_form", 7),
         ("suppress_tokens", 5),
         ("suppress_tokens", ["a"]),
+        ("suppress_tokens", [[3, "a"]]),
+        ("suppress_tokens", [[[3]]]),
         ("suppress_tokens", [1 << 40]),
         ("top_p", [0.5]),
         ("max_length", {}),
@@ -252,7 +254,7 @@ def test_generation_option_of_another_kind(copy, option, value):
 
 
 def test_generation_options_that_fit(copy):
-    options = {"num_beams": 4, "length_penalty": 1, "suppress_tokens": [3], "top_k": None}
+    options = {"num_beams": 4, "length_penalty": 1, "suppress_tokens": [3, [4, 5]], "top_k": None}
     options |= {"length_penalty_form": "gnmt", "max_length": 9, "forced_prefix": "the", "seed": 1}
     (copy / "generation.json").write_text(json.dumps(options))
     assert load_checkpoint(copy).generation == options

@@ -65,3 +65,13 @@ def test_what_cannot_be_adapted(pipeline, tiny_pipeline):
         enable_lora(tiny_pipeline.model)
     with pytest.raises(ValueError, match="rank=0"):
         enable_lora(pipeline.model, 0)
+
+
+def test_it_adapts_hashed_attention_and_leaves_recurrence_alone():
+    part = {"name": "transformer", "vocabulary_size": 9, "embedding_dim": 4, "heads": 2}
+    part = {**part, "hidden_dim": 4, "layers": 1}
+    model = Seq2Seq({**part, "lsh": {}}, {**part, "name": "ssru"})
+    enable_lora(model, rank=2)
+    adapted = {weight.path.split("/")[-3] for weight in model.trainable_weights}
+    assert adapted == {"self_attention", "cross_attention"}
+    assert len(model.trainable_weights) == 2 * 2 * 2

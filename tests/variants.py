@@ -22,6 +22,14 @@ ENCODER_VARIANTS = {
         "direction": "reversed",
     },
     "stacked-residual": {"name": "recurrent", "units": 3, "layers": 3, "residual": True},
+    "gnmt": {
+        "name": "recurrent",
+        "units": 6,
+        "layers": 3,
+        "direction": "bidirectional_bottom",
+        "residual": True,
+    },
+    "lstmn": {"name": "lstmn", "units": 6},
     "transformer": {"name": "transformer", "layers": 2, "heads": 2, **WIDTHS},
     "transformer-pre": {
         "name": "transformer",
@@ -49,6 +57,14 @@ ENCODER_VARIANTS = {
         "scale_scores": False,
         "bias": False,
     },
+    "transformer-lsh": {
+        "name": "transformer",
+        "layers": 1,
+        "heads": 2,
+        **WIDTHS,
+        "lsh": {"buckets": 2, "chunk": 2, "rounds": 2},
+    },
+    "conv": {"name": "conv", "embedding_dim": 6, "units": 5, "layers": 2, "kernel_size": 5},
 }
 # Slow to build, so it meets only those that were made for images.
 IMAGE_ENCODERS = {
@@ -121,6 +137,14 @@ DECODER_VARIANTS = {
         "summary_feeding": True,
         "layers": 2,
     },
+    "pointer": {"name": "recurrent", "pointer": True},
+    "pointer-previous": {
+        "name": "recurrent",
+        "query": "previous",
+        "pointer": True,
+        "extra_ids": 3,
+        "coverage_loss": 1.0,
+    },
     "show-attend-tell": {"name": "show_attend_tell", "doubly_stochastic": 0.5},
     "show-attend-tell-stacked": {
         "name": "show_attend_tell",
@@ -129,14 +153,21 @@ DECODER_VARIANTS = {
         "reduction": "sum",
     },
 }
-# A Transformer has its own attention.
+# Some have their own attention.
+OWN_ATTENTION = ("transformer", "ssru", "conv")
 DECODER_VARIANTS |= {
     name: {**ENCODER_VARIANTS[name], **options}
     for name, options in {
         "transformer": {"tie_embeddings": True, "start_token": 2},
         "transformer-pre": {},
         "transformer-relative": {"output_bias": False},
+        "conv": {"tie_embeddings": True, "kernel_size": 2},
     }.items()
+}
+DECODER_VARIANTS["ssru"] = {**DECODER_VARIANTS["transformer-pre"], "name": "ssru"}
+DECODER_VARIANTS |= {
+    "conditional-gru": {"name": "conditional_gru", "tie_embeddings": True},
+    "gnmt": {"name": "gnmt", "layers": 3},
 }
 
 
@@ -151,11 +182,12 @@ def _attention_kind(attention):
 def _decoder_kind(decoder):
     """How a decoder asks its attention: the paths through the code that an attention can see."""
     options = DECODER_VARIANTS[decoder]
-    if options["name"] != "recurrent":
-        return options["name"]
-    if options.get("query") == "previous":
+    if options["name"] in OWN_ATTENTION:
+        return "its own"
+    if options.get("query") == "previous" or options["name"] == "gnmt":
         return "before the cell"
-    return "in a loop" if options.get("input_feeding") else "at once"
+    feeds = options.get("input_feeding") or options["name"] == "conditional_gru"
+    return "in a loop" if feeds else "at once"
 
 
 def _by_kind(variants, kind_of):
@@ -185,9 +217,10 @@ def combinations():
             raise ValueError(f"No variant in the contract test for: {sorted(missing)}.")
     encoders = itertools.cycle(ENCODER_VARIANTS)
     decoders = _by_kind(DECODER_VARIANTS, _decoder_kind)
-    # A Transformer has its own attention.
-    for decoder in decoders.pop("transformer"):
+    for decoder in decoders.pop("its own"):
         yield next(encoders), "multi-head", decoder
+    # The one decoder that looks for more than memory and mask.
+    yield "conv", "multi-head", "conv"
     # Nothing of the source would reach the others.
     for decoder in ("lstm", "summary"):
         yield next(encoders), "none", decoder
@@ -218,7 +251,7 @@ def config(encoder, attention, decoder, **options):
     """The model config of a combination."""
     sizes = {"vocabulary_size": VOCABULARY, "embedding_dim": 4}
     recurrent = {"units": 6, "attention": ATTENTION_VARIANTS[attention]}
-    if DECODER_VARIANTS[decoder]["name"] == "transformer":
+    if DECODER_VARIANTS[decoder]["name"] in OWN_ATTENTION:
         recurrent = {}
     return {
         "encoder": IMAGE_ENCODERS.get(encoder) or {**sizes, **ENCODER_VARIANTS[encoder], **options},

@@ -45,6 +45,11 @@ class GatedAttention(keras.layers.Layer):
         """The weights before the first step, those of the attention within."""
         return initial_history(self.attention, mask)["alignment"]
 
+    def draw_noise(self, mask, length):
+        """The noise of the attention within, or None."""
+        draw = getattr(self.attention, "draw_noise", lambda mask, length: None)
+        return draw(mask, length)
+
     def project(self, memory):
         """Returns the keys of the attention within, needed once per source."""
         return self.attention.project(memory)

@@ -73,7 +73,7 @@ class ImageProcessor(Targets):
         """Returns a list of (H, W, 3) uint8 arrays of images: see `read_image`."""
         return [resized(read_image(source), self.size, self.resize) for source in sources]
 
-    def source_pieces(self, row):
+    def source_pieces(self, row, source):
         """Regions have no names."""
         return ()
 

@@ -14,7 +14,6 @@ from s2s_zoo.files import check_name, read_file, read_json
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.registry import check_keys, lookup
 
-KEYS = ("type", "source_tokenizer", "target_tokenizer", "max_source_length", "max_target_length")
 TOKENIZER_KEYS = ("type", "file", "sha256")
 
 
@@ -27,13 +26,14 @@ class Targets:
     """
 
     window = None  # how many sources are encoded together; None for all of a list
+    extra_ids = 0  # beyond the vocabulary, for words that only their source knows
 
     def __init__(self, target_tokenizer, max_target_length):
         _check_length("max_target_length", max_target_length)
         self.target_tokenizer = target_tokenizer
         self.max_target_length = max_target_length
 
-    def encode_target(self, texts, truncate=True, sampling=None):
+    def encode_target(self, texts, truncate=True, sampling=None, sources=None):
         """Turns targets into ids.
 
         Args:
@@ -41,6 +41,8 @@ class Targets:
             truncate: bool, cut a long text at `max_target_length`, with a warning.
             sampling: (alpha, seed) of the tokenizer's `sample`, to draw a segmentation; None
                 gives the usual one.
+            sources: list of the sources the texts belong to, where known: a `CopyingProcessor`
+                has ids for their words.
 
         Returns:
             list of int32 arrays, each ending in END.
@@ -58,11 +60,12 @@ class Targets:
             out[: len(row)] = row
         return padded
 
-    def decode(self, ids):
+    def decode(self, ids, sources=None):
         """Turns generated ids into text.
 
         Args:
             ids: int array (..., T); what follows the first END is ignored, PAD and START too.
+            sources: list of the sources of `ids` along its first axis, as for `encode_target`.
 
         Returns:
             str where `ids` is (T,), otherwise nested lists of str in the leading shape of `ids`.
@@ -70,13 +73,27 @@ class Targets:
         ids = np.asarray(ids)
         rows = ids.reshape(-1, ids.shape[-1])
         rows = np.where(np.cumsum(rows == END, axis=-1) > 0, PAD, rows)
-        texts = self.target_tokenizer.decode([row[(row != PAD) & (row != START)] for row in rows])
+        texts = self._texts([row[(row != PAD) & (row != START)] for row in rows], sources)
         shaped = np.empty(len(texts), object)
         shaped[:] = texts
         return shaped.reshape(ids.shape[:-1]).tolist()
 
+    def _texts(self, rows, sources):
+        return self.target_tokenizer.decode(rows)
+
+    def target_pieces(self, row, source):
+        """The unit behind each id of a target of this source."""
+        return self.target_tokenizer.pieces(row)
+
     def check_model(self, model):
         """Raises ValueError unless a model has the vocabularies of the processor."""
+        extra_ids = getattr(model.decoder, "extra_ids", 0)
+        if extra_ids != self.extra_ids:
+            raise ValueError(
+                f"Pipeline expected a decoder with the {self.extra_ids} extra_ids of the "
+                f"processor. Received: {extra_ids}. Words need a CopyingProcessor and a decoder "
+                "with as many extra_ids, subwords a TextProcessor and none."
+            )
         for side, part in (("source", model.encoder), ("target", model.decoder)):
             tokenizer = getattr(self, f"{side}_tokenizer", None)
             if tokenizer is not None and tokenizer.vocabulary_size != part.vocabulary_size:
@@ -97,6 +114,12 @@ class TextProcessor(Targets):
         max_source_length: int, the longest source in tokens, END counted.
         max_target_length: int, the longest target in tokens, END counted.
     """
+
+    TYPE = "text"
+    KEYS = (
+        *("type", "source_tokenizer", "target_tokenizer"),
+        *("max_source_length", "max_target_length"),
+    )
 
     def __init__(
         self, source_tokenizer, target_tokenizer, max_source_length=256, max_target_length=256
@@ -119,7 +142,7 @@ class TextProcessor(Targets):
         require_text(source)
         return not source or source.isspace()
 
-    def source_pieces(self, row):
+    def source_pieces(self, row, source):
         """The unit behind each id of a source."""
         return self.source_tokenizer.pieces(row)
 
@@ -154,7 +177,7 @@ class TextProcessor(Targets):
         shared = self.source_tokenizer.sha256 == self.target_tokenizer.sha256
         names = ("tokenizer.model",) * 2 if shared else ("source.model", "target.model")
         return {
-            "type": "text",
+            "type": self.TYPE,
             "source_tokenizer": describe_tokenizer(self.source_tokenizer, names[0]),
             "target_tokenizer": describe_tokenizer(self.target_tokenizer, names[1]),
             "max_source_length": self.max_source_length,
@@ -182,8 +205,8 @@ class TextProcessor(Targets):
         directory = Path(directory)
         config = load_config(directory)
         try:
-            check_exactly(config, KEYS, "processor")
-            lookup({"text": cls}, config.pop("type"), "processor type")
+            check_exactly(config, cls.KEYS, "processor")
+            del config["type"]
             source, target = config.pop("source_tokenizer"), config.pop("target_tokenizer")
             source_tokenizer = load_tokenizer(directory, source)
             shared = source == target

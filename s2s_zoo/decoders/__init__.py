@@ -1,11 +1,19 @@
 """Decoders: one file and one line of the table each."""
 
+from s2s_zoo.decoders.conditional_gru import ConditionalGRUDecoder
+from s2s_zoo.decoders.conv import ConvDecoder
+from s2s_zoo.decoders.gnmt import GNMTDecoder
 from s2s_zoo.decoders.recurrent import RecurrentDecoder
 from s2s_zoo.decoders.show_attend_tell import ShowAttendTellDecoder
+from s2s_zoo.decoders.ssru import SSRUDecoder
 from s2s_zoo.decoders.transformer import TransformerDecoder
 
 DECODERS = {
     "recurrent": RecurrentDecoder,
     "show_attend_tell": ShowAttendTellDecoder,
     "transformer": TransformerDecoder,
+    "conditional_gru": ConditionalGRUDecoder,
+    "gnmt": GNMTDecoder,
+    "ssru": SSRUDecoder,
+    "conv": ConvDecoder,
 }

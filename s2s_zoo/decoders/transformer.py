@@ -25,6 +25,8 @@ class TransformerDecoder(keras.layers.Layer):
         ValueError: for an unknown option, or heads that do not divide E.
     """
 
+    mixer = None
+
     def __init__(
         self,
         vocabulary_size,
@@ -78,7 +80,9 @@ class TransformerDecoder(keras.layers.Layer):
         self.embedding = TokenEmbedding(
             vocabulary_size, embedding_dim, scale_embedding, name="embedding"
         )
-        self.stack = TransformerStack(True, embedding_dim, **self.options, name="stack")
+        self.stack = TransformerStack(
+            True, embedding_dim, **self.options, mixer=self.mixer, name="stack"
+        )
         if not tie_embeddings:
             self.output_projection = keras.layers.Dense(
                 vocabulary_size, use_bias=False, name="output"
@@ -116,14 +120,8 @@ class TransformerDecoder(keras.layers.Layer):
             "mask": encoded.mask,
             "layers": [block.attentions[1].project(encoded.memory) for block in blocks],
         }
-
-        def cache(block):
-            attention = block.attentions[0]
-            shape = (batch, attention.heads, max_length, attention.depth)
-            return ops.zeros(shape, dtype=self.compute_dtype)
-
         state = {
-            "layers": [{"keys": cache(block), "values": cache(block)} for block in blocks],
+            "layers": [self._past(block.attentions[0], batch, max_length) for block in blocks],
             "alignment": ops.zeros_like(encoded.mask, dtype="float32"),
         }
         return memory, state
@@ -132,23 +130,17 @@ class TransformerDecoder(keras.layers.Layer):
         """One step: tokens (N,) int at position `index` to logits (N, V) and the next state."""
         tokens = ops.expand_dims(ops.where(ops.equal(index, 0), self.start_token, tokens), 1)
         x = self.stack.embed(self.embedding(tokens), first=index)
-        positions = ops.arange(state["layers"][0]["keys"].shape[2], dtype="int32")
-        mask = ops.reshape(positions <= index, (1, 1, 1, -1))
-        bias = self.stack.bias(ops.reshape(index, (1,)), positions)
-        layers = []
-        for block, keys, cache in zip(
+        mix, layers = self._mix_next(index, state["layers"][0]), []
+        for block, keys, past in zip(
             self.stack.blocks, memory["layers"], state["layers"], strict=True
         ):
 
-            def extend(keys, values, cache=cache):
-                new = {
-                    name: ops.slice_update(cache[name], (0, 0, index, 0), value)
-                    for name, value in (("keys", keys), ("values", values))
-                }
+            def attend(mixer, h, past=past):
+                out, new = mix(mixer, h, past)
                 layers.append(new)
-                return new["keys"], new["values"]
+                return out
 
-            x, alignment = block.run(x, mask, bias, (keys, memory["mask"]), extend)
+            x, alignment = block.run(x, attend, (keys, memory["mask"]))
         logits = self.logits(ops.squeeze(self.stack.finish(x), 1))
         return logits, {"layers": layers, "alignment": ops.squeeze(alignment, 1)}
 
@@ -157,13 +149,10 @@ class TransformerDecoder(keras.layers.Layer):
         first = ops.full_like(target[:, :1], self.start_token)
         target = ops.concatenate([first, target[:, 1:]], axis=1)
         x = self.stack.embed(self.embedding(target), training=training)
-        positions = ops.arange(ops.shape(target)[1], dtype="int32")
-        mask = ops.expand_dims(positions, 0) <= ops.expand_dims(positions, 1)
-        mask = ops.reshape(mask, (1, 1, *ops.shape(mask)))
-        bias = self.stack.bias(positions, positions)
+        attend = self._mix_all(ops.shape(target)[1])
         for block in self.stack.blocks:
             keys = block.attentions[1].project(encoded.memory)
-            x, _ = block.run(x, mask, bias, (keys, encoded.mask), training=training)
+            x, _ = block.run(x, attend, (keys, encoded.mask), training=training)
         return self.logits(self.stack.finish(x))
 
     def logits(self, x):
@@ -172,6 +161,35 @@ class TransformerDecoder(keras.layers.Layer):
         if self.use_output_bias:
             logits = logits + ops.cast(self.output_bias, logits.dtype)
         return logits
+
+    def _past(self, attention, batch, max_length):
+        """What a block keeps of the positions so far, before the first."""
+        shape = (batch, attention.heads, max_length, attention.depth)
+        zeros = ops.zeros(shape, dtype=self.compute_dtype)
+        return {"keys": zeros, "values": zeros}
+
+    def _mix_next(self, index, past):
+        """A function of a block's first layer, its input (N, 1, E) and past to output and past."""
+        positions = ops.arange(past["keys"].shape[2], dtype="int32")
+        mask = ops.reshape(positions <= index, (1, 1, 1, -1))
+        bias = self.stack.bias(ops.reshape(index, (1,)), positions)
+
+        def mix(attention, h, past):
+            new = {
+                name: ops.slice_update(past[name], (0, 0, index, 0), value)
+                for name, value in zip(("keys", "values"), attention.project(h), strict=True)
+            }
+            return attention(h, (new["keys"], new["values"]), mask=mask, bias=bias)[0], new
+
+        return mix
+
+    def _mix_all(self, length):
+        """A function of a block's first layer and its input (N, T, E) to its output."""
+        positions = ops.arange(length, dtype="int32")
+        mask = ops.expand_dims(positions, 0) <= ops.expand_dims(positions, 1)
+        mask = ops.reshape(mask, (1, 1, *ops.shape(mask)))
+        bias = self.stack.bias(positions, positions)
+        return lambda attention, h: attention(h, attention.project(h), mask=mask, bias=bias)[0]
 
     def get_config(self):
         return {

@@ -1,6 +1,8 @@
 """Encoders: one file and one line of the table each."""
 
 from s2s_zoo.encoders.cnn import CNNEncoder
+from s2s_zoo.encoders.conv import ConvEncoder
+from s2s_zoo.encoders.lstmn import LSTMNEncoder
 from s2s_zoo.encoders.recurrent import RecurrentEncoder
 from s2s_zoo.encoders.transformer import TransformerEncoder
 
@@ -8,4 +10,6 @@ ENCODERS = {
     "cnn": CNNEncoder,
     "recurrent": RecurrentEncoder,
     "transformer": TransformerEncoder,
+    "conv": ConvEncoder,
+    "lstmn": LSTMNEncoder,
 }

@@ -8,7 +8,12 @@ from s2s_zoo.protocol import PAD, EncoderOutput
 from s2s_zoo.recurrence import recurrent_layer, run_layer
 from s2s_zoo.registry import check_option
 
-DIRECTIONS = ("bidirectional", "forward", "reversed")
+READINGS = {
+    "bidirectional": ("forward", "backward"),
+    "forward": ("forward",),
+    "reversed": ("backward",),
+}
+DIRECTIONS = (*READINGS, "bidirectional_bottom")
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -18,7 +23,9 @@ class RecurrentEncoder(keras.layers.Layer):
     "bidirectional" concatenates both readings of each position, h_s = [fwd_s ; bwd_s]
     (Bahdanau et al. 2015, 1409.0473, equation 7); "forward" reads once (Cho et al. 2014,
     1406.1078); "reversed" reads the source from its end (Sutskever et al. 2014, 1409.3215,
-    section 3.3), while the memory keeps the order of the tokens.
+    section 3.3), while the memory keeps the order of the tokens; "bidirectional_bottom" reads both
+    ways in the first layer and forward in those above (GNMT, Wu et al. 2016, 1609.08144,
+    section 3.2).
 
     Args:
         vocabulary_size: int, V.
@@ -26,9 +33,9 @@ class RecurrentEncoder(keras.layers.Layer):
         units: int, of one direction of one layer.
         cell: "lstm", "gru" or "simple_rnn".
         layers: int, the height of the stack.
-        direction: "bidirectional", "forward" or "reversed".
+        direction: "bidirectional", "forward", "reversed" or "bidirectional_bottom".
         residual: bool, add the input of every layer but the first to its output
-            (GNMT, 1609.08144, section 3.1).
+            (GNMT, section 3.1); over a bidirectional bottom, of every layer but the first two.
         dropout: float, on the embeddings and on the output of every layer.
 
     Call arguments:
@@ -36,7 +43,7 @@ class RecurrentEncoder(keras.layers.Layer):
 
     Returns:
         EncoderOutput: memory (B, S, D), mask (B, S), state (B, D): the last states of the top
-        layer. D is `units`, or twice that when bidirectional.
+        layer. D is `units`, or twice that where the top layer is bidirectional.
     """
 
     def __init__(
@@ -71,19 +78,20 @@ class RecurrentEncoder(keras.layers.Layer):
         self.stack = [
             [
                 recurrent_layer(cell, units, f"{name}_{i}", reverse=name == "backward")
-                for name in self._readings()
+                for name in self._readings(i)
             ]
             for i in range(layers)
         ]
 
-    def _readings(self):
-        if self.direction == "bidirectional":
-            return ("forward", "backward")
-        return ("forward",) if self.direction == "forward" else ("backward",)
+    def _readings(self, i):
+        """The directions in which layer i reads."""
+        if self.direction == "bidirectional_bottom":
+            return READINGS["forward" if i else "bidirectional"]
+        return READINGS[self.direction]
 
     @property
     def memory_dim(self):
-        return self.units * len(self._readings())
+        return self.units * len(self.stack[-1])
 
     @property
     def state_dim(self):
@@ -100,7 +108,7 @@ class RecurrentEncoder(keras.layers.Layer):
         for layers in self.stack:
             for layer in layers:
                 layer.build((None, None, width))
-            width = self.memory_dim
+            width = self.units * len(layers)
 
     def call(self, source, training=False):
         mask = ops.not_equal(source, PAD)
@@ -110,8 +118,9 @@ class RecurrentEncoder(keras.layers.Layer):
             outputs = _concatenate([sequence for sequence, _ in readings])
             state = _concatenate([states[0] for _, states in readings])
             outputs = self.dropout(outputs, training=training)
-            memory = memory + outputs if self.residual and i > 0 else outputs
-        return EncoderOutput(memory, mask, state)
+            one_width = i > 0 and len(layers) == len(self.stack[i - 1])
+            memory = memory + outputs if self.residual and one_width else outputs
+        return EncoderOutput(memory, mask, state, tokens=source)
 
     def get_config(self):
         return {

@@ -4,7 +4,10 @@ import keras
 from keras import ops
 
 from s2s_zoo.embedding import TokenEmbedding
+from s2s_zoo.lsh import LSHAttention
+from s2s_zoo.masking import mean_of_real
 from s2s_zoo.protocol import PAD, EncoderOutput
+from s2s_zoo.registry import check_keys
 from s2s_zoo.transformer import TransformerStack
 
 
@@ -27,6 +30,8 @@ class TransformerEncoder(keras.layers.Layer):
         embedding_norm: bool, normalize the embedded tokens.
         positions: "sinusoidal", "learned", the config of one, or None.
         relative_positions: None, or {"buckets": int, "max_distance": int}: see `RelativeBias`.
+        lsh: None, or {"buckets": int, "chunk": int, "rounds": int}, each with a default: attend
+            within the buckets of a hash, for long sources; see `LSHAttention`.
         scale_embedding: bool, multiply the embeddings by sqrt(E).
         scale_scores: bool, divide the scores by sqrt(head_dim).
         bias: bool, biases in the projections and the feed-forward layers.
@@ -39,7 +44,8 @@ class TransformerEncoder(keras.layers.Layer):
         EncoderOutput: memory (B, S, E), mask (B, S), state (B, E): the mean of the memory.
 
     Raises:
-        ValueError: for an unknown option, or heads that do not divide E.
+        ValueError: for an unknown option, heads that do not divide E, or `lsh` with relative
+            positions.
     """
 
     def __init__(
@@ -62,10 +68,18 @@ class TransformerEncoder(keras.layers.Layer):
         scale_scores=True,
         bias=True,
         dropout=0.0,
+        lsh=None,
         **kwargs,
     ):
         super().__init__(**{"name": "encoder", **kwargs})
         self.supports_masking = True
+        if lsh is not None:
+            check_keys(lsh, ("buckets", "chunk", "rounds"), "lsh")
+            if relative_positions is not None:
+                raise ValueError(
+                    "TransformerEncoder biases the scores of all pairs, and lsh computes a few. "
+                    f"Received: lsh={lsh}, relative_positions={relative_positions}. Use one."
+                )
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = self.memory_dim = self.state_dim = embedding_dim
         self.scale_embedding = scale_embedding
@@ -89,7 +103,18 @@ class TransformerEncoder(keras.layers.Layer):
         self.embedding = TokenEmbedding(
             vocabulary_size, embedding_dim, scale_embedding, name="embedding"
         )
-        self.stack = TransformerStack(False, embedding_dim, **self.options, name="stack")
+        self.lsh = lsh
+
+        def hashed():
+            return LSHAttention(heads, head_dim, bias, scale_scores, name="self_attention", **lsh)
+
+        self.stack = TransformerStack(
+            False,
+            embedding_dim,
+            **self.options,
+            mixer=None if lsh is None else hashed,
+            name="stack",
+        )
 
     @property
     def source_shape(self):
@@ -105,12 +130,16 @@ class TransformerEncoder(keras.layers.Layer):
         x = self.stack.embed(self.embedding(source), training=training)
         positions = ops.arange(ops.shape(source)[1], dtype="int32")
         bias = self.stack.bias(positions, positions)
+
+        def attend(attention, h):
+            if self.lsh is not None:
+                return attention(h, mask=mask)
+            return attention(h, attention.project(h), mask=mask, bias=bias)[0]
+
         for block in self.stack.blocks:
-            x, _ = block.run(x, mask, bias, training=training)
+            x, _ = block.run(x, attend, training=training)
         memory = self.stack.finish(x)
-        real = ops.expand_dims(ops.cast(mask, memory.dtype), -1)
-        state = ops.sum(memory * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
-        return EncoderOutput(memory, mask, state)
+        return EncoderOutput(memory, mask, mean_of_real(memory, mask), tokens=source)
 
     def get_config(self):
         return {
@@ -119,4 +148,5 @@ class TransformerEncoder(keras.layers.Layer):
             "embedding_dim": self.embedding_dim,
             "scale_embedding": self.scale_embedding,
             **self.options,
+            "lsh": self.lsh,
         }

@@ -1,5 +1,7 @@
 """Which tokens may come next: the rules every search strategy shares."""
 
+import itertools
+
 import keras
 import numpy as np
 from keras import ops
@@ -23,7 +25,8 @@ class Rules:
         repetition_penalty: float > 0, multiplies the log-probability of every token the
             hypothesis already has, once however often it occurs (Keskar et al. 2019, 1909.05858,
             section 4.1, applied to log-probabilities). The scores contain it.
-        suppress_tokens: ids never generated, except where forced.
+        suppress_tokens: ids never generated, except where forced; a tuple of ids bans its last
+            right after the others.
         forced_prefix: (B, P) int or None, how each text begins; PAD where a row is free.
         score_forced: bool, count the log-probability of forced tokens: the prefix, and END at
             the last position. transformers does not count it.
@@ -65,7 +68,12 @@ class Rules:
         self.no_repeat_ngram_size = no_repeat_ngram_size
         self.repetition_penalty = repetition_penalty
         self.score_forced = score_forced
-        self.suppressed = (PAD, START, *suppress_tokens)
+        sequences = [tokens for tokens in suppress_tokens if isinstance(tokens, tuple)]
+        _require(all(sequences), "no empty tuple in suppress_tokens", suppress_tokens=sequences)
+        single = [tokens for tokens in suppress_tokens if not isinstance(tokens, tuple)]
+        single += [tokens[0] for tokens in sequences if len(tokens) == 1]
+        self.suppressed = (PAD, START, *single)
+        self.sequences = [tokens for tokens in sequences if len(tokens) > 1]
         self.limits = max_length
         self.last = max_length - 1
         if max_lengths is not None:
@@ -100,6 +108,8 @@ class Rules:
         """
         if self.no_repeat_ngram_size:
             scores = self._ban_repeats(scores, index, history)
+        for length in sorted({len(tokens) for tokens in self.sequences}):
+            scores = self._ban_sequences(scores, index, history, length)
         bias = self._bias(scores, self.suppressed)
         if self.min_length:
             early = self._bias(scores, (*self.suppressed, END))
@@ -116,10 +126,11 @@ class Rules:
 
     def _bias(self, scores, suppressed):
         bias = np.zeros(scores.shape[-1], "float32")
+        every = [*suppressed, *itertools.chain(*self.sequences)]
         _require(
-            0 <= min(suppressed) and max(suppressed) < len(bias),
+            0 <= min(every) and max(every) < len(bias),
             f"suppress_tokens below the vocabulary size {len(bias)}",
-            suppress_tokens=suppressed,
+            suppress_tokens=every,
         )
         bias[list(suppressed)] = -np.inf
         return ops.convert_to_tensor(bias, dtype=scores.dtype)
@@ -134,10 +145,17 @@ class Rules:
             recent = ops.take(history, ops.maximum(index - context + i, 0), axis=1)
             earlier = history[:, i : length - context + i]
             repeats = ops.logical_and(repeats, earlier == ops.expand_dims(recent, 1))
-        # PAD is banned anyway, so it stands in where nothing repeats.
-        banned = ops.where(repeats, history[:, context:], PAD)
-        updates = ops.full_like(banned, -np.inf, dtype=scores.dtype)
-        return _set(scores, flat_cells(scores, banned), updates)
+        return _ban(scores, ops.where(repeats, history[:, context:], PAD))
+
+    def _ban_sequences(self, scores, index, history, length):
+        """Bans the last tokens of the sequences of a length whose others were just written."""
+        table = np.array([tokens for tokens in self.sequences if len(tokens) == length], "int32")
+        context = length - 1
+        written = ops.broadcast_to(index >= context, (1, len(table)))
+        for i in range(context):
+            recent = ops.take(history, ops.maximum(index - context + i, 0), axis=1)
+            written = ops.logical_and(written, ops.expand_dims(recent, 1) == table[:, i])
+        return _ban(scores, ops.where(written, table[:, -1], PAD))
 
 
 def repeat_rows(nest, copies):
@@ -152,6 +170,12 @@ def flat_cells(scores, tokens):
     rows, vocabulary_size = ops.shape(scores)[0], scores.shape[-1]
     starts = ops.arange(rows, dtype="int32") * vocabulary_size
     return ops.reshape(starts, (-1, *[1] * (len(tokens.shape) - 1))) + tokens
+
+
+def _ban(scores, tokens):
+    """Puts -inf at tokens (N, M). PAD stands for none: it is banned anyway."""
+    updates = ops.full_like(tokens, -np.inf, dtype=scores.dtype)
+    return _set(scores, flat_cells(scores, tokens), updates)
 
 
 def _set(scores, cells, values):

@@ -1,6 +1,6 @@
 """From generation_config.json to the defaults of a search."""
 
-from s2s_zoo.errors import CheckpointError
+from s2s_zoo.protocol import END
 
 SAMPLING = ("temperature", "top_k", "top_p")
 
@@ -15,9 +15,6 @@ def search_defaults(config, processor, translates):
         processor: a `PretrainedProcessor`.
         translates: bool; the limit of a translation follows the length of its source, and
             max_length is only its upper bound.
-
-    Raises:
-        CheckpointError: for a bad word of several tokens.
     """
 
     def value(name, default):
@@ -55,10 +52,7 @@ def longest_target(config):
 
 def _suppressed(config, processor):
     words = config.get("bad_words_ids") or []
-    if any(len(word) != 1 for word in words):
-        raise CheckpointError(
-            "generation_config.json bans words of several tokens, which the search cannot. "
-            f"Received: bad_words_ids={words!r:.80}. Remove them from the file."
-        )
-    ids = [word[0] for word in words] + list(config.get("suppress_tokens") or [])
-    return sorted({processor.to_ours(token) for token in ids} - {2})
+    words = {tuple(map(processor.to_ours, word)) for word in words}
+    words |= {(processor.to_ours(token),) for token in config.get("suppress_tokens") or []}
+    single = {word[0] for word in words if len(word) == 1} - {END}
+    return sorted(single) + sorted(word for word in words if len(word) > 1)

@@ -1,9 +1,11 @@
 """From a directory in the layout of the Hub to a checkpoint of ours."""
 
+import math
 import re
 
 import numpy as np
 
+from s2s_zoo import kernels
 from s2s_zoo.checkpoint import Checkpoint, dtype_policy
 from s2s_zoo.errors import CheckpointError, S2SZooError
 from s2s_zoo.files import read_json
@@ -63,7 +65,7 @@ def load_pretrained(directory, dtype=None, task=None, source=None, target=None):
     tensors = {
         name.removeprefix("model."): tensor for name, tensor in read_weights(directory).items()
     }
-    config["scale_decoder_outputs"] = config.get(
+    config["scale_decoder_outputs"] = config["model_type"] == "t5" and config.get(
         "scale_decoder_outputs", config.get("tie_word_embeddings", True)
     )
     config["tie_word_embeddings"] = _tied(config, tensors)
@@ -79,6 +81,7 @@ def load_pretrained(directory, dtype=None, task=None, source=None, target=None):
             {
                 "family": config["model_type"],
                 "vocabulary_size": config["vocab_size"],
+                "target_vocabulary_size": parts[1]["vocabulary_size"],
                 "special": [config["pad_token_id"], _one(config["eos_token_id"])],
                 "tokenizer": {key: tokenizer[key] for key in TOKENIZER if key in tokenizer},
                 "max_source_length": min(limit, tokenizer.get("model_max_length") or limit),
@@ -101,7 +104,7 @@ def load_pretrained(directory, dtype=None, task=None, source=None, target=None):
             f"{directory / 'config.json'} does not describe a {config['model_type']} model: "
             f"{error!r}."
         ) from error
-    _assign(model, tensors, directory, family, config, processor.order)
+    _assign(model, tensors, directory, family, config, processor)
     defaults = search_defaults(generation, processor, task == "translation")
     pair = processor.pair if all(processor.pair) else []
     return Checkpoint(task, model, processor, defaults, pair)
@@ -167,7 +170,7 @@ def _build(parts, config, start):
     )
 
 
-def _assign(model, tensors, directory, family, config, order):
+def _assign(model, tensors, directory, family, config, processor):
     """Gives the model the tensors of the directory, after comparing every name and shape."""
     weights, found, faults = weights_by_name(model), {}, []
     for name, weight in weights.items():
@@ -195,17 +198,19 @@ def _assign(model, tensors, directory, family, config, order):
             "checkpoint again."
         )
     scale = getattr(family, "scale", lambda *_: 1)
-    for name, theirs in found.items():
+    # The largest first, while the others take no memory yet.
+    for name, theirs in sorted(found.items(), key=lambda pair: -math.prod(weights[pair[0]].shape)):
         value = tensors[theirs].read()
         if name.endswith("kernel"):
             value = value.T
         if name.endswith("embedding/embeddings"):
-            value = value[order]
+            side = "source" if name.startswith("encoder") else "target"
+            value = value[getattr(processor, f"{side}_tokenizer").order]
         elif name in (OPTIONAL, "decoder/output/kernel"):
-            value = value.reshape(weights[name].shape)[..., order]
+            value = value.reshape(weights[name].shape)[..., processor.order]
         factor = scale(name, config)
         value = np.asarray(value, "float32") * np.float32(factor) if factor != 1 else value
-        weights[name].assign(value)
+        weights[name].assign(kernels.tensor(value, weights[name].dtype))
 
 
 def _optional(directory, name):

@@ -13,13 +13,14 @@ from s2s_zoo.data.processor import TextProcessor, encode
 from s2s_zoo.download import TOKENIZER_FILES
 from s2s_zoo.errors import CheckpointError, DataError
 from s2s_zoo.files import read_file, read_json
-from s2s_zoo.pretrained.tokenizers import open_tokenizer
+from s2s_zoo.pretrained.tokenizers import UNKNOWN, open_tokenizer
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.registry import check_keys, unknown_name
 
 OPTIONS = (
     "family",
     "vocabulary_size",
+    "target_vocabulary_size",
     "special",
     "tokenizer",
     "max_source_length",
@@ -46,10 +47,11 @@ class PretrainedProcessor(TextProcessor):
 
     Args:
         files: dict from the names of the tokenizer files to their bytes.
-        options: dict with the keys OPTIONS: "family" (the model_type), "vocabulary_size",
-            "special" (the ids of padding and end), "tokenizer" (tokenizer_config.json),
-            lengths, the language codes "source" and "target" or None, and "prefixes", the texts
-            that tell a T5 its "task".
+        options: dict with the keys OPTIONS: "family" (the model_type), "vocabulary_size" and
+            "target_vocabulary_size" (equal unless the two sides have ids of their own),
+            "special" (the ids of padding and end), "tokenizer" (tokenizer_config.json), lengths,
+            the language codes "source" and "target" or None, and "prefixes", the texts that
+            tell a T5 its "task".
     """
 
     def __init__(self, files, options):
@@ -57,25 +59,13 @@ class PretrainedProcessor(TextProcessor):
         self.family = options["family"]
         self.tokenizer, used = open_tokenizer(self.family, files, options["tokenizer"])
         self.files = {name: files[name] for name in used}
-        size = options["vocabulary_size"]
-        vocabulary = self.tokenizer.vocabulary
-        beyond = {token for token in vocabulary.values() if token >= size}
-        if not beyond <= {vocabulary[piece] for piece in self.tokenizer.special}:
-            raise CheckpointError(
-                f"The tokenizer has ids up to {max(vocabulary.values())}, the model a vocabulary "
-                f"of {size}. Download the checkpoint again: they do not fit."
-            )
-        self.order = arrange(size, *options["special"], self.tokenizer.unknown)
-        # bart-large-cnn has a <mask> without a row: unknown, like all that is beyond.
-        self.places = np.full(max(size, 1 + max(vocabulary.values())), START)
-        self.places[self.order] = np.arange(size)
         pattern = CODES.get(self.family)
         self.languages = {
             found[1]: piece
             for piece in sorted(self.tokenizer.special)
             if pattern and (found := re.fullmatch(pattern, piece))
         }
-        sides = (_Side(self, False), _Side(self, True))
+        sides = (_Side(self.tokenizer, options, target) for target in (False, True))
         super().__init__(*sides, options["max_source_length"], options["max_target_length"])
         self._choose(options["source"], options["target"])
 
@@ -140,7 +130,7 @@ class PretrainedProcessor(TextProcessor):
         texts = [self.prefix + text for text in texts]
         return self._frame(texts, truncate, prefix, suffix, "source", sampling)
 
-    def encode_target(self, texts, truncate=True, sampling=None):
+    def encode_target(self, texts, truncate=True, sampling=None, sources=None):
         prefix = []
         if self.forces_language:
             prefix = [self._id(self._required("target"))]
@@ -158,9 +148,14 @@ class PretrainedProcessor(TextProcessor):
         """Whether the decoder starts from the code of the target language."""
         return self.family == "mbart" and not self._is_mbart_50
 
+    @property
+    def order(self):
+        """(V,) int: the token of the checkpoint that has each id here, on the target side."""
+        return self.target_tokenizer.order
+
     def to_ours(self, token):
-        """The id that a token of the checkpoint has here."""
-        return int(self.places[token])
+        """The id that a token of the checkpoint has here, on the target side."""
+        return int(self.target_tokenizer.places[token])
 
     @property
     def _is_mbart_50(self):
@@ -239,21 +234,31 @@ class PretrainedProcessor(TextProcessor):
 class _Side:
     """One side of the tokenizer, in the ids of the package."""
 
-    def __init__(self, processor, target):
-        self._processor = processor
+    def __init__(self, tokenizer, options, target):
+        self._tokenizer = tokenizer
         self._target = target
-        self.vocabulary_size = processor.options["vocabulary_size"]
+        size = self.vocabulary_size = options[f"{'target_' * target}vocabulary_size"]
+        vocabulary = tokenizer.target_vocabulary if target else tokenizer.vocabulary
+        beyond = {token for token in vocabulary.values() if token >= size}
+        if not beyond <= {vocabulary.get(piece) for piece in tokenizer.special}:
+            raise CheckpointError(
+                f"The tokenizer has ids up to {max(vocabulary.values())}, the model a vocabulary "
+                f"of {size}. Download the checkpoint again: they do not fit."
+            )
+        self.order = arrange(size, *options["special"], vocabulary[UNKNOWN])
+        # bart-large-cnn has a <mask> without a row: unknown, like all that is beyond.
+        self.places = np.full(max(size, 1 + max(vocabulary.values())), START)
+        self.places[self.order] = np.arange(size)
 
     def encode(self, texts):
-        rows = self._processor.tokenizer.encode(texts, self._target)
-        return [self._processor.places[row].tolist() if row else [] for row in rows]
+        rows = self._tokenizer.encode(texts, self._target)
+        return [self.places[row].tolist() if row else [] for row in rows]
 
     def decode(self, rows):
-        rows = [self._processor.order[np.asarray(row, int)] for row in rows]
-        return self._processor.tokenizer.decode(rows)
+        return self._tokenizer.decode([self.order[np.asarray(row, int)] for row in rows])
 
     def pieces(self, ids):
-        return [self._processor.tokenizer.piece(self._processor.order[token]) for token in ids]
+        return [self._tokenizer.piece(self.order[token], self._target) for token in ids]
 
     def sample(self, texts, alpha, seed):
         raise ValueError(

@@ -1,7 +1,8 @@
 """The tokenizers of published checkpoints: text to their ids, and back.
 
-Both kinds have `vocabulary` (text to id), `encode`, `decode` and `piece`; neither adds tokens
-at the ends. What the ends look like is the matter of the processor.
+Both kinds have `vocabulary` and `target_vocabulary` (text to id, mostly one and the same),
+`encode`, `decode` and `piece`; neither adds tokens at the ends. What the ends look like is the
+matter of the processor.
 """
 
 import json
@@ -10,7 +11,8 @@ import re
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.pretrained.languages import M2M_100, MBART_50
 
-SPECIAL = ("<s>", "</s>", "<pad>", "<unk>", "<mask>")
+UNKNOWN = "<unk>"
+SPECIAL = ("<s>", "</s>", "<pad>", UNKNOWN, "<mask>")
 
 
 class PieceTokenizer:
@@ -21,38 +23,43 @@ class PieceTokenizer:
         target: another one, which cuts targets, or the same.
         vocabulary: dict, piece to id.
         special: list of the pieces that stand in a text as they are.
-        unknown: str, the piece for what has no other.
+        target_vocabulary: dict, piece to id of targets where they have ids of their own.
     """
 
-    def __init__(self, source, target, vocabulary, special, unknown="<unk>"):
+    def __init__(self, source, target, vocabulary, special, target_vocabulary=None):
         self._source = source
         self._target = target
         self.vocabulary = vocabulary
+        self.target_vocabulary = target_vocabulary or vocabulary
         self.special = frozenset(special)
-        self.unknown = vocabulary[unknown]
-        self._pieces = {token: piece for piece, token in vocabulary.items()}
+        self._pieces = [
+            {token: piece for piece, token in pieces.items()}
+            for pieces in (self.vocabulary, self.target_vocabulary)
+        ]
         longest_first = sorted(special, key=len, reverse=True)
         self._split = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
 
     def encode(self, texts, target=False):
         """Returns the list of ids of each text."""
-        return [self._encode(text, self._target if target else self._source) for text in texts]
-
-    def _encode(self, text, processor):
-        ids = []
-        for i, part in enumerate(self._split.split(text)):
-            pieces = [part] if i % 2 else processor.encode(part, out_type=str)
-            ids += [self.vocabulary.get(piece, self.unknown) for piece in pieces]
-        return ids
+        processor = self._target if target else self._source
+        vocabulary = self.target_vocabulary if target else self.vocabulary
+        unknown = vocabulary[UNKNOWN]
+        rows = []
+        for text in texts:
+            rows.append([])
+            for i, part in enumerate(self._split.split(text)):
+                pieces = [part] if i % 2 else processor.encode(part, out_type=str)
+                rows[-1] += [vocabulary.get(piece, unknown) for piece in pieces]
+        return rows
 
     def decode(self, rows):
-        """Returns the text of each row of ids, without the special tokens."""
-        rows = [[self.piece(token) for token in row] for row in rows]
+        """Returns the text of each row of target ids, without the special tokens."""
+        rows = [[self.piece(token, target=True) for token in row] for row in rows]
         rows = [[piece for piece in row if piece not in self.special] for row in rows]
         return [self._target.decode_pieces(row).replace("▁", " ").strip() for row in rows]
 
-    def piece(self, token):
-        return self._pieces.get(int(token), "<unk>")
+    def piece(self, token, target=False):
+        return self._pieces[target].get(int(token), UNKNOWN)
 
 
 class JsonTokenizer:
@@ -60,15 +67,13 @@ class JsonTokenizer:
 
     Args:
         tokenizer: a `tokenizers.Tokenizer`.
-        unknown: str, the piece for what has no other.
     """
 
-    def __init__(self, tokenizer, unknown="<unk>"):
+    def __init__(self, tokenizer):
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
-        self.vocabulary = tokenizer.get_vocab()
-        self.unknown = self.vocabulary[unknown]
+        self.vocabulary = self.target_vocabulary = tokenizer.get_vocab()
         added = tokenizer.get_added_tokens_decoder().values()
         self.special = frozenset(token.content for token in added if token.special)
 
@@ -82,8 +87,8 @@ class JsonTokenizer:
         rows = [[int(token) for token in row] for row in rows]
         return self._tokenizer.decode_batch(rows, skip_special_tokens=True)
 
-    def piece(self, token):
-        return self._tokenizer.id_to_token(int(token)) or "<unk>"
+    def piece(self, token, target=False):
+        return self._tokenizer.id_to_token(int(token)) or UNKNOWN
 
 
 def open_tokenizer(family, files, config):
@@ -121,16 +126,14 @@ def open_tokenizer(family, files, config):
 def _marian(files):
     used = ("source.spm", "target.spm", "vocab.json")
     _need(files, "marian", used)
+    vocabulary, own = _read(files, "vocab.json"), None
     if "target_vocab.json" in files:
-        raise CheckpointError(
-            "This Marian checkpoint has a vocabulary of its own for the target, which is not "
-            "supported. Use one with a shared vocabulary."
-        )
-    vocabulary = _read(files, "vocab.json")
+        used += ("target_vocab.json",)
+        own = _read(files, used[-1])
     codes = [piece for piece in vocabulary if re.fullmatch(r">>.+<<", piece)]
-    special = [piece for piece in ("</s>", "<unk>", "<pad>") if piece in vocabulary]
+    special = [piece for piece in ("</s>", UNKNOWN, "<pad>") if piece in vocabulary]
     source, target = (_load(files, name) for name in used[:2])
-    return PieceTokenizer(source, target, vocabulary, special + codes), used
+    return PieceTokenizer(source, target, vocabulary, special + codes, own), used
 
 
 def _m2m_100(files):
@@ -220,7 +223,7 @@ def _read(files, name):
         raise CheckpointError(
             f"{name} is not readable JSON: {error}. Download it again."
         ) from error
-    if not isinstance(vocabulary, dict) or "<unk>" not in vocabulary:
+    if not isinstance(vocabulary, dict) or UNKNOWN not in vocabulary:
         raise CheckpointError(f"{name} is no vocabulary: it has no <unk>. Download it again.")
     return vocabulary
 

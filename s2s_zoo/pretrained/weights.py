@@ -5,6 +5,7 @@ model. Names are those of `pytorch_model.bin`, whatever the file.
 """
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -116,7 +117,8 @@ def tensor_at(path, offset, dtype, shape, strides=None):
 
     def read():
         if strides is None:
-            return np.memmap(path, dtype, "r", offset, shape or (1,)).reshape(shape)
+            # Not mapped: pages of the file would stay in memory beside the model.
+            return np.fromfile(path, dtype, math.prod(shape), offset=offset).reshape(shape)
         last = sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
         numbers = np.memmap(path, dtype, "r", offset, (last + 1,))
         steps = [step * dtype.itemsize for step in strides]

@@ -24,7 +24,7 @@ def test_every_direction_equals_a_loop_over_the_real_tokens(direction):
     for weight in encoder.weights:
         weight.assign(rng.normal(size=weight.shape))
     weights = [ops.convert_to_numpy(w) for w in encoder.weights]
-    memory, mask, state = (ops.convert_to_numpy(x) for x in encoder(SOURCE))
+    memory, mask, state = (ops.convert_to_numpy(x) for x in encoder(SOURCE)[:3])
     np.testing.assert_array_equal(mask, SOURCE != 0)
     for row, length in ((0, 4), (1, 2)):
         x = weights[0][SOURCE[row, :length]] * 3**0.5
@@ -62,3 +62,25 @@ def test_bad_options_are_refused():
         RecurrentEncoder(**SIZES, cell="grru")
     with pytest.raises(ValueError, match="at least one layer"):
         RecurrentEncoder(**SIZES, layers=0)
+
+
+def test_above_a_bidirectional_bottom_everything_reads_forward():
+    """GNMT: the sum begins with the third layer, where input and output have one width."""
+    encoder = RecurrentEncoder(
+        **SIZES, cell="simple_rnn", layers=3, direction="bidirectional_bottom", residual=True
+    )
+    encoder.build()
+    assert [len(layers) for layers in encoder.stack] == [2, 1, 1]
+    rng = np.random.default_rng(0)
+    for weight in encoder.weights:
+        weight.assign(rng.normal(size=weight.shape))
+    embeddings, *weights = [ops.convert_to_numpy(w) for w in encoder.weights]
+    forward, backward, second, third = (weights[3 * i : 3 * i + 3] for i in range(4))
+    memory, _, state = (ops.convert_to_numpy(x) for x in encoder(SOURCE)[:3])
+    for row, length in ((0, 4), (1, 2)):
+        x = embeddings[SOURCE[row, :length]] * 3**0.5
+        x = np.concatenate([run_rnn(x, *forward), run_rnn(x[::-1], *backward)[::-1]], axis=-1)
+        x = run_rnn(x, *second)
+        top = run_rnn(x, *third)
+        np.testing.assert_allclose(memory[row, :length], top + x, atol=1e-5)
+        np.testing.assert_allclose(state[row], top[-1], atol=1e-5)

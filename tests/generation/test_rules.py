@@ -55,6 +55,20 @@ def test_suppress_tokens():
     assert banned(Rules(LENGTH, suppress_tokens=(7, 3)), 0, [], []) == [[3, 7], [3, 7]]
 
 
+def test_suppressed_sequences_ban_their_last_token_after_the_others():
+    rules = Rules(LENGTH, suppress_tokens=(7, (4, 5), (4, 6), (3, 4, 5), (6,)))
+    assert banned(rules, 0, [], []) == [[6, 7], [6, 7]]
+    assert banned(rules, 1, [4], [3]) == [[5, 6, 7], [6, 7]]
+    assert banned(rules, 2, [3, 4], [4, 3]) == [[5, 6, 7], [6, 7]]
+    only = Rules(LENGTH, suppress_tokens=((3, 4, 5),))
+    assert banned(only, 1, [4], [3]) == [[], []]
+    assert banned(only, 3, [4, 3, 4], [3, 4, 4]) == [[5], []]
+    with pytest.raises(ValueError, match="below the vocabulary size 8"):
+        banned(Rules(LENGTH, suppress_tokens=((3, 9),)), 0, [])
+    with pytest.raises(ValueError, match="no empty tuple"):
+        Rules(LENGTH, suppress_tokens=((),))
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 def test_no_repeat_ngram_against_sets(size):
     rng = np.random.default_rng(size)

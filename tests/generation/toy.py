@@ -91,7 +91,11 @@ def next_scores(
         only = forced_prefix[row][index] or None
     if index == (max_length if max_lengths is None else max_lengths[row]) - 1:
         only = END
-    banned = {PAD, START, *suppress_tokens}
+    banned = {PAD, START}
+    for words in suppress_tokens:
+        words = words if isinstance(words, tuple) else (words,)
+        if tuple(tokens[index - len(words) + 1 :]) == words[:-1]:
+            banned.add(words[-1])
     if index < min_length:
         banned.add(END)
     seen = {tuple(tokens[i : i + n]) for i in range(index - n + 1)} if n else set()
@@ -184,6 +188,7 @@ RULES = {
     "unigrams": {"no_repeat_ngram_size": 1},
     "repetition": {"repetition_penalty": 1.7},
     "suppress": {"suppress_tokens": (5, 3)},
+    "sequences": {"suppress_tokens": ((4, 4), (6,), (3, 4), (4, 3, 4), (5, END)), "min_length": 2},
     "prefix": {"forced_prefix": np.array([[4, 4, 4], [6, 0, 0], [3, 5, 0]])},
     "free": {"forced_prefix": np.array([[4, 4], [6, 0], [3, 5]]), "score_forced": False},
     "all": {

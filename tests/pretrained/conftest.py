@@ -7,13 +7,16 @@ import pytest
 FAMILIES = {
     "marian": {},
     "marian-unshared": {"share_encoder_decoder_embeddings": False},
+    "marian-separate": {"separate": True},
     "bart": {},
     "mbart": {"init_std": 0.4},
     "m2m_100": {"init_std": 0.4},
+    "nllb": {"init_std": 0.4},
     "pegasus": {},
     "t5": {},
     "t5-gated": {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
     "t5-untied": {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "untie": True},
+    "mt5": {"tie_word_embeddings": False, "untie": True},
 }
 
 

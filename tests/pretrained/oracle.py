@@ -51,13 +51,25 @@ def make(family, directory, **options):
 def _marian(directory, options):
     from transformers import MarianConfig, MarianMTModel, MarianTokenizer
 
-    vocabulary = write_marian_pieces(directory, 180, 160)
+    vocabulary, more = write_marian_pieces(directory, 180, 160), {}
     for code in options.pop("codes", ()):
         vocabulary[f">>{code}<<"] = len(vocabulary)
-    vocabulary["<pad>"] = len(vocabulary)
+    pad = vocabulary["<pad>"] = len(vocabulary)
     (directory / "vocab.json").write_text(json.dumps(vocabulary))
-    tokenizer = MarianTokenizer.from_pretrained(directory, source_lang="de", target_lang="en")
-    pad = vocabulary["<pad>"]
+    if options.pop("separate", False):
+        # The same pieces in another order, and some that only targets have.
+        words = [piece for piece in vocabulary if piece not in ("</s>", "<unk>", "<pad>")]
+        pieces = ["</s>", "<unk>", *reversed(words), "<pad>", *(f"<extra_{i}>" for i in range(5))]
+        target = {piece: i for i, piece in enumerate(pieces)}
+        (directory / "target_vocab.json").write_text(json.dumps(target))
+        options |= {
+            "share_encoder_decoder_embeddings": False,
+            "decoder_vocab_size": len(target),
+        }
+        more = {"separate_vocabs": True}
+    tokenizer = MarianTokenizer.from_pretrained(
+        directory, source_lang="de", target_lang="en", **more
+    )
     config = MarianConfig(
         vocab_size=len(vocabulary),
         pad_token_id=pad,
@@ -144,6 +156,31 @@ def _m2m_100(directory, options):
     return tokenizer, model
 
 
+def _nllb(directory, options):
+    from tokenizers import SentencePieceBPETokenizer
+    from transformers import M2M100Config, M2M100ForConditionalGeneration, NllbTokenizer
+
+    trained = SentencePieceBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    trained.train_from_iterator(LINES, 300, special_tokens=special, show_progress=False)
+    files = [directory.parent / name for name in ("vocab.json", "merges.txt")]
+    trained.save_model(str(directory.parent))
+    merges = [tuple(line.split(" ")) for line in files[1].read_text().splitlines()[1:]]
+    tokenizer = NllbTokenizer(
+        json.loads(files[0].read_text()), merges, src_lang="deu_Latn", tgt_lang="eng_Latn"
+    )
+    tokenizer.save_pretrained(directory)
+    config = M2M100Config(vocab_size=len(tokenizer), **{**SIZES, **options})
+    model = M2M100ForConditionalGeneration(config)
+    model.generation_config.update(
+        num_beams=4,
+        max_length=24,
+        forced_bos_token_id=tokenizer.convert_tokens_to_ids("eng_Latn"),
+        forced_eos_token_id=2,
+    )
+    return tokenizer, model
+
+
 def _pegasus(directory, options):
     from transformers import PegasusConfig, PegasusForConditionalGeneration, PegasusTokenizer
 
@@ -161,13 +198,24 @@ def _pegasus(directory, options):
     return tokenizer, model
 
 
-def _t5(directory, options):
-    from transformers import T5Config, T5ForConditionalGeneration, T5Tokenizer
+def _t5(directory, options, multilingual=False):
+    from transformers import (
+        MT5Config,
+        MT5ForConditionalGeneration,
+        T5Config,
+        T5ForConditionalGeneration,
+        T5Tokenizer,
+    )
 
     ids = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
     (directory / "spiece.model").write_bytes(pieces_model(200, **ids)[0])
     tokenizer = T5Tokenizer.from_pretrained(directory)
-    config = T5Config(
+    made, kind = (
+        (MT5Config, MT5ForConditionalGeneration)
+        if multilingual
+        else (T5Config, T5ForConditionalGeneration)
+    )
+    config = made(
         **{
             "vocab_size": len(tokenizer) + 20,
             "d_model": 32,
@@ -183,9 +231,13 @@ def _t5(directory, options):
             **options,
         }
     )
-    model = T5ForConditionalGeneration(config)
+    model = kind(config)
     model.generation_config.update(num_beams=4, max_length=24, forced_eos_token_id=1)
     return tokenizer, model
+
+
+def _mt5(directory, options):
+    return _t5(directory, options, multilingual=True)
 
 
 def padded(rows, pad):

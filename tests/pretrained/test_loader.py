@@ -201,12 +201,6 @@ def test_a_missing_tokenizer_file(copy, name):
         from_pretrained(copy)
 
 
-def test_two_vocabularies_are_not_supported(copy):
-    shutil.copy(copy / "vocab.json", copy / "target_vocab.json")
-    with pytest.raises(CheckpointError, match="vocabulary of its own for the target"):
-        from_pretrained(copy)
-
-
 def test_damaged_weights(copy):
     path = copy / "model.safetensors"
     data = path.read_bytes()
@@ -258,9 +252,3 @@ def test_languages(hub_marian, copy):
     assert from_pretrained(hub_marian, source="de", target="en").languages == ["de", "en"]
     with pytest.raises(ValueError, match="Unknown key in the checkpoint config.*'target'"):
         from_pretrained("translation-de-en", target="en")
-
-
-def test_bad_words_of_several_tokens(copy):
-    edit(copy / "generation_config.json", bad_words_ids=[[4, 5]])
-    with pytest.raises(CheckpointError, match="bans words of several tokens"):
-        from_pretrained(copy)

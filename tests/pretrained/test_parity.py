@@ -1,5 +1,7 @@
 """Imported models against transformers: tokens, outputs, gradients, searches."""
 
+import itertools
+import json
 import re
 import shutil
 import unicodedata
@@ -37,8 +39,12 @@ def test_ids_and_texts_are_those_of_transformers(pair):
     pipeline, theirs = pair
     processor = pipeline.processor
     texts = [*LINES, "", "a</s>b", "tab\tand  spaces", "𝔘𝔫𝔦 ✓ \u200b x"]
+    texts += [
+        f"{a} {b}" for a, b in itertools.islice(itertools.product(LINES, LINES), 0, None, 169)
+    ]
     expected = their_ids(theirs, texts)
-    ours = [processor.order[row].tolist() for row in processor.encode_source(texts)]
+    order = processor.source_tokenizer.order
+    ours = [order[row].tolist() for row in processor.encode_source(texts)]
     wrong = [(t, o, e) for t, o, e in zip(texts, ours, expected, strict=True) if o != e]
     assert wrong == []
     rows = processor.pad(processor.encode_target(LINES, truncate=False))
@@ -119,7 +125,7 @@ def compare_gradients(pipeline, theirs, gradients, expected):
 
     config = theirs.model.config.to_dict()
     config["tie_word_embeddings"] = pipeline.model.decoder.tie_embeddings
-    config.setdefault("scale_decoder_outputs", True)
+    config.setdefault("scale_decoder_outputs", config["model_type"] == "t5")
     family = FAMILIES[config["model_type"]]
     expected = {name.removeprefix("model."): grad.numpy() for name, grad in expected.items()}
     compared = set()
@@ -132,7 +138,8 @@ def compare_gradients(pipeline, theirs, gradients, expected):
         grad = expected[theirs_name]
         grad = grad.T if name.endswith("kernel") else grad
         if name.endswith("embedding/embeddings"):
-            grad = grad[pipeline.processor.order]
+            side = "source" if name.startswith("encoder") else "target"
+            grad = grad[getattr(pipeline.processor, f"{side}_tokenizer").order]
         if name == "decoder/output/kernel":
             grad = grad[:, pipeline.processor.order]
         scale = getattr(family, "scale", lambda *_: 1)(name, config)
@@ -194,15 +201,39 @@ def test_defaults_of_the_checkpoint(pair):
     assert pipeline(texts, **options) == expected
 
 
+def test_bad_words_of_several_tokens(oracle, tmp_path):
+    import torch
+
+    theirs = oracle("marian")
+    texts, pad = SOURCES[::3], theirs.model.config.pad_token_id
+    pairs = [row[2:4].tolist() for row in theirs.model.generate(**their_batch(theirs, texts))]
+    banned = [[pad], *(pair for pair in pairs if pad not in pair and 0 not in pair)]
+    with torch.no_grad():
+        found = theirs.model.generate(
+            **their_batch(theirs, texts), bad_words_ids=banned, suppress_tokens=[1]
+        )
+    expected = theirs.tokenizer.batch_decode(found, skip_special_tokens=True)
+    other = shutil.copytree(theirs.directory, tmp_path / "other")
+    path = other / "generation_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "bad_words_ids": banned}))
+    limit = {"max_length": theirs.model.generation_config.max_length - 1}
+    pipeline = from_pretrained(other)
+    assert pipeline(texts, **limit) == expected
+    assert from_pretrained(theirs.directory)(texts, **limit) != expected
+    pipeline.save(tmp_path / "ours")
+    assert from_pretrained(tmp_path / "ours")(texts, **limit) == expected
+
+
 def test_tokenizer_files_of_other_kinds(pair, tmp_path):
     """The same ids from the SentencePiece or BPE files as from tokenizer.json, and back."""
     pipeline, theirs = pair
     if not (theirs.directory / "tokenizer.json").exists():
         theirs.tokenizer.save_pretrained(tmp_path / "json")
     other = shutil.copytree(theirs.directory, tmp_path / "other")
-    if (other / "tokenizer.json").exists():
+    kinds = [path for path in other.iterdir() if path.suffix in (".spm", ".model", ".txt")]
+    if (other / "tokenizer.json").exists() and kinds:
         (other / "tokenizer.json").unlink()
-    elif (tmp_path / "json" / "tokenizer.json").exists():
+    elif kinds and (tmp_path / "json" / "tokenizer.json").exists():
         shutil.copy(tmp_path / "json" / "tokenizer.json", other)
     else:
         pytest.skip("one kind only")

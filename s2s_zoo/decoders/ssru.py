@@ -1,0 +1,90 @@
+"""The Transformer decoder with simpler simple recurrent units (Kim et al. 2019)."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.decoders.transformer import TransformerDecoder
+from s2s_zoo.initial import initializer
+from s2s_zoo.recurrence import unrolled_scan
+
+
+class SSRU(keras.layers.Layer):
+    """A recurrence without matrix products in time (D19-5632, section 3).
+
+        f_t = sigmoid(W_f x_t + b_f);   c_t = f_t * c_{t-1} + (1 - f_t) * W x_t;   h_t = relu(c_t)
+
+    Call arguments:
+        x: (N, T, E).
+
+    Returns:
+        (N, T, E), the h; c_0 is zero.
+    """
+
+    def __init__(self, name="ssru", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def build(self, shape, memory_shape=None):
+        start = initializer("glorot_uniform")
+        width = shape[-1]
+        self.gate = keras.layers.Dense(width, kernel_initializer=start, name="gate")
+        self.value = keras.layers.Dense(
+            width, use_bias=False, kernel_initializer=start, name="value"
+        )
+        self.gate.build(shape)
+        self.value.build(shape)
+        self.built = True
+
+    def call(self, x):
+        kept, added = self._products(x)
+        cells = unrolled_scan(
+            lambda c, moves, time: self._move(c, *ops.split(moves, 2, axis=-1)),
+            ops.zeros_like(kept[:, 0]),
+            ops.concatenate([kept, added], axis=-1),
+        )
+        return ops.relu(ops.cast(cells, x.dtype))
+
+    def step(self, x, c):
+        """One position: (N, 1, E) and c (N, E) float32 to h (N, 1, E) and the next c."""
+        kept, added = self._products(x)
+        c = self._move(c, kept[:, 0], added[:, 0])
+        return ops.expand_dims(ops.relu(ops.cast(c, x.dtype)), 1), c
+
+    def _products(self, x):
+        """f and (1 - f) * W x of all positions, in float32: sums over time need the digits."""
+        gate = ops.sigmoid(ops.cast(self.gate(x), "float32"))
+        return gate, (1 - gate) * ops.cast(self.value(x), "float32")
+
+    def _move(self, c, kept, added):
+        return kept * c + added
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class SSRUDecoder(TransformerDecoder):
+    """A `TransformerDecoder` whose blocks have an `SSRU` in place of self-attention.
+
+    A step costs the same at every position, and its state is one vector a block, (N, E) float32,
+    instead of the keys and values of all positions. `heads`, `head_dim`, `scale_scores` and
+    `bias` are those of the attention to the source.
+
+    Raises:
+        ValueError: as `TransformerDecoder`; at build time for relative positions.
+    """
+
+    mixer = SSRU
+
+    def build(self, target_shape, encoded_shape):
+        if self.stack.relative_bias is not None:
+            raise ValueError(
+                "SSRUDecoder has no self-attention whose scores could be biased. Received: "
+                f"relative_positions={self.options['relative_positions']}. Use positions instead."
+            )
+        super().build(target_shape, encoded_shape)
+
+    def _past(self, ssru, batch, max_length):
+        return ops.zeros((batch, self.embedding_dim), dtype="float32")
+
+    def _mix_next(self, index, past):
+        return lambda ssru, h, c: ssru.step(h, c)
+
+    def _mix_all(self, length):
+        return lambda ssru, h: ssru(h)
