@@ -14,6 +14,7 @@ _MODULES = (
     "losses",
     "metrics",
     "plots",
+    "self_critical",
 )
 _NAMES = {
     "from_pretrained": "loading",
