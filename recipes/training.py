@@ -123,7 +123,8 @@ def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, 
     batches = pipeline.batches(pairs, start_epoch=done, **options)
     print(
         f"{len(pairs):,} pairs, {len(generation.sources):,} held out, "
-        f"{model.count_params():,} parameters, {steps:,} steps, {training['precision']} on {keras.backend.backend()}, epoch {done} done",
+        f"{model.count_params():,} parameters, {steps:,} steps, {training['precision']} on "
+        f"{keras.backend.backend()}, epoch {done} done",
         file=sys.stderr,
     )
     start = time.perf_counter()
