@@ -29,7 +29,7 @@ def test_python_blocks_run(tmp_path, monkeypatch):
 
 def test_commands_parse():
     commands = re.findall(
-        r"s2s-zoo ((?:list|show|translate|caption|evaluate|download|verify|export|push|release)\b"
+        r"s2s-zoo ((?:list|show|translate|summarize|caption|evaluate|download|verify|export|push|release)\b"
         r"[^|>&`#\n]*)",
         README,
     )
