@@ -20,6 +20,7 @@ _NAMES = {
     "from_pretrained": "loading",
     "Pipeline": "pipeline",
     "list_checkpoints": "hub",
+    "export": "exporting",
     "Seq2Seq": "model",
     "preset": "presets",
     "enable_lora": "lora",

@@ -184,7 +184,7 @@ def _decoder_kind(decoder):
     options = DECODER_VARIANTS[decoder]
     if options["name"] in OWN_ATTENTION:
         return "its own"
-    if options.get("query") == "previous" or options["name"] == "gnmt":
+    if options.get("query") == "previous" or options["name"] in ("gnmt", "show_attend_tell"):
         return "before the cell"
     feeds = options.get("input_feeding") or options["name"] == "conditional_gru"
     return "in a loop" if feeds else "at once"

@@ -6,6 +6,7 @@ from keras import ops
 from s2s_zoo import kernels
 from s2s_zoo.protocol import PAD
 
+MOST_EXTRA_IDS = 10_000  # every step allocates them
 LEAST_GENERATED = 1e-8  # keeps the logarithm of 1 - (1 - p_gen) finite
 LEAST_COPIED = 1e-15
 LOG_OF_NOTHING = -30.0  # the least log P_vocab, also of what only another source has
@@ -29,8 +30,11 @@ class Pointer(keras.layers.Layer):
 
     def __init__(self, vocabulary_size, extra_ids=0, **kwargs):
         super().__init__(**kwargs)
-        if extra_ids < 0:
-            raise ValueError(f"Pointer expected extra_ids >= 0. Received: extra_ids={extra_ids}.")
+        if not isinstance(extra_ids, int) or not 0 <= extra_ids <= MOST_EXTRA_IDS:
+            raise ValueError(
+                f"Pointer expected extra_ids from 0 to {MOST_EXTRA_IDS}. "
+                f"Received: extra_ids={extra_ids!r:.80}."
+            )
         self.vocabulary_size = vocabulary_size
         self.extra_ids = extra_ids
         self.gate = keras.layers.Dense(1, name="gate")

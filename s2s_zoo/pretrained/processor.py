@@ -268,7 +268,7 @@ class _Side:
     def as_tensorflow(self):
         raise ValueError(
             "The tokenizer of an imported checkpoint cannot run inside a TensorFlow graph, so it "
-            "cannot read streams. Give the pairs as a list or a file."
+            "cannot read streams, nor be exported. Give the pairs as a list or a file."
         )
 
 

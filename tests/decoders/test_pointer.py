@@ -148,8 +148,10 @@ def test_what_a_pointer_cannot_do_is_an_error():
         RecurrentDecoder(**options, attention=None, pointer=True)
     with pytest.raises(ValueError, match="pointer=True"):
         RecurrentDecoder(**options, extra_ids=3)
-    with pytest.raises(ValueError, match="extra_ids >= 0"):
+    with pytest.raises(ValueError, match="extra_ids from 0 to 10000"):
         RecurrentDecoder(**options, pointer=True, extra_ids=-1)
+    with pytest.raises(ValueError, match="extra_ids from 0 to 10000"):
+        RecurrentDecoder(**options, pointer=True, extra_ids=1 << 62)
     regions = EncoderOutput(np.zeros((2, 5, 6), "float32"), np.ones((2, 5), bool), np.zeros((2, 6)))
     with pytest.raises(ValueError, match="encoder of text"):
         model().decoder.init(regions)
