@@ -7,12 +7,12 @@ from pathlib import Path
 from s2s_zoo.checkpoint import PROCESSOR
 from s2s_zoo.data.images import image_files, is_address, read_image, resized
 from s2s_zoo.data.processor import (
-    Targets,
     check_exactly,
     describe_tokenizer,
     load_config,
     load_tokenizer,
 )
+from s2s_zoo.data.targets import Targets
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.registry import lookup
 

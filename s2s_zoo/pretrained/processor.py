@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from s2s_zoo.checkpoint import PROCESSOR
-from s2s_zoo.data.processor import TextProcessor, encode
+from s2s_zoo.data.processor import TextProcessor
+from s2s_zoo.data.targets import encode
 from s2s_zoo.download import TOKENIZER_FILES
 from s2s_zoo.errors import CheckpointError, DataError
 from s2s_zoo.files import read_file, read_json
