@@ -13,6 +13,8 @@ _MODULES = (
     "generation",
     "losses",
     "metrics",
+    "plots",
+    "self_critical",
 )
 _NAMES = {
     "from_pretrained": "loading",
@@ -26,6 +28,8 @@ _NAMES = {
     "RecurrentDecoder": "decoders",
     "TransformerEncoder": "encoders",
     "TransformerDecoder": "decoders",
+    "CNNEncoder": "encoders",
+    "ShowAttendTellDecoder": "decoders",
     "ConvEncoder": "encoders",
     "ConvDecoder": "decoders",
     "LSTMNEncoder": "encoders",
@@ -34,6 +38,7 @@ _NAMES = {
     "GNMTDecoder": "decoders",
     "SSRUDecoder": "decoders",
     "BahdanauAttention": "attention",
+    "GatedAttention": "attention",
     "LuongAttention": "attention",
     "LocationAttention": "attention",
     "LocalAttention": "attention",
@@ -43,6 +48,7 @@ _NAMES = {
     "MultiHeadAttention": "attention",
     "SentencePieceTokenizer": "data",
     "TextProcessor": "data",
+    "ImageProcessor": "data",
     "read_pairs": "data",
     "Generator": "generation",
     "greedy_search": "generation",

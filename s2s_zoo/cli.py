@@ -1,4 +1,4 @@
-"""The command line: `s2s-zoo translate | caption | evaluate`, and what concerns checkpoints.
+"""The command line: `s2s-zoo translate | summarize | caption | evaluate`, and checkpoints.
 
 What was asked for goes to standard output, everything else to standard error. Exit codes: 0 done,
 1 an error (one line says which), 2 wrong usage, 130 Ctrl-C, 141 nobody reads the output any more.
@@ -10,15 +10,12 @@ import os
 import sys
 import time
 import warnings
-from contextlib import contextmanager
-from pathlib import Path
 
 import s2s_zoo
-from s2s_zoo import cli_caption, cli_checkpoints
+from s2s_zoo import cli_caption, cli_checkpoints, cli_text
 from s2s_zoo.cli_shared import load, positive
-from s2s_zoo.data import read_lines, read_pairs
-from s2s_zoo.errors import CheckpointError, DataError, S2SZooError
-from s2s_zoo.hub import list_checkpoints
+from s2s_zoo.data import read_pairs
+from s2s_zoo.errors import S2SZooError
 
 CHUNK = 1 << 16  # bytes read at once at most; a slow writer is answered line by line
 
@@ -55,20 +52,7 @@ def _parser():
 
     cli_checkpoints.add_commands(commands)
 
-    command = commands.add_parser("translate", help="translate text, one line for each line")
-    command.set_defaults(command=_translate, usage_error=command.error)
-    command.add_argument("text", nargs="*", metavar="TEXT", help="default: standard input")
-    command.add_argument("--model", metavar="NAME", help=cli_checkpoints.NAME)
-    command.add_argument("--from", dest="source", metavar="LANG", help="default: de")
-    command.add_argument("--to", dest="target", metavar="LANG", help="default: en")
-    command.add_argument("--num-beams", type=positive, metavar="K", help="default: the model's")
-    command.add_argument("--input", metavar="FILE", help="read this file")
-    command.add_argument(
-        "--output",
-        metavar="FILE",
-        help="write this file; it is FILE.part until the last line is written",
-    )
-
+    cli_text.add_commands(commands)
     cli_caption.add_command(commands)
 
     command = commands.add_parser("evaluate", help="the metrics of the task on held-out pairs")
@@ -85,34 +69,6 @@ def _parser():
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
     print(f"s2s-zoo: warning: {message}", file=sys.stderr)
-
-
-def _translate(arguments):
-    from tqdm import tqdm
-
-    if arguments.model and (arguments.source or arguments.target):
-        arguments.usage_error("give either --model or --from and --to")
-    if arguments.text and arguments.input:
-        arguments.usage_error("give either TEXT or --input")
-    name = arguments.model or _model_for(arguments.source, arguments.target)
-    options = {} if arguments.num_beams is None else {"num_beams": arguments.num_beams}
-    for text in arguments.text:
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise DataError(f"{text!r} is not valid UTF-8. Convert it to UTF-8.") from error
-    with (
-        _input(arguments.input) as stream,
-        _output(arguments.output) as output,
-        tqdm(unit=" lines", disable=None if arguments.output else True) as bar,
-    ):
-        translate = load(name)
-        lines = _Arriving(stream, arguments.input or "standard input")
-        for texts in [arguments.text] if arguments.text else lines.windows():
-            for line in translate(texts, progress=False, **options):
-                output.write(" ".join(line.splitlines()) + "\n")
-            output.flush()
-            bar.update(len(texts))
 
 
 def _evaluate(arguments):
@@ -142,90 +98,3 @@ def _evaluate(arguments):
     for metric in report["metrics"]:
         print(f"{metric['name']:<6} {metric['value']:6.2f}  {metric['signature']}")
     print(f"{report['sources_per_second']} sources/s")
-
-
-def _model_for(source, target):
-    """The name of the checkpoint that translates from `source` to `target`."""
-    if source is None and target is None:
-        source, target = "de", "en"
-    pairs = {
-        name: tuple(entry["languages"]) for name, entry in list_checkpoints("translation").items()
-    }
-    found = [name for name, (f, t) in pairs.items() if source in (None, f) and target in (None, t)]
-    if len(found) == 1:
-        return found[0]
-    known = ", ".join(f"{f} to {t}" for f, t in pairs.values())
-    raise CheckpointError(
-        f"{'No' if not found else 'More than one'} checkpoint translates from "
-        f"{source or 'any language'} to {target or 'any language'}. Known: {known}. Give both "
-        "--from and --to, or --model with a name or a directory."
-    )
-
-
-@contextmanager
-def _input(path):
-    """Yields the binary stream to read."""
-    if path is None:
-        yield sys.stdin.buffer
-    else:
-        with open(path, "rb") as file:
-            yield file
-
-
-class _Arriving:
-    """The lines of a binary stream, knowing whether the next one is already there.
-
-    Args:
-        stream: binary, with `read1`.
-        name: str, for errors.
-    """
-
-    def __init__(self, stream, name):
-        self.stream = stream
-        self.name = name
-        self.ready = 0
-
-    def __iter__(self):
-        rest = b""
-        while chunk := self.stream.read1(CHUNK):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for self.ready, line in zip(reversed(range(len(lines))), lines, strict=True):
-                yield line
-        if rest:
-            yield rest
-
-    def windows(self):
-        """Yields lists of lines: as many whole ones as were there to read."""
-        window = []
-        try:
-            for text in read_lines(self):
-                window.append(text)
-                if not self.ready:
-                    yield window
-                    window = []
-        except DataError:
-            yield window
-            raise
-
-
-@contextmanager
-def _output(path):
-    """Yields the stream to write. A file bears its name only when it is complete."""
-    if path is None:
-        sys.stdout.reconfigure(encoding="utf-8")
-        yield sys.stdout
-        return
-    path = Path(path).resolve()
-    special = path.exists() and not path.is_file()  # a pipe or a device cannot be replaced
-    part = path if special else path.with_name(path.name + ".part")
-    try:
-        with part.open("w", encoding="utf-8", newline="\n") as file:
-            yield file
-    except BaseException:
-        if part.is_file() and part.stat().st_size:
-            print(f"s2s-zoo: {part} keeps the lines that were done", file=sys.stderr)
-        elif part != path:
-            part.unlink(missing_ok=True)
-        raise
-    if part != path:
-        part.replace(path)

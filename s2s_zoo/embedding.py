@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.initial import initializer
+from s2s_zoo.protocol import UNK
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -20,7 +21,7 @@ class TokenEmbedding(keras.layers.Layer):
         scaled: bool; without it the rows enter as they are, as in BART.
 
     Call arguments:
-        tokens: (...,) int ids.
+        tokens: (...,) int ids; those of V and beyond, words that a pointer copied, enter as UNK.
 
     Returns:
         (..., E) vectors.
@@ -43,6 +44,7 @@ class TokenEmbedding(keras.layers.Layer):
         )
 
     def call(self, tokens):
+        tokens = ops.where(ops.less(tokens, self.vocabulary_size), tokens, UNK)
         vectors = ops.cast(ops.take(self.embeddings, tokens, axis=0), self.compute_dtype)
         return vectors * self.embedding_dim**0.5 if self.scaled else vectors
 

@@ -1,10 +1,10 @@
-"""Faster TensorFlow versions of two hot spots on the CPU, each equal to its `keras.ops` twin.
+"""Faster TensorFlow versions of three hot spots on the CPU, each equal to its `keras.ops` twin.
 
 A training step spends its time in matrix products, which the graph gives to oneDNN, and in
 pointwise passes over memory, which it runs one operation at a time. Here the pointwise parts
 are compiled by XLA into one pass each, with gradients of their own, and the weight gradient of
 a recurrence is one product over all steps instead of a sum of one product a step. Callers are
-`recurrence` and `losses`; nobody else knows.
+`recurrence`, `losses` and the pointer; nobody else knows.
 """
 
 import functools
@@ -260,5 +260,46 @@ def cross_entropy(logits, labels, smoothing):
             return tf.reshape(backward(flat, ids, norm, upstream, smoothing), tf.shape(logits))
 
         return tf.reshape(loss, tf.shape(labels)), grad
+
+    return run(logits)
+
+
+@functools.cache
+def _log_softmax_kernels():
+    import tensorflow as tf
+
+    @tf.function(jit_compile=True)
+    def forward(logits, least):
+        z = tf.cast(logits, tf.float32)
+        top = tf.reduce_max(z, axis=-1, keepdims=True)
+        norm = top + tf.math.log(tf.reduce_sum(tf.exp(z - top), axis=-1, keepdims=True))
+        return tf.maximum(z - norm, least), norm
+
+    @tf.function(jit_compile=True)
+    def backward(logits, norm, upstream, least):
+        z = tf.cast(logits, tf.float32) - norm
+        upstream = tf.where(z > least, upstream, 0.0)
+        total = tf.reduce_sum(upstream, axis=-1, keepdims=True)
+        return tf.cast(upstream - tf.exp(z) * total, logits.dtype)
+
+    return forward, backward
+
+
+def log_softmax(logits, least):
+    """Log-softmax of logits (..., V) of any dtype, in float32 and at least `least`."""
+    import tensorflow as tf
+
+    forward, backward = _log_softmax_kernels()
+
+    @tf.custom_gradient
+    def run(logits):
+        flat = tf.reshape(logits, (-1, logits.shape[-1]))
+        log_probabilities, norm = forward(flat, least)
+
+        def grad(upstream):
+            found = backward(flat, norm, tf.reshape(upstream, tf.shape(flat)), least)
+            return tf.reshape(found, tf.shape(logits))
+
+        return tf.reshape(log_probabilities, tf.shape(logits)), grad
 
     return run(logits)

@@ -1,5 +1,8 @@
 """Corpus metrics of generated text, with the signature that makes a number comparable."""
 
+import functools
+import importlib.metadata
+import re
 import warnings
 from typing import NamedTuple
 
@@ -33,20 +36,48 @@ def _sacrebleu(metric, hypotheses, references):
     return value, str(metric.get_signature())
 
 
-METRICS = {"bleu": _bleu, "chrf": _chrf, **CAPTION_METRICS}
-METRICS_OF = {"translation": ("bleu", "chrf"), "captioning": tuple(CAPTION_METRICS)}
+def _rouge(kind, hypotheses, references, lowercase):
+    from rouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer([kind], use_stemmer=True)
+    if kind == "rougeLsum":  # whose lines are sentences
+        hypotheses, references = (
+            [re.sub(r"(?<=[.!?])\s+", "\n", text) for text in texts]
+            for texts in (hypotheses, references)
+        )
+    scores = map(scorer.score, references, hypotheses)
+    value = 100 * sum(score[kind].fmeasure for score in scores) / len(references)
+    version = importlib.metadata.version("rouge-score")
+    sentences = "|sentences:.!?" if kind == "rougeLsum" else ""
+    return value, f"nrefs:1|case:lc|stemmer:porter|score:f1{sentences}|version:{version}"
+
+
+ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+METRICS = {
+    "bleu": _bleu,
+    "chrf": _chrf,
+    **{kind: functools.partial(_rouge, kind) for kind in ROUGE},
+    **CAPTION_METRICS,
+}
+METRICS_OF = {
+    "translation": ("bleu", "chrf"),
+    "text2text": ("bleu", "chrf"),
+    "summarization": ROUGE,
+    "captioning": tuple(CAPTION_METRICS),
+}
 
 
 def corpus_score(name, hypotheses, references, lowercase=False):
     """Scores generated texts.
 
     Args:
-        name: "bleu" (Papineni et al. 2002, with sacreBLEU's 13a tokenization) or "chrf"
-            (Popović 2015, chrF2), both by sacreBLEU (Post 2018, 1804.08771); or one of
-            `CAPTION_METRICS`.
+        name: "bleu" (Papineni et al. 2002, with sacreBLEU's 13a tokenization), "chrf" (Popović
+            2015, chrF2), both by sacreBLEU (Post 2018, 1804.08771); "rouge1", "rouge2",
+            "rougeL", "rougeLsum" (Lin 2004), the mean F1 of stemmed words by rouge-score, for
+            "rougeLsum" with sentences that end in `.`, `!` or `?`; or one of `CAPTION_METRICS`.
         hypotheses: list of str.
         references: list of str, one for each hypothesis; for captions a list of lists of str.
-        lowercase: bool, compare without case.
+        lowercase: bool, compare without case, as ROUGE always does.
 
     Returns:
         Score, 0 to 100.

@@ -2,18 +2,17 @@
 
 import itertools
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from s2s_zoo.card import model_card
 from s2s_zoo.checkpoint import save_checkpoint
-from s2s_zoo.data.processor import require_text
+from s2s_zoo.data.targets import require_text
 from s2s_zoo.generation import Scorer
 from s2s_zoo.protocol import PAD
 from s2s_zoo.registry import lookup
+from s2s_zoo.result import Result
 from s2s_zoo.searcher import DEFAULTS, Searcher, check_options, pad
 
 # The most tokens of a target, for a source of so many; END is counted on both sides.
@@ -21,28 +20,9 @@ LONGEST_TARGET = {
     "translation": lambda source: 2 * source + 10,
     "summarization": lambda source: source + 512,
     "text2text": lambda source: source + 512,
-    "captioning": lambda source: source * 0 + 512,
+    "captioning": lambda source: 512,
 }
 WINDOW = 1024  # texts of an iterator that are sorted together
-
-
-class Result(NamedTuple):
-    """A generated text with what is known of it.
-
-    Attributes:
-        text: str.
-        score: float, as the search defines it, or None where it was not computed.
-        source_tokens: sequence of str, S units, the last being the end of the text.
-        target_tokens: sequence of str, T units.
-        alignment: (T, S) float32, how much each target token attended to each source token, or
-            None where not asked for.
-    """
-
-    text: str
-    score: float | None = None
-    source_tokens: Sequence = ()
-    target_tokens: Sequence = ()
-    alignment: Any = None
 
 
 class Pipeline:
@@ -96,7 +76,8 @@ class Pipeline:
                 images are taken in the order of their names.
             batch_size: int, sources run at once.
             return_scores: bool, give a `Result` with a score.
-            return_alignment: bool, give a `Result` with an alignment.
+            return_alignment: bool, give a `Result` with an alignment, and of a pointer with
+                what it copied.
             progress: bool, show a bar on standard error; None shows it on a terminal when the
                 work takes long.
             source, target: str, language codes, for a checkpoint of several languages.
@@ -155,11 +136,11 @@ class Pipeline:
                 "score expected one target for each source. "
                 f"Received: {len(sources)} sources, {len(targets)} targets."
             )
-        sources, _ = self.processor.collect(list(sources))
+        texts, _ = self.processor.collect(list(sources))
         for text in targets:
             require_text(text)
-        sources = self.processor.encode_source(sources)
-        targets = self.processor.encode_target(targets)
+        sources = self.processor.encode_source(texts)
+        targets = self.processor.encode_target(targets, sources=texts)
         log_probs, lengths = np.zeros(len(sources), "float32"), np.zeros(len(sources), "int32")
         size = [(len(source), len(target)) for source, target in zip(sources, targets, strict=True)]
         for batch in _batches(sorted(range(len(size)), key=size.__getitem__), batch_size):
@@ -259,29 +240,30 @@ class Pipeline:
         ids = {i: row for i, row in zip(real, encoded, strict=True) if len(row) > 1}
         for batch in _batches(sorted(ids, key=lambda i: len(ids[i])), batch_size):
             found = self._searcher.run(search, [ids[i] for i in batch])
-            decoded = self.processor.decode(found.tokens)
+            decoded = self.processor.decode(found.tokens, [sources[i] for i in batch])
             for row, i in enumerate(batch):
                 answers[i] = decoded[row]
                 if details:
                     answers[i] = [
-                        self._result(text, ids[i], found, (row, k))
+                        self._result(text, sources[i], ids[i], found, (row, k))
                         for k, text in enumerate(decoded[row])
                     ]
         bar.update(len(sources))
         return answers if num_return > 1 else [hypotheses[0] for hypotheses in answers]
 
-    def _result(self, text, source, found, place):
+    def _result(self, text, source, row, found, place):
         tokens = found.tokens[place]
         tokens = tokens[tokens != PAD]
         alignment = found.alignments
         if alignment is not None:
-            alignment = alignment[place][: len(tokens), : len(source)]
+            alignment = alignment[place][: len(tokens), : len(row)]
         return Result(
             text,
             None if found.scores is None else float(found.scores[place]),
-            self.processor.source_pieces(source),
-            self.processor.target_tokenizer.pieces(tokens),
+            self.processor.source_pieces(row, source),
+            self.processor.target_pieces(tokens, source),
             alignment,
+            None if found.p_gen is None else found.p_gen[place][: len(tokens)],
         )
 
     def _card(self, source):

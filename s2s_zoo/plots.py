@@ -8,6 +8,7 @@ from s2s_zoo.errors import S2SZooError
 
 COLUMNS = 6
 SHORTEST = 480  # pixels of the photo's longer side that are drawn
+LEAST_COPIED = 0.1  # of a token from a source position that is drawn
 
 
 def plot_caption(pipeline, image, path, **options):
@@ -29,17 +30,12 @@ def plot_caption(pipeline, image, path, **options):
         S2SZooError: where there is no matplotlib, or it does not know the ending.
         DataError: for an image that cannot be read.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise S2SZooError("Plots need matplotlib: pip install 's2s-zoo[plots]'.") from error
     from s2s_zoo.data import read_image
     from s2s_zoo.data.images import resized
 
     photo = read_image(image)
     result = pipeline(photo, return_alignment=True, **options)
-    words = [*(piece.replace("▁", " ").strip() for piece in result.target_tokens[:-1]), "(end)"]
+    words = [_word(piece) for piece in result.target_tokens]
     if pipeline.processor.resize == "crop":  # what the model did not see is not drawn
         photo = resized(photo, pipeline.processor.size, "crop")
     else:
@@ -51,8 +47,7 @@ def plot_caption(pipeline, image, path, **options):
     maps = result.alignment[:, -math.prod(grid) :].reshape(-1, *grid)
 
     rows = math.ceil((1 + len(words)) / COLUMNS)
-    figure = Figure(figsize=(2.2 * COLUMNS, 2.2 * rows * height / width + 0.4 * rows))
-    FigureCanvasAgg(figure)
+    figure = _figure(2.2 * COLUMNS, 2.2 * rows * height / width + 0.4 * rows)
     axes = figure.subplots(rows, COLUMNS, squeeze=False).flat
     for axis in axes:
         axis.set_axis_off()
@@ -64,8 +59,68 @@ def plot_caption(pipeline, image, path, **options):
         axis.imshow(weights, cmap="gray", alpha=0.65, extent=extent, interpolation="bicubic")
         axis.set_title(word, fontsize=11)
     figure.suptitle(result.text)
+    _save(figure, path)
+    return result
+
+
+def plot_copies(pipeline, text, path, **options):
+    """Generates from a text and draws what was copied, as figure 1 of See et al. (1704.04368).
+
+    Each row is a token that was written, its bar the part 1 - p_gen that was copied; the columns
+    are the source tokens it was copied from, as dark as (1 - p_gen) a_ti.
+
+    Args:
+        pipeline: whose decoder has a pointer.
+        text: str.
+        path: str or path of the picture, of a kind that matplotlib writes, by its ending.
+        **options: of the pipeline's call, such as `num_beams=5`.
+
+    Returns:
+        Result, with the text, the alignment (T, S) and p_gen (T,).
+
+    Raises:
+        S2SZooError: for a decoder without a pointer or a blank text; where there is no
+            matplotlib, or it does not know the ending.
+    """
+    result = pipeline(text, return_alignment=True, **options)
+    if result.p_gen is None:
+        raise S2SZooError(
+            "Nothing was copied: the text is blank, or the checkpoint has no pointer. "
+            "Give a text, and a checkpoint of summarization."
+        )
+    copied = (1 - result.p_gen)[:, None] * result.alignment
+    seen = copied.max(axis=0) >= min(LEAST_COPIED, copied.max())
+    written = [_word(piece) for piece in result.target_tokens]
+    read = [_word(piece) for piece in np.array(result.source_tokens, object)[seen]]
+    rows = np.arange(len(written))
+    figure = _figure(4 + 0.25 * len(read), 1.5 + 0.25 * len(written))
+    bars, map_ = figure.subplots(1, 2, sharey=True, width_ratios=[2, 1 + 0.25 * len(read)])
+    bars.barh(rows, 1 - result.p_gen, color="0.4")
+    bars.set(xlim=(0, 1), xlabel="copied", yticks=rows, yticklabels=written)
+    map_.imshow(copied[:, seen], cmap="gray_r", vmin=0, vmax=1, aspect="auto")
+    map_.set_xticks(np.arange(len(read)), read, rotation=90)
+    _save(figure, path)
+    return result
+
+
+def _word(piece):
+    return "(end)" if piece == "</s>" else piece.replace("▁", " ").strip()
+
+
+def _figure(width, height):
+    """A figure of so many inches, with a canvas that needs no screen."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise S2SZooError("Plots need matplotlib: pip install 's2s-zoo[plots]'.") from error
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure, path):
     try:
         figure.savefig(path, dpi=100, bbox_inches="tight")
     except ValueError as error:
         raise S2SZooError(f"{path} cannot be written: {error}.") from error
-    return result

@@ -18,12 +18,14 @@ class EncoderOutput(NamedTuple):
         state: (B, D') summary of the source: the last states, or the mean of the regions.
         embedded: (B, S, D), the embedded source, where a decoder may add it to the memory
             (ConvS2S); otherwise None.
+        tokens: (B, S) int, the ids of the source where it is text, otherwise None.
     """
 
     memory: Any
     mask: Any
     state: Any
     embedded: Any = None
+    tokens: Any = None
 
 
 class SearchResult(NamedTuple):
@@ -34,8 +36,11 @@ class SearchResult(NamedTuple):
         scores: (B, K) float32 log-probability (length-normalised by beam search), or None
             where scores were not asked for.
         alignments: (B, K, T, S) float32 attention weights, or None where not asked for.
+        p_gen: (B, K, T) float32, with the alignments of a decoder with a pointer: how much each
+            token came from the vocabulary; otherwise None.
     """
 
     tokens: Any
     scores: Any
     alignments: Any
+    p_gen: Any = None

@@ -219,8 +219,8 @@ def test_evaluate(tiny_checkpoint, tmp_path, capsys, tiny_pipeline, sentences, s
     score = corpus_score("chrf", hypotheses, [target for _, target in sentences])
     assert [metric["name"] for metric in report["metrics"]] == ["bleu", "chrf"]
     assert report["metrics"][1] == score._asdict()
-    assert (report["sentences"], report["num_beams"]) == (6, 2)
-    assert report["sentences_per_second"] > 0
+    assert (report["sources"], report["num_beams"]) == (6, 2)
+    assert report["sources_per_second"] > 0
     assert main(["evaluate", *options[:-1], "--num-beams", "1"]) == 0
     assert "nrefs:1|case:mixed" in capsys.readouterr().out
     assert main(["evaluate", *options[:-1], "--lowercase"]) == 0

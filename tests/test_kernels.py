@@ -101,6 +101,26 @@ def test_cross_entropy_kernel_equals_numpy(smoothing):
     )
 
 
+def test_log_softmax_kernel_and_its_gradient_equal_numpy():
+    rng = np.random.default_rng(1)
+    logits = rng.normal(size=(2, 3, 7)).astype("float32") * 4
+    upstream = rng.normal(size=(2, 3, 7)).astype("float32")
+    z = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        found = kernels.log_softmax(z, -8.0)
+        total = tf.reduce_sum(found * upstream)
+    expected = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    assert (expected < -8).any() and (expected > -8).any()
+    np.testing.assert_allclose(found, np.maximum(expected, -8), rtol=1e-5, atol=1e-6)
+    passed = np.where(expected > -8, upstream, 0)
+    np.testing.assert_allclose(
+        tape.gradient(total, z),
+        passed - np.exp(expected) * passed.sum(-1, keepdims=True),
+        atol=1e-5,
+    )
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16"])
 def test_kernels_keep_the_dtype_of_half_precision(policy):
     layer = recurrent_layer("lstm", 4, "layer")

@@ -30,3 +30,23 @@ def test_errors_name_the_metric_and_the_counts():
         corpus_score("bleu", ["a", "b"], ["a"])
     with pytest.raises(ValueError, match="at least one"):
         corpus_score("bleu", [], [])
+
+
+def test_rouge_by_hand():
+    # Stemmed and without signs: "the cat sat dog ran", "dog ran the cat sat on mat", 5 and 7.
+    texts = ["The cats sat. Dogs ran"], ["dogs ran. the cat sat on mats"]
+    by_hand = {
+        "rouge1": 2 * 5 / 12,
+        "rouge2": 2 * 3 / 10,  # the cat, cat sat, dog ran
+        "rougeL": 2 * 3 / 12,  # the cat sat
+        "rougeLsum": 2 * 5 / 12,  # sentence by sentence
+    }
+    for name, value in by_hand.items():
+        score = corpus_score(name, *texts)
+        assert score.value == pytest.approx(100 * value)
+        assert score.signature.startswith("nrefs:1|case:lc|stemmer:porter|score:f1")
+
+
+def test_rouge_is_the_mean_over_texts():
+    assert corpus_score("rougeL", ["a b", "c"], ["a b", "d"]).value == pytest.approx(50)
+    assert corpus_score("rouge1", [""], ["a"]).value == 0

@@ -11,7 +11,8 @@ import s2s_zoo
 from s2s_zoo import Pipeline, from_pretrained
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.generation import normalise
-from s2s_zoo.pipeline import WINDOW, Result
+from s2s_zoo.pipeline import WINDOW
+from s2s_zoo.result import Result
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +288,7 @@ def test_unknown_task_and_default(pipeline):
 def test_progress_bar_is_on_standard_error(pipeline, capsys):
     pipeline(["ein hund", "", "zwei hunde"], progress=True)
     out, err = capsys.readouterr()
-    assert out == "" and "3/3" in err and "texts" in err
+    assert out == "" and "3/3" in err and "sources" in err
     pipeline(["ein hund"], progress=False)
     list(pipeline(iter(["ein hund"])))  # no terminal: no bar
     assert capsys.readouterr() == ("", "")

@@ -86,7 +86,6 @@ IMAGE_ENCODERS = {
 }
 IMAGE_COMBINATIONS = [
     ("cnn", "gated", "show-attend-tell"),
-    ("cnn", "luong-general", "lstm"),
     ("cnn", "multi-head", "transformer"),
     ("vision-transformer", "multi-head", "transformer-pre"),
 ]
@@ -146,6 +145,14 @@ DECODER_VARIANTS = {
         "input_feeding": True,
         "summary_feeding": True,
         "layers": 2,
+    },
+    "pointer": {"name": "recurrent", "pointer": True},
+    "pointer-previous": {
+        "name": "recurrent",
+        "query": "previous",
+        "pointer": True,
+        "extra_ids": 3,
+        "coverage_loss": 1.0,
     },
     "show-attend-tell": {"name": "show_attend_tell", "doubly_stochastic": 0.5},
     "show-attend-tell-stacked": {

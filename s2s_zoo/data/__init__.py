@@ -2,15 +2,18 @@
 
 from importlib import import_module
 
+from s2s_zoo.data.copying import CopyingProcessor
 from s2s_zoo.data.image_processor import ImageProcessor
 from s2s_zoo.data.images import image_files, read_image
 from s2s_zoo.data.pairs import read_lines, read_pairs
 from s2s_zoo.data.processor import TextProcessor
 from s2s_zoo.data.tokenizers import SentencePieceTokenizer
+from s2s_zoo.data.words import WordTokenizer
 
-TOKENIZERS = {"sentencepiece": SentencePieceTokenizer}
+TOKENIZERS = {"sentencepiece": SentencePieceTokenizer, "words": WordTokenizer}
 PROCESSORS = {  # imported where a checkpoint names them
     "text": ("s2s_zoo.data.processor", "TextProcessor"),
+    "copying": ("s2s_zoo.data.copying", "CopyingProcessor"),
     "image": ("s2s_zoo.data.image_processor", "ImageProcessor"),
     "pretrained": ("s2s_zoo.pretrained.processor", "PretrainedProcessor"),
     "pretrained_image": ("s2s_zoo.pretrained.images", "PretrainedImageProcessor"),
@@ -29,9 +32,11 @@ _LAZY = {
 __all__ = [
     "PROCESSORS",
     "TOKENIZERS",
+    "CopyingProcessor",
     "ImageProcessor",
     "SentencePieceTokenizer",
     "TextProcessor",
+    "WordTokenizer",
     "image_files",
     "read_image",
     "read_lines",

@@ -179,10 +179,13 @@ class TokenBatches(keras.utils.PyDataset):
 
     def _draw(self, epoch):
         """The sources and the labels in a segmentation of this epoch, of any length."""
-        encoders = self.processor.encode_source, self.processor.encode_target
+        sources, targets = self._texts
+        draws = [(self.sampling, [self.seed, epoch, side]) for side in (0, 1)]
         return [
-            encode(texts, truncate=False, sampling=(self.sampling, [self.seed, epoch, side]))
-            for side, (encode, texts) in enumerate(zip(encoders, self._texts, strict=True))
+            self.processor.encode_source(sources, truncate=False, sampling=draws[0]),
+            self.processor.encode_target(
+                targets, truncate=False, sampling=draws[1], sources=sources
+            ),
         ]
 
     def _buckets(self, epoch):
@@ -244,8 +247,9 @@ def _encode(processor, pairs, too_long):
             f"TokenBatches expected too_long='drop' or 'truncate'. Received: {too_long!r}."
         )
     truncate = too_long == "truncate"
-    sources = processor.encode_source([source for source, _ in pairs], truncate=truncate)
-    labels = processor.encode_target([target for _, target in pairs], truncate=truncate)
+    texts, targets = zip(*pairs, strict=True)
+    sources = processor.encode_source(list(texts), truncate=truncate)
+    labels = processor.encode_target(list(targets), truncate=truncate, sources=texts)
     kept = [
         (pair, (source, label))
         for pair, source, label in zip(pairs, sources, labels, strict=True)

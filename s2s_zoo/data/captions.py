@@ -69,8 +69,8 @@ class _Places:
     def encode_source(self, places, truncate=True, sampling=None):
         return [np.array([int(place)]) for place in places]
 
-    def encode_target(self, texts, truncate=True, sampling=None):
-        return self.processor.encode_target(texts, truncate, sampling)
+    def encode_target(self, texts, truncate=True, sampling=None, sources=None):
+        return self.processor.encode_target(texts, truncate, sampling, sources)
 
     def pad(self, rows, length=None):
         return self.processor.pad(rows, length)

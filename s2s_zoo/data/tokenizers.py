@@ -59,6 +59,7 @@ class SentencePieceTokenizer:
         normalization="nmt_nfkc",
         sample_size=1_000_000,
         seed=0,
+        symbols=(),
     ):
         """Learns a model from text; the same arguments give the same bytes.
 
@@ -72,6 +73,7 @@ class SentencePieceTokenizer:
                 many ways to write a character, or "identity", with a model file smaller by 0.24 MB.
             sample_size: int, learn from at most this many sentences, drawn at random.
             seed: int, of the draw.
+            symbols: strings that are a unit wherever they stand, such as "<nl>".
 
         Raises:
             DataError: if there are no sentences or too few for the vocabulary.
@@ -89,6 +91,7 @@ class SentencePieceTokenizer:
                 vocab_size=vocabulary_size,
                 character_coverage=character_coverage,
                 model_type=model_type,
+                user_defined_symbols=list(symbols),
                 normalization_rule_name=normalization,
                 pad_id=PAD,
                 bos_id=START,

@@ -7,6 +7,7 @@ from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import attend, initial_history, is_sequential, with_noise
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.decoders.bridge import BRIDGES, bridge_layers, initial_cells
+from s2s_zoo.decoders.pointer import Pointer, coverage_loss
 from s2s_zoo.embedding import TokenEmbedding
 from s2s_zoo.recurrence import recurrent_layer, run_layer, step_layer, unrolled_scan
 from s2s_zoo.registry import check_option
@@ -54,10 +55,16 @@ class RecurrentDecoder(keras.layers.Layer):
             h~ then has width E instead of U.
         dropout: float, on embeddings and h~, and between layers one mask for all steps
             (Gal & Ghahramani 2016, 1512.05287).
+        pointer: bool, copy words of the source (`Pointer`): log-probabilities (B, T, V + X) then
+            stand in place of logits (B, T, V).
+        extra_ids: int, X, of the pointer.
+        coverage_loss: float, lambda, how much `coverage_loss` counts in training (See et al.
+            2017, 1704.04368, equation 13).
 
     Raises:
-        ValueError: for an unknown option, for `query="previous"` or input feeding without
-            attention, and where nothing of the source would reach the decoder.
+        ValueError: for an unknown option, for `query="previous"`, input feeding, a pointer or a
+            coverage loss without attention, and where nothing of the source would reach the
+            decoder.
     """
 
     def __init__(
@@ -75,6 +82,9 @@ class RecurrentDecoder(keras.layers.Layer):
         bridge="dense",
         tie_embeddings=False,
         dropout=0.0,
+        pointer=False,
+        extra_ids=0,
+        coverage_loss=0.0,
         **kwargs,
     ):
         super().__init__(**{"name": "decoder", **kwargs})
@@ -86,6 +96,16 @@ class RecurrentDecoder(keras.layers.Layer):
                 "RecurrentDecoder needs an attention for query='previous' and for input feeding. "
                 f"Received: attention=None, query={query!r}, input_feeding={input_feeding}. "
                 "Give an attention, or feed the source summary with summary_feeding=True."
+            )
+        if attention is None and (pointer or coverage_loss):
+            raise ValueError(
+                "RecurrentDecoder copies and covers by attention. Received: attention=None, "
+                f"pointer={pointer}, coverage_loss={coverage_loss}. Give an attention."
+            )
+        if extra_ids and not pointer:
+            raise ValueError(
+                "RecurrentDecoder has ids beyond its vocabulary only to copy them. Received: "
+                f"extra_ids={extra_ids}, pointer=False. Use pointer=True."
             )
         if attention is None and bridge == "zero" and not summary_feeding:
             raise ValueError(
@@ -108,6 +128,8 @@ class RecurrentDecoder(keras.layers.Layer):
         self.bridge = bridge
         self.tie_embeddings = tie_embeddings
         self.rate = dropout
+        self.extra_ids = extra_ids
+        self.coverage_loss = coverage_loss
         self.readout_dim = embedding_dim if tie_embeddings else units
         self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, name="embedding")
         self.attention = build_from(ATTENTIONS, attention, "attention", name="attention")
@@ -116,6 +138,7 @@ class RecurrentDecoder(keras.layers.Layer):
             self.readout_dim, activation="tanh", use_bias=False, name="readout"
         )
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.pointer = Pointer(vocabulary_size, extra_ids, name="pointer") if pointer else None
         self.bridges = bridge_layers(bridge, cell, units, layers)
         if not tie_embeddings:
             self.output_projection = keras.layers.Dense(
@@ -139,6 +162,8 @@ class RecurrentDecoder(keras.layers.Layer):
             self.attention.build((None, self.units), (None, None, memory_dim))
         readout = self.units + context + summary + (self.embedding_dim if previous else 0)
         self.readout.build((None, readout))
+        if self.pointer is not None:
+            self.pointer.build((None, self.units + context + self.embedding_dim))
         for bridge in filter(None, keras.tree.flatten(self.bridges)):
             bridge.build((None, state_dim))
         if not self.tie_embeddings:
@@ -156,10 +181,14 @@ class RecurrentDecoder(keras.layers.Layer):
 
         Returns:
             memory: dict, fixed for the whole target: "mask" (B, S), with attention "keys"
-                (B, S, A) and "values" (B, S, D), with summary feeding "summary" (B, D').
+                (B, S, A) and "values" (B, S, D), with summary feeding "summary" (B, D'), with a
+                pointer "pointer", what `Pointer.memory` gives.
             state: dict, what moves: "cells", a list for each layer of its states (B, U); with
                 attention the entries of `initial_history`; with a sequential decoder "readout"
-                (B, R), h~ of the last step.
+                (B, R), h~ of the last step; with a pointer "p_gen" (B,) float32 of the last step.
+
+        Raises:
+            ValueError: for a pointer into a source that is no text.
         """
         cells = initial_cells(self.bridges, encoded.state, self.units, self.compute_dtype)
         memory = {"mask": encoded.mask}
@@ -169,6 +198,14 @@ class RecurrentDecoder(keras.layers.Layer):
             memory["values"] = encoded.memory
         if self.summary_feeding:
             memory["summary"] = encoded.state
+        if self.pointer is not None:
+            if encoded.tokens is None:
+                raise ValueError(
+                    "A pointer copies the ids of the source, and this encoder reads none. "
+                    "Use an encoder of text, or pointer=False."
+                )
+            memory["pointer"] = self.pointer.memory(encoded.tokens)
+            state["p_gen"] = ops.ones(ops.shape(encoded.state)[:1], dtype="float32")
         if self._sequential:
             shape = (ops.shape(encoded.state)[0], self.readout_dim)
             state["readout"] = ops.zeros(shape, dtype=self.compute_dtype)
@@ -177,7 +214,7 @@ class RecurrentDecoder(keras.layers.Layer):
     def step(self, tokens, index, state, memory):
         """One step: tokens (N,) int at position `index` to logits (N, V) and the next state."""
         state, readout = self._advance(self.embedding(tokens), index, state, memory)
-        return self.logits(readout), state
+        return self._output(self.logits(readout), state, memory), state
 
     def call(self, target, encoded, training=False):
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
@@ -191,10 +228,18 @@ class RecurrentDecoder(keras.layers.Layer):
             def step(state, x, index):
                 return self._advance(x, index, state, memory, noise, training)[0]
 
-            readout = unrolled_scan(step, state, embedded)["readout"]
+            steps = unrolled_scan(step, state, embedded)
         else:
-            readout = self._whole_sequence(embedded, state, memory, noise, training)
-        return self.logits(self.dropout(readout, training=training))
+            steps = self._whole_sequence(embedded, state, memory, noise, training)
+        if training:
+            self.add_losses(steps, target)
+        logits = self.logits(self.dropout(steps["readout"], training=training))
+        return self._output(logits, steps, memory)
+
+    def add_losses(self, steps, target):
+        """Adds to the loss what the states (B, T, ...) of a training pass ask for."""
+        if self.coverage_loss:
+            self.add_loss(self.coverage_loss * coverage_loss(steps["alignment"], target))
 
     def logits(self, readout):
         """Returns (..., V) of h~ (..., R)."""
@@ -203,6 +248,14 @@ class RecurrentDecoder(keras.layers.Layer):
         else:
             logits = self.output_projection(readout)
         return logits + ops.cast(self.output_bias, logits.dtype)
+
+    def _output(self, logits, steps, memory):
+        """The logits, or with a pointer log P (..., V + X)."""
+        if self.pointer is None:
+            return logits
+        return self.pointer.log_probabilities(
+            logits, steps["alignment"], steps["p_gen"], memory["pointer"]
+        )
 
     @property
     def _sequential(self):
@@ -235,14 +288,21 @@ class RecurrentDecoder(keras.layers.Layer):
             parts = [x, context]
         else:
             parts = [x]
+        if self.pointer is not None:
+            state["p_gen"] = self._generation(x, context, embedded)
         readout = self.readout(ops.concatenate([*parts, *extra], axis=-1))
         if self._sequential:
             state["readout"] = readout
         return state, readout
 
     def _whole_sequence(self, x, state, memory, noise, training):
-        """The same steps for all positions at once: (B, T, E) to h~ (B, T, R)."""
-        extra = []
+        """The same steps for all positions at once, from x (B, T, E).
+
+        Returns:
+            dict with the entries "readout" (B, T, R), with attention "alignment" (B, T, S) and
+            with a pointer "p_gen" (B, T).
+        """
+        embedded, extra, steps = x, [], {}
         if self.summary_feeding:
             summary = ops.expand_dims(memory["summary"], 1)
             extra = [ops.broadcast_to(summary, (*ops.shape(x)[:2], summary.shape[-1]))]
@@ -253,9 +313,15 @@ class RecurrentDecoder(keras.layers.Layer):
         parts = [x]
         if self.attention is not None:
             index = ops.arange(ops.shape(x)[1], dtype="int32")
-            context, _ = attend(self.attention, x, memory, state, index, training)
+            context, steps = attend(self.attention, x, memory, state, index, training)
             parts = [x, context]
-        return self.readout(ops.concatenate([*parts, *extra], axis=-1))
+        if self.pointer is not None:
+            steps["p_gen"] = self._generation(x, context, embedded)
+        steps["readout"] = self.readout(ops.concatenate([*parts, *extra], axis=-1))
+        return steps
+
+    def _generation(self, *features):
+        return self.pointer.generation(ops.concatenate(features, axis=-1))
 
     def _between(self, i, x, h, noise):
         """The output of layer i: residual, and dropout below the next layer."""
@@ -289,4 +355,7 @@ class RecurrentDecoder(keras.layers.Layer):
             "bridge": self.bridge,
             "tie_embeddings": self.tie_embeddings,
             "dropout": self.rate,
+            "pointer": self.pointer is not None,
+            "extra_ids": self.extra_ids,
+            "coverage_loss": self.coverage_loss,
         }

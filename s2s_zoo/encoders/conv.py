@@ -100,7 +100,8 @@ class ConvEncoder(keras.layers.Layer):
         for layer in self.stack:
             x = (x + layer(self.dropout(zero_padding(x, mask), training=training))) * HALF
         memory = self.leave(x)
-        return EncoderOutput(memory, mask, mean_of_real((memory + embedded) * HALF, mask), embedded)
+        state = mean_of_real((memory + embedded) * HALF, mask)
+        return EncoderOutput(memory, mask, state, embedded, source)
 
     def get_config(self):
         return {

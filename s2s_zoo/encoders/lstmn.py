@@ -85,7 +85,8 @@ class LSTMNEncoder(keras.layers.Layer):
         memory = unrolled_loop(step, carry, x)["tape"][:, :, : self.units]
         last = ops.equal(positions + 1, ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True))
         state = mean_of_real(memory, last)
-        return EncoderOutput(self.dropout(memory, training=training), mask, state)
+        memory = self.dropout(memory, training=training)
+        return EncoderOutput(memory, mask, state, tokens=source)
 
     def get_config(self):
         return {

@@ -120,7 +120,7 @@ class RecurrentEncoder(keras.layers.Layer):
             outputs = self.dropout(outputs, training=training)
             one_width = i > 0 and len(layers) == len(self.stack[i - 1])
             memory = memory + outputs if self.residual and one_width else outputs
-        return EncoderOutput(memory, mask, state)
+        return EncoderOutput(memory, mask, state, tokens=source)
 
     def get_config(self):
         return {

@@ -139,7 +139,7 @@ class TransformerEncoder(keras.layers.Layer):
         for block in self.stack.blocks:
             x, _ = block.run(x, attend, training=training)
         memory = self.stack.finish(x)
-        return EncoderOutput(memory, mask, mean_of_real(memory, mask))
+        return EncoderOutput(memory, mask, mean_of_real(memory, mask), tokens=source)
 
     def get_config(self):
         return {

@@ -6,10 +6,11 @@ from keras import ops
 
 from s2s_zoo.generation.loop import (
     alignment,
-    empty_alignments,
     empty_history,
+    empty_records,
     log_softmax,
     pad_after_end,
+    record,
     write,
 )
 from s2s_zoo.generation.penalties import coverage_score, normalise
@@ -90,8 +91,8 @@ def beam_search(
     written = {"tokens": empty_history(slots, max_length)}
     kept = {"tokens": empty_history(batch_size * kept_count, max_length)}
     if return_alignments:
-        written["alignments"] = empty_alignments(state, slots, max_length)
-        kept["alignments"] = empty_alignments(state, batch_size * kept_count, max_length)
+        written.update(empty_records(state, slots, max_length))
+        kept.update(empty_records(state, batch_size * kept_count, max_length))
     coverage = {}
     if coverage_penalty:
         coverage["sum"] = ops.zeros_like(alignment(state), dtype="float32")
@@ -99,8 +100,7 @@ def beam_search(
     def body(index, tokens, live, finished, written, kept, coverage, state):
         logits, state = step(tokens, index, state, memory)
         if return_alignments:
-            rows_written = write(written["alignments"], index, state["alignment"])
-            written = {**written, "alignments": rows_written}
+            written = record(written, index, state)
         if coverage_penalty:
             coverage = {"sum": coverage["sum"] + ops.cast(state["alignment"], "float32")}
         scores = rules.penalise(log_softmax(logits), written["tokens"])
@@ -158,7 +158,7 @@ def beam_search(
     }
     finished = finished[:, :num_return]
     tokens = ops.where(finished[:, :, None] > -np.inf, kept["tokens"], PAD)
-    return SearchResult(tokens, finished, kept.get("alignments"))
+    return SearchResult(tokens, finished, kept.get("alignments"), kept.get("p_gen"))
 
 
 def _candidates(scores, index, history, live, rules):

@@ -29,7 +29,7 @@ def decode(step, state, memory, rows, max_length, rules, choose, return_scores, 
     if return_scores:
         extra["scores"] = ops.zeros((rows,), dtype="float32")
     if return_alignments:
-        extra["alignments"] = empty_alignments(state, rows, max_length)
+        extra.update(empty_records(state, rows, max_length))
 
     def body(index, tokens, unfinished, history, extra, state):
         logits, state = step(tokens, index, state, memory)
@@ -45,7 +45,7 @@ def decode(step, state, memory, rows, max_length, rules, choose, return_scores, 
                 gained = ops.where(free, gained, 0.0)
             extra["scores"] = extra["scores"] + ops.where(unfinished, gained, 0.0)
         if return_alignments:
-            extra["alignments"] = write(extra["alignments"], index, state["alignment"])
+            extra = record(extra, index, state)
         history = write(history, index, tokens)
         unfinished = ops.logical_and(unfinished, tokens != END)
         return index + 1, tokens, unfinished, history, extra, state
@@ -67,7 +67,9 @@ def decode(step, state, memory, rows, max_length, rules, choose, return_scores, 
         real = ops.cast(tokens != PAD, "float32")
         extra["alignments"] = extra["alignments"] * ops.expand_dims(real, -1)
     extra = {name: ops.expand_dims(value, 1) for name, value in extra.items()}
-    return SearchResult(ops.expand_dims(tokens, 1), extra.get("scores"), extra.get("alignments"))
+    return SearchResult(
+        ops.expand_dims(tokens, 1), extra.get("scores"), extra.get("alignments"), extra.get("p_gen")
+    )
 
 
 def log_softmax(logits):
@@ -80,13 +82,26 @@ def empty_history(rows, max_length):
     return ops.full((rows, max_length), END, dtype="int32")
 
 
-def empty_alignments(state, rows, max_length):
-    """Returns (N, T, S) float32 zeros.
+def empty_records(state, rows, max_length):
+    """Where `record` writes: (N, T, S) float32 "alignments", with a pointer also (N, T) "p_gen".
 
     Raises:
         ValueError: if the state holds no alignment.
     """
-    return ops.zeros((rows, max_length, ops.shape(alignment(state))[1]), dtype="float32")
+    shape = (rows, max_length, ops.shape(alignment(state))[1])
+    records = {"alignments": ops.zeros(shape, dtype="float32")}
+    if "p_gen" in state:
+        records["p_gen"] = ops.zeros(shape[:2], dtype="float32")
+    return records
+
+
+def record(records, index, state):
+    """The records with what the state says of the step `index`."""
+    entries = {"alignments": "alignment", "p_gen": "p_gen"}
+    return {
+        name: write(value, index, state[entries[name]]) if name in entries else value
+        for name, value in records.items()
+    }
 
 
 def alignment(state):

@@ -98,8 +98,8 @@ def _best_first(result, batch_size, num_return):
         x = ops.take(x, order, axis=0)
         return ops.reshape(x, (batch_size, num_return, *ops.shape(x)[2:]))
 
-    alignments = None if result.alignments is None else arrange(result.alignments)
-    return SearchResult(arrange(result.tokens), scores, alignments)
+    records = [None if x is None else arrange(x) for x in (result.alignments, result.p_gen)]
+    return SearchResult(arrange(result.tokens), scores, *records)
 
 
 def _check(temperature, top_k, top_p, num_return):

@@ -5,7 +5,8 @@ import re
 
 import numpy as np
 
-from s2s_zoo.data.processor import TextProcessor, encode
+from s2s_zoo.data.processor import TextProcessor
+from s2s_zoo.data.targets import encode
 from s2s_zoo.errors import DataError
 from s2s_zoo.pretrained.sides import FromFiles, Side
 from s2s_zoo.pretrained.tokenizers import open_tokenizer
@@ -126,7 +127,7 @@ class PretrainedProcessor(FromFiles, TextProcessor):
         texts = [self.prefix + text for text in texts]
         return self._frame(texts, truncate, prefix, suffix, "source", sampling)
 
-    def encode_target(self, texts, truncate=True, sampling=None):
+    def encode_target(self, texts, truncate=True, sampling=None, sources=None):
         prefix = []
         if self.forces_language:
             prefix = [self._id(self._required("target"))]

@@ -1,0 +1,156 @@
+"""Train or fine-tune a summarization model. Read top to bottom; the README has the commands.
+
+python recipes/summarization/train.py --data acl_titles --since 2016 --output run
+"""
+
+import argparse
+import hashlib
+import sys
+import warnings
+from pathlib import Path
+
+import s2s_zoo
+from s2s_zoo.data import (
+    CopyingProcessor,
+    SentencePieceTokenizer,
+    TextProcessor,
+    WordTokenizer,
+    read_pairs,
+)
+from s2s_zoo.errors import DataError
+from s2s_zoo.metrics import METRICS_OF
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent))
+
+import training as shared  # noqa: E402
+
+
+def parse(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    shared.add_arguments(parser, HERE / "config.json")
+    add(
+        "--data",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="folders with train.tsv and valid.tsv: text TAB summary",
+    )
+    add("--since", type=int, metavar="YEAR", help="only what train.ids says is not older")
+    add("--language", default="en", metavar="LANG")
+    add("--max-source-length", type=int, metavar="N", help="tokens, the rest is cut off")
+    add("--max-target-length", type=int, metavar="N")
+    add("--words", action="store_true", help="a vocabulary of words; others are copied")
+    add("--no-copy", action="store_true", help="no pointer: only what is in the vocabulary")
+    add(
+        "--coverage",
+        type=float,
+        metavar="LAMBDA",
+        help="with --from: go on with coverage and its loss, such as 1.0",
+    )
+    args = parser.parse_args(argv)
+    if args.coverage and not args.checkpoint:
+        parser.error("--coverage goes on from a checkpoint: name it with --from")
+    if args.words and args.no_copy:
+        parser.error("--words needs the pointer for the words it does not know: no --no-copy")
+    config = shared.read_config(args)
+    for name in ("max_source_length", "max_target_length"):
+        if getattr(args, name) is not None:
+            config["processor"][name] = getattr(args, name)
+    if args.no_copy:
+        config["model"]["decoder"]["pointer"] = False
+    return args, config
+
+
+def load(args, config, split):
+    """The pairs of every --data folder, those of --since where it was asked for."""
+    pairs = []
+    for folder in args.data:
+        table = folder / f"{split}.tsv"
+        if not table.exists():
+            raise DataError(f"{table} is missing. Name the folder of the data with --data.")
+        known = config["data"].get(folder.name, {}).get(table.name)
+        if known and hashlib.sha256(table.read_bytes()).hexdigest() != known:
+            warnings.warn(
+                f"{table} is not the file of the published scores: its sha256 is not {known}.",
+                stacklevel=2,
+            )
+        found = read_pairs(table)
+        if args.since:
+            found = recent(found, folder / f"{split}.ids", args.since)
+        pairs += found
+    return pairs
+
+
+def recent(pairs, path, year):
+    """Those pairs whose line in an .ids file ends in this year or a later one."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    if len(lines) != len(pairs):
+        raise DataError(
+            f"--since needs a line with a year in {path} for each of {len(pairs)} pairs. "
+            f"Received: {len(lines)}. Leave --since out for other data."
+        )
+    return [pair for pair, line in zip(pairs, lines, strict=True) if int(line.split()[-1]) >= year]
+
+
+def new_pipeline(args, config, pairs):
+    """A vocabulary learnt from the training pairs, and a model that knows nothing yet."""
+    kind = "words" if args.words else "sentencepiece"
+    tokenizer_class = WordTokenizer if args.words else SentencePieceTokenizer
+    path = args.output / "tokenizer.model"
+    if not (args.resume and path.exists()):
+        texts = (text for pair in pairs for text in pair)
+        tokenizer_class.train(texts, **config["tokenizer"][kind]).save(path)
+    tokenizer = tokenizer_class.load(path)
+    for part in ("encoder", "decoder"):
+        config["model"][part]["vocabulary_size"] = tokenizer.vocabulary_size
+    processor = TextProcessor(tokenizer, tokenizer, **config["processor"])
+    if args.words:
+        extra_ids = config["extra_ids"]
+        config["model"]["decoder"]["extra_ids"] = extra_ids
+        processor = CopyingProcessor(
+            tokenizer, tokenizer, **config["processor"], extra_ids=extra_ids
+        )
+    return s2s_zoo.Pipeline(
+        task="summarization",
+        model=s2s_zoo.Seq2Seq.from_config(config["model"]),
+        processor=processor,
+        generation=config["generation"],
+        languages=[args.language],
+    )
+
+
+def with_coverage(pipeline, weight):
+    """The same model with coverage in its attention, which changes nothing yet, and its loss."""
+    config = pipeline.model.get_config()
+    config["decoder"]["attention"]["coverage"] = True
+    config["decoder"]["coverage_loss"] = weight
+    model = s2s_zoo.Seq2Seq.from_config(config)
+    trained = {weight.path: weight for weight in pipeline.model.weights}
+    for variable in model.weights:
+        if variable.path in trained:
+            variable.assign(trained[variable.path])
+    return s2s_zoo.Pipeline(
+        pipeline.task, model, pipeline.processor, pipeline.generation, pipeline.languages
+    )
+
+
+def main(argv=None):
+    args, config = parse(argv)
+    shared.prepare(args, config["training"])
+    pairs, valid = load(args, config, "train"), load(args, config, "valid")
+    if args.checkpoint:
+        pipeline = s2s_zoo.from_pretrained(args.checkpoint)
+        for name in ("max_source_length", "max_target_length"):
+            if getattr(args, name) is not None:
+                setattr(pipeline.processor, name, getattr(args, name))
+        if args.coverage:
+            pipeline = with_coverage(pipeline, args.coverage)
+    else:
+        pipeline = new_pipeline(args, config, pairs)
+    shared.train(args, config["training"], pipeline, pairs, valid, METRICS_OF["summarization"])
+
+
+if __name__ == "__main__":
+    shared.run(main)

@@ -1,0 +1,171 @@
+"""What the recipes share: the common flags, the optimizer, the run and its summary."""
+
+import importlib.util
+import json
+import sys
+import time
+from pathlib import Path
+
+import keras
+
+from s2s_zoo.callbacks import GenerationMetrics, TrainingState
+from s2s_zoo.errors import DataError, S2SZooError
+from s2s_zoo.losses import SmoothedCrossEntropy
+
+COMMANDS = {
+    "translation": ("translate", "'some text'"),
+    "summarization": ("summarize", "'some text'"),
+    "captioning": ("caption", "photo.jpg"),
+}
+OF_BATCHES = ("batch_tokens", "sampling", "seed", "too_long", "max_shapes")
+
+
+def add_arguments(parser, config):
+    """The flags that every recipe has; `config` is the path of its own configuration."""
+    add = parser.add_argument
+    add("--config", type=Path, default=config)
+    add("--from", dest="checkpoint", metavar="CHECKPOINT", help="fine-tune this one")
+    add("--output", type=Path, required=True, help="folder for the run; best/ is the checkpoint")
+    add("--resume", action="store_true", help="go on where the run in --output was cut off")
+    add("--tensorboard", action="store_true", help="write logs/ (pip install 's2s-zoo[train]')")
+    add("--precision", choices=("float32", "mixed_float16", "mixed_bfloat16"))
+    add("--jit", action="store_true", help="compile with XLA (on a GPU; a JAX model always is)")
+    add("--epochs", type=int)
+    add("--batch-tokens", type=int)
+    add("--learning-rate", type=float)
+    add("--dropout", type=float)
+    add("--sampling", type=float, metavar="ALPHA", help="subword regularization, such as 0.3")
+    add("--seed", type=int)
+
+
+def read_config(args, preset=None):
+    """The configuration, with what a preset and the flags say in place of what it says."""
+    config = json.loads(args.config.read_text(encoding="utf-8"))
+    if preset:
+        config["model"] = preset["model"]
+        config["training"].update(preset["training"])
+    for name in ("precision", "epochs", "batch_tokens", "learning_rate", "sampling", "seed"):
+        if getattr(args, name) is not None:
+            config["training"][name] = getattr(args, name)
+    if args.dropout is not None:
+        config["model"]["encoder"]["dropout"] = args.dropout
+        config["model"]["decoder"]["dropout"] = args.dropout
+    return config
+
+
+def prepare(args, training):
+    """Seeds, precision and the folder of the run, before anything is made.
+
+    Raises:
+        DataError: if the folder holds a training that was not to be resumed.
+    """
+    keras.utils.set_random_seed(training["seed"])
+    keras.config.set_dtype_policy(training["precision"])
+    args.output.mkdir(parents=True, exist_ok=True)
+    if state_path(args).exists() and not args.resume:
+        raise DataError(f"{args.output} holds a training. Go on with --resume, or name another.")
+
+
+def state_path(args):
+    return args.output / "state.safetensors"
+
+
+def optimizer(training, steps, kind=keras.optimizers.Adam):
+    """Adam with warm-up, cosine decay, clipping and a moving average of the weights."""
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        warmup_target=training["learning_rate"],
+        warmup_steps=training["warmup_steps"],
+        decay_steps=max(1, steps - training["warmup_steps"]),
+        alpha=0.02,
+    )
+    return kind(
+        schedule,
+        beta_2=0.98,
+        global_clipnorm=training["clipnorm"],
+        use_ema=True,
+        ema_momentum=training["ema"],
+    )
+
+
+def callbacks(args, training, pipeline, valid, metrics):
+    """What scores and keeps the epochs, and what resumes them."""
+    valid = valid[:: max(1, len(valid) // training["valid_size"])]
+    generation = GenerationMetrics(
+        pipeline, valid, metrics, directory=args.output / "best", patience=training["patience"]
+    )
+    return generation, TrainingState(state_path(args), {"metrics": generation})
+
+
+def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, **options):
+    """Trains to the end, keeps the best checkpoint by the first of the metrics, and reports.
+
+    Args:
+        args: what was parsed.
+        training: dict, of the configuration.
+        pipeline: the Pipeline.
+        pairs: list of (source, target).
+        valid: list of (source, target), held out.
+        metrics: names of metrics.
+        optimizer: function of `training` and the number of steps.
+        **options: further ones of the batches.
+    """
+    model = pipeline.model
+    generation, state = callbacks(args, training, pipeline, valid, metrics)
+    options |= {name: training[name] for name in OF_BATCHES if name in training}
+    steps = len(pipeline.batches(pairs, **options)) * training["epochs"]
+    model.compile(
+        optimizer=optimizer(training, steps),
+        loss=SmoothedCrossEntropy(training["label_smoothing"]),
+        jit_compile=args.jit or keras.backend.backend() == "jax",
+    )
+    done = state.restore(model)
+    batches = pipeline.batches(pairs, start_epoch=done, **options)
+    print(
+        f"{len(pairs):,} pairs, {len(generation.sources):,} held out, "
+        f"{model.count_params():,} parameters, {steps:,} steps, {training['precision']} on "
+        f"{keras.backend.backend()}, epoch {done} done",
+        file=sys.stderr,
+    )
+    start = time.perf_counter()
+    if not (done and state.finished):
+        model.fit(
+            batches,
+            initial_epoch=done,
+            epochs=training["epochs"],
+            verbose=1 if sys.stderr.isatty() else 2,
+            callbacks=[generation, *extra_callbacks(args), state],
+        )
+    report(generation, (time.perf_counter() - start) / 60)
+
+
+def extra_callbacks(args):
+    """TensorBoard, where it is asked for."""
+    if not args.tensorboard:
+        return []
+    if importlib.util.find_spec("tensorboard") is None:
+        raise DataError("--tensorboard needs the package: pip install 's2s-zoo[train]'")
+    return [keras.callbacks.TensorBoard(args.output / "logs")]
+
+
+def report(generation, minutes):
+    """The summary a person wants to see at the end."""
+    best = generation.best
+    print(f"\n{minutes:.1f} minutes. Best of {len(generation.history)} epochs: {best['epoch']}")
+    for name in generation.metrics:
+        print(f"  {name} {best[name]:.2f}  {generation.signatures[name]}  (greedy)")
+    print(f"  perplexity {best['perplexity']:.2f} a token")
+    for source, text, target in generation.samples:
+        print(f"\n  {source}\n  -> {text}\n   = {target}")
+    saved = generation.directory
+    command, source = COMMANDS[generation.pipeline.task]
+    print(f"\nUse it:      s2s-zoo {command} --model {saved} {source}")
+    print(f"Evaluate it: s2s-zoo evaluate --model {saved} --num-beams 5 --data FILE.tsv")
+
+
+def run(main):
+    """Calls `main`; an error that a user can do something about is one line."""
+    try:
+        main()
+    except S2SZooError as error:
+        sys.exit(f"train.py: error: {error}")
