@@ -42,6 +42,8 @@ _NAMES = {
     "MultiHeadAttention": "attention",
     "SentencePieceTokenizer": "data",
     "TextProcessor": "data",
+    "WordTokenizer": "data",
+    "CopyingProcessor": "data",
     "read_pairs": "data",
     "Generator": "generation",
     "greedy_search": "generation",
