@@ -49,6 +49,8 @@ _NAMES = {
     "SentencePieceTokenizer": "data",
     "TextProcessor": "data",
     "ImageProcessor": "data",
+    "WordTokenizer": "data",
+    "CopyingProcessor": "data",
     "read_pairs": "data",
     "Generator": "generation",
     "greedy_search": "generation",

@@ -54,7 +54,15 @@ class Pointer(keras.layers.Layer):
 
         Returns:
             dict of "tokens" (B, S) and "first" (B, S) int32, where each word occurs first.
+
+        Raises:
+            ValueError: if `tokens` is None, as of a source that is no text.
         """
+        if tokens is None:
+            raise ValueError(
+                "A pointer copies the ids of the source, and this encoder reads none. "
+                "Use an encoder of text, or pointer=False."
+            )
         tokens = ops.cast(tokens, "int32")
         same = ops.equal(ops.expand_dims(tokens, 2), ops.expand_dims(tokens, 1))
         return {"tokens": tokens, "first": ops.cast(ops.argmax(same, axis=-1), "int32")}
@@ -117,6 +125,20 @@ def _add(values, places, updates):
     flat, updates = ops.reshape(values, (-1,)), ops.reshape(updates, (-1,))
     added = ops.scatter_update(flat, cells, updates, reduction="add")
     return ops.reshape(added, ops.shape(values))
+
+
+def check_copying(attention, pointer, extra_ids, coverage_loss):
+    """Raises ValueError for arguments of a decoder that do not go together."""
+    if attention is None and (pointer or coverage_loss):
+        raise ValueError(
+            "A decoder copies and covers by attention. Received: attention=None, "
+            f"pointer={pointer}, coverage_loss={coverage_loss}. Give an attention."
+        )
+    if extra_ids and not pointer:
+        raise ValueError(
+            "A decoder has ids beyond its vocabulary only to copy them. Received: "
+            f"extra_ids={extra_ids}, pointer=False. Use pointer=True."
+        )
 
 
 def coverage_loss(alignment, target):
