@@ -1,9 +1,11 @@
-"""Commands about checkpoints: `s2s-zoo list | show | download | verify | push | release`."""
+"""Commands about checkpoints: `s2s-zoo list | show | download | verify | export | push | …`."""
 
 import json
 import math
 
 from s2s_zoo.checkpoint import CARD, WEIGHTS, read_config
+from s2s_zoo.cli_shared import load, positive
+from s2s_zoo.errors import CheckpointError
 from s2s_zoo.files import describe_file, read_file, verify_files
 from s2s_zoo.hub import REMOTE, list_checkpoints, resolve
 from s2s_zoo.weights import read_header
@@ -34,6 +36,13 @@ def add_commands(commands):
     command.set_defaults(command=_average)
     command.add_argument("name", nargs="+", metavar="NAME", help=NAME)
     command.add_argument("--output", required=True, metavar="DIR", help="the checkpoint to write")
+
+    command = commands.add_parser("export", help="write a model that runs without this package")
+    command.set_defaults(command=_export)
+    command.add_argument("--model", required=True, metavar="NAME", help=NAME)
+    command.add_argument("--format", default="saved_model", help="saved_model, the default")
+    command.add_argument("--num-beams", type=positive, metavar="K", help="default: the model's")
+    command.add_argument("directory", metavar="DIR", help="absent or empty")
 
     command = commands.add_parser("push", help="upload a checkpoint to the Hub")
     command.set_defaults(command=_push, usage_error=command.error)
@@ -98,6 +107,19 @@ def _average(arguments):
 
     average_checkpoints(arguments.name, arguments.output)
     print(arguments.output)
+
+
+def _export(arguments):
+    pipeline = load(arguments.model)
+
+    from s2s_zoo.exporting import export
+
+    options = {} if arguments.num_beams is None else {"num_beams": arguments.num_beams}
+    try:
+        export(pipeline, arguments.directory, arguments.format, **options)
+    except ValueError as error:
+        raise CheckpointError(error) from error
+    print(arguments.directory)
 
 
 def _push(arguments):

@@ -8,7 +8,7 @@ import numpy as np
 
 from s2s_zoo.card import model_card
 from s2s_zoo.checkpoint import save_checkpoint
-from s2s_zoo.data.processor import require_text
+from s2s_zoo.data.targets import require_text
 from s2s_zoo.generation import Scorer
 from s2s_zoo.protocol import PAD
 from s2s_zoo.registry import lookup
@@ -21,7 +21,7 @@ LONGEST_TARGET = {
     "translation": lambda source: 2 * source + 10,
     "summarization": lambda source: source + 512,
     "text2text": lambda source: source + 512,
-    "captioning": lambda source: source * 0 + 512,
+    "captioning": lambda source: 512,
 }
 WINDOW = 1024  # texts of an iterator that are sorted together
 

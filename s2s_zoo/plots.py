@@ -46,7 +46,9 @@ def plot_caption(pipeline, image, path, **options):
         photo.thumbnail((SHORTEST, SHORTEST))
     photo = np.asarray(photo)
     height, width = photo.shape[:2]
-    maps = result.alignment.reshape(-1, *pipeline.model.encoder.grid)
+    grid = pipeline.model.encoder.grid
+    # A Transformer has a token before those of the regions.
+    maps = result.alignment[:, -math.prod(grid) :].reshape(-1, *grid)
 
     rows = math.ceil((1 + len(words)) / COLUMNS)
     figure = _figure(2.2 * COLUMNS, 2.2 * rows * height / width + 0.4 * rows)
@@ -91,7 +93,7 @@ def plot_copies(pipeline, text, path, **options):
             "Give a text, and a checkpoint of summarization."
         )
     copied = (1 - result.p_gen)[:, None] * result.alignment
-    seen = copied.max(axis=0) >= LEAST_COPIED
+    seen = copied.max(axis=0) >= min(LEAST_COPIED, copied.max())
     written = [_word(piece) for piece in result.target_tokens]
     read = [_word(piece) for piece in np.array(result.source_tokens, object)[seen]]
     rows = np.arange(len(written))

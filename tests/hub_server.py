@@ -55,6 +55,10 @@ class HubServer(ThreadingHTTPServer):
         return sum(bool(re.search(pattern, request)) for request in self.requests)
 
 
+# The client asks for this list once in a process, whatever it is used for first.
+ONCE = "/api/agent-harnesses"
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -66,6 +70,8 @@ class Handler(BaseHTTPRequestHandler):
         self.query = parse_qs(url.query)
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         request = f"{self.command} {unquote(url.path)}"
+        if url.path == ONCE:
+            return self.send_error(404)
         self.server.requests.append(f"{request} {self.headers.get('Range', '')}".strip())
         threading.Event().wait(self.server.pause)
         faults = [f for f in self.server.faults if f.times > 0 and re.search(f.pattern, request)]

@@ -25,18 +25,24 @@ def digits(count, seed, reverse):
     return {"source": source, "target": np.where(target == END, PAD, target)}, labels
 
 
+# Five digits are no part of the vocabulary: a pointer alone can write them.
+POINTER = {"pointer": True, "extra_ids": 5}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("reverse", "decoder"),
     [
         (False, {"attention": {"name": "luong", "scaled": True}}),
         (True, {"attention": {"name": "bahdanau", "units": 32}, "query": "previous"}),
+        (False, {"attention": {"name": "luong", "scaled": True}, **POINTER}),
     ],
-    ids=["copy-luong", "reverse-bahdanau"],
+    ids=["copy-luong", "reverse-bahdanau", "copy-unknown-pointer"],
 )
 def test_learns_to_copy_and_to_reverse(reverse, decoder):
     keras.utils.set_random_seed(1)
-    size = {"vocabulary_size": VOCABULARY, "embedding_dim": 32}
+    known = VOCABULARY - decoder.get("extra_ids", 0)
+    size = {"vocabulary_size": known, "embedding_dim": 32}
     model = Seq2Seq.from_config(
         {
             "encoder": {"name": "recurrent", "units": 32, **size},

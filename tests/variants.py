@@ -75,11 +75,19 @@ IMAGE_ENCODERS = {
         "size": [64, 96],
         "projection": 6,
     },
+    "vision-transformer": {
+        "name": "vision_transformer",
+        "size": [64, 96],
+        "patch": 32,
+        "layers": 2,
+        "heads": 2,
+        **WIDTHS,
+    },
 }
 IMAGE_COMBINATIONS = [
     ("cnn", "gated", "show-attend-tell"),
-    ("cnn", "luong-general", "lstm"),
     ("cnn", "multi-head", "transformer"),
+    ("vision-transformer", "multi-head", "transformer-pre"),
 ]
 ATTENTION_VARIANTS = {
     "none": None,
@@ -185,7 +193,7 @@ def _decoder_kind(decoder):
     options = DECODER_VARIANTS[decoder]
     if options["name"] in OWN_ATTENTION:
         return "its own"
-    if options.get("query") == "previous" or options["name"] == "gnmt":
+    if options.get("query") == "previous" or options["name"] in ("gnmt", "show_attend_tell"):
         return "before the cell"
     feeds = options.get("input_feeding") or options["name"] == "conditional_gru"
     return "in a loop" if feeds else "at once"

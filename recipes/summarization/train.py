@@ -142,6 +142,9 @@ def main(argv=None):
     pairs, valid = load(args, config, "train"), load(args, config, "valid")
     if args.checkpoint:
         pipeline = s2s_zoo.from_pretrained(args.checkpoint)
+        for name in ("max_source_length", "max_target_length"):
+            if getattr(args, name) is not None:
+                setattr(pipeline.processor, name, getattr(args, name))
         if args.coverage:
             pipeline = with_coverage(pipeline, args.coverage)
     else:

@@ -6,6 +6,7 @@ from keras import ops
 from s2s_zoo import kernels
 from s2s_zoo.protocol import PAD
 
+MOST_EXTRA_IDS = 10_000  # every step allocates them
 LEAST_GENERATED = 1e-8  # keeps the logarithm of 1 - (1 - p_gen) finite
 LEAST_COPIED = 1e-15
 LOG_OF_NOTHING = -30.0  # the least log P_vocab, also of what only another source has
@@ -29,8 +30,11 @@ class Pointer(keras.layers.Layer):
 
     def __init__(self, vocabulary_size, extra_ids=0, **kwargs):
         super().__init__(**kwargs)
-        if extra_ids < 0:
-            raise ValueError(f"Pointer expected extra_ids >= 0. Received: extra_ids={extra_ids}.")
+        if not isinstance(extra_ids, int) or not 0 <= extra_ids <= MOST_EXTRA_IDS:
+            raise ValueError(
+                f"Pointer expected extra_ids from 0 to {MOST_EXTRA_IDS}. "
+                f"Received: extra_ids={extra_ids!r:.80}."
+            )
         self.vocabulary_size = vocabulary_size
         self.extra_ids = extra_ids
         self.gate = keras.layers.Dense(1, name="gate")
@@ -50,7 +54,15 @@ class Pointer(keras.layers.Layer):
 
         Returns:
             dict of "tokens" (B, S) and "first" (B, S) int32, where each word occurs first.
+
+        Raises:
+            ValueError: if `tokens` is None, as of a source that is no text.
         """
+        if tokens is None:
+            raise ValueError(
+                "A pointer copies the ids of the source, and this encoder reads none. "
+                "Use an encoder of text, or pointer=False."
+            )
         tokens = ops.cast(tokens, "int32")
         same = ops.equal(ops.expand_dims(tokens, 2), ops.expand_dims(tokens, 1))
         return {"tokens": tokens, "first": ops.cast(ops.argmax(same, axis=-1), "int32")}
@@ -113,6 +125,20 @@ def _add(values, places, updates):
     flat, updates = ops.reshape(values, (-1,)), ops.reshape(updates, (-1,))
     added = ops.scatter_update(flat, cells, updates, reduction="add")
     return ops.reshape(added, ops.shape(values))
+
+
+def check_copying(attention, pointer, extra_ids, coverage_loss):
+    """Raises ValueError for arguments of a decoder that do not go together."""
+    if attention is None and (pointer or coverage_loss):
+        raise ValueError(
+            "A decoder copies and covers by attention. Received: attention=None, "
+            f"pointer={pointer}, coverage_loss={coverage_loss}. Give an attention."
+        )
+    if extra_ids and not pointer:
+        raise ValueError(
+            "A decoder has ids beyond its vocabulary only to copy them. Received: "
+            f"extra_ids={extra_ids}, pointer=False. Use pointer=True."
+        )
 
 
 def coverage_loss(alignment, target):

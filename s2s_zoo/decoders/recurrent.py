@@ -7,7 +7,7 @@ from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import attend, initial_history, is_sequential, with_noise
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.decoders.bridge import BRIDGES, bridge_layers, initial_cells
-from s2s_zoo.decoders.pointer import Pointer, coverage_loss
+from s2s_zoo.decoders.pointer import Pointer, check_copying, coverage_loss
 from s2s_zoo.embedding import TokenEmbedding
 from s2s_zoo.recurrence import recurrent_layer, run_layer, step_layer, unrolled_scan
 from s2s_zoo.registry import check_option
@@ -97,16 +97,7 @@ class RecurrentDecoder(keras.layers.Layer):
                 f"Received: attention=None, query={query!r}, input_feeding={input_feeding}. "
                 "Give an attention, or feed the source summary with summary_feeding=True."
             )
-        if attention is None and (pointer or coverage_loss):
-            raise ValueError(
-                "RecurrentDecoder copies and covers by attention. Received: attention=None, "
-                f"pointer={pointer}, coverage_loss={coverage_loss}. Give an attention."
-            )
-        if extra_ids and not pointer:
-            raise ValueError(
-                "RecurrentDecoder has ids beyond its vocabulary only to copy them. Received: "
-                f"extra_ids={extra_ids}, pointer=False. Use pointer=True."
-            )
+        check_copying(attention, pointer, extra_ids, coverage_loss)
         if attention is None and bridge == "zero" and not summary_feeding:
             raise ValueError(
                 "RecurrentDecoder would know nothing of the source. Received: attention=None, "
@@ -199,11 +190,6 @@ class RecurrentDecoder(keras.layers.Layer):
         if self.summary_feeding:
             memory["summary"] = encoded.state
         if self.pointer is not None:
-            if encoded.tokens is None:
-                raise ValueError(
-                    "A pointer copies the ids of the source, and this encoder reads none. "
-                    "Use an encoder of text, or pointer=False."
-                )
             memory["pointer"] = self.pointer.memory(encoded.tokens)
             state["p_gen"] = ops.ones(ops.shape(encoded.state)[:1], dtype="float32")
         if self._sequential:
@@ -231,10 +217,15 @@ class RecurrentDecoder(keras.layers.Layer):
             steps = unrolled_scan(step, state, embedded)
         else:
             steps = self._whole_sequence(embedded, state, memory, noise, training)
-        if training and self.coverage_loss:
-            self.add_loss(self.coverage_loss * coverage_loss(steps["alignment"], target))
+        if training:
+            self.add_losses(steps, target)
         logits = self.logits(self.dropout(steps["readout"], training=training))
         return self._output(logits, steps, memory)
+
+    def add_losses(self, steps, target):
+        """Adds to the loss what the states (B, T, ...) of a training pass ask for."""
+        if self.coverage_loss:
+            self.add_loss(self.coverage_loss * coverage_loss(steps["alignment"], target))
 
     def logits(self, readout):
         """Returns (..., V) of h~ (..., R)."""
