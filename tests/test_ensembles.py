@@ -70,8 +70,8 @@ def test_an_ensemble_of_one_model_twice_is_that_model(tiny_pipeline):
 
 
 def test_members_that_do_not_fit_are_refused(tiny_pipeline, tiny_captioner, tmp_path):
-    tokenizer = SentencePieceTokenizer.train(["ein hund", "a dog"] + TARGETS, 20)
-    size = {"vocabulary_size": 20, "embedding_dim": 4, "units": 4}
+    tokenizer = SentencePieceTokenizer.train(["ein hund", "a dog"] + TARGETS, 22)
+    size = {"vocabulary_size": 22, "embedding_dim": 4, "units": 4}
     stranger = Pipeline(
         "translation",
         Seq2Seq.from_config(
@@ -86,7 +86,7 @@ def test_members_that_do_not_fit_are_refused(tiny_pipeline, tiny_captioner, tmp_
     with pytest.raises(ValueError, match="expected a list"):
         s2s_zoo.ensemble([])
     with pytest.raises(S2SZooError, match="no single checkpoint"):
-        s2s_zoo.ensemble([tiny_pipeline]).save(tmp_path / "saved")
+        s2s_zoo.ensemble([tiny_pipeline] * 2).save(tmp_path / "saved")
 
 
 def test_the_average_of_checkpoints(tiny_checkpoint, other, tmp_path, capsys):
