@@ -12,6 +12,11 @@ from s2s_zoo.callbacks import GenerationMetrics, TrainingState
 from s2s_zoo.errors import DataError, S2SZooError
 from s2s_zoo.losses import SmoothedCrossEntropy
 
+COMMANDS = {
+    "translation": ("translate", "'some text'"),
+    "summarization": ("summarize", "'some text'"),
+    "captioning": ("caption", "photo.jpg"),
+}
 OF_BATCHES = ("batch_tokens", "sampling", "seed", "too_long", "max_shapes")
 
 
@@ -65,7 +70,7 @@ def state_path(args):
     return args.output / "state.safetensors"
 
 
-def optimizer(training, steps):
+def optimizer(training, steps, kind=keras.optimizers.Adam):
     """Adam with warm-up, cosine decay, clipping and a moving average of the weights."""
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
@@ -74,7 +79,7 @@ def optimizer(training, steps):
         decay_steps=max(1, steps - training["warmup_steps"]),
         alpha=0.02,
     )
-    return keras.optimizers.Adam(
+    return kind(
         schedule,
         beta_2=0.98,
         global_clipnorm=training["clipnorm"],
@@ -83,15 +88,31 @@ def optimizer(training, steps):
     )
 
 
-def train(args, training, pipeline, pairs, valid, metrics):
-    """Trains to the end, keeps the best checkpoint by the first of the metrics, and reports."""
+def callbacks(args, training, pipeline, valid, metrics):
+    """What scores and keeps the epochs, and what resumes them."""
     valid = valid[:: max(1, len(valid) // training["valid_size"])]
-    model = pipeline.model
     generation = GenerationMetrics(
         pipeline, valid, metrics, directory=args.output / "best", patience=training["patience"]
     )
-    state = TrainingState(state_path(args), {"metrics": generation})
-    options = {name: training[name] for name in OF_BATCHES if name in training}
+    return generation, TrainingState(state_path(args), {"metrics": generation})
+
+
+def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, **options):
+    """Trains to the end, keeps the best checkpoint by the first of the metrics, and reports.
+
+    Args:
+        args: what was parsed.
+        training: dict, of the configuration.
+        pipeline: the Pipeline.
+        pairs: list of (source, target).
+        valid: list of (source, target), held out.
+        metrics: names of metrics.
+        optimizer: function of `training` and the number of steps.
+        **options: further ones of the batches.
+    """
+    model = pipeline.model
+    generation, state = callbacks(args, training, pipeline, valid, metrics)
+    options |= {name: training[name] for name in OF_BATCHES if name in training}
     steps = len(pipeline.batches(pairs, **options)) * training["epochs"]
     model.compile(
         optimizer=optimizer(training, steps),
@@ -101,8 +122,9 @@ def train(args, training, pipeline, pairs, valid, metrics):
     done = state.restore(model)
     batches = pipeline.batches(pairs, start_epoch=done, **options)
     print(
-        f"{len(pairs):,} pairs, {len(valid):,} held out, {model.count_params():,} parameters, "
-        f"{steps:,} steps, {training['precision']} on {keras.backend.backend()}, epoch {done} done",
+        f"{len(pairs):,} pairs, {len(generation.sources):,} held out, "
+        f"{model.count_params():,} parameters, {steps:,} steps, {training['precision']} on "
+        f"{keras.backend.backend()}, epoch {done} done",
         file=sys.stderr,
     )
     start = time.perf_counter()
@@ -136,8 +158,8 @@ def report(generation, minutes):
     for source, text, target in generation.samples:
         print(f"\n  {source}\n  -> {text}\n   = {target}")
     saved = generation.directory
-    command = {"translation": "translate", "summarization": "summarize"}[generation.pipeline.task]
-    print(f"\nUse it:      s2s-zoo {command} --model {saved} 'some text'")
+    command, source = COMMANDS[generation.pipeline.task]
+    print(f"\nUse it:      s2s-zoo {command} --model {saved} {source}")
     print(f"Evaluate it: s2s-zoo evaluate --model {saved} --num-beams 5 --data FILE.tsv")
 
 

@@ -36,9 +36,8 @@ class GenerationMetrics(keras.callbacks.Callback):
     """Generates from held-out sources after each epoch and scores the texts.
 
     Adds the metrics, such as `val_bleu`, and `val_perplexity` to the logs, keeps the best
-    checkpoint, and
-    stops when nothing has improved for a while. Where the optimizer keeps a moving average
-    (`use_ema=True`) the averaged weights are the ones scored and saved.
+    checkpoint, and stops when nothing has improved for a while. Where the optimizer keeps a moving
+    average (`use_ema=True`) the averaged weights are the ones scored and saved.
 
     Args:
         pipeline: the Pipeline whose model is trained.

@@ -4,6 +4,8 @@ import json
 import re
 
 YAML_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}  # not text in YAML 1.1
+TAGS = {"captioning": "image-to-text"}  # where the Hub calls a task by another name
+EXAMPLES = {"captioning": "photo.jpg"}
 TEXT = """# {name}
 
 {parameters:,} parameters.
@@ -12,7 +14,7 @@ TEXT = """# {name}
 import s2s_zoo
 
 pipeline = s2s_zoo.from_pretrained({source})
-pipeline("some text")
+pipeline("{example}")
 ```
 {scores}"""
 
@@ -34,7 +36,7 @@ def metadata(name, entry):
         *_list("language", entry.get("languages", [])),
         *([f"license: {_text(entry['license'])}"] if "license" in entry else []),
         "library_name: s2s_zoo",
-        f"pipeline_tag: {_text(entry['task'])}",
+        f"pipeline_tag: {_text(TAGS.get(entry['task'], entry['task']))}",
         *_list("datasets", [_corpus(metric["dataset"]) for metric in metrics]),
         *_list("metrics", [metric["name"] for metric in metrics]),
     ]
@@ -42,7 +44,7 @@ def metadata(name, entry):
         lines += ["model-index:", f"- name: {_text(name)}", "  results:"]
     for dataset in dict.fromkeys(metric["dataset"] for metric in metrics):
         lines += [
-            f"  - task: {{type: {_text(entry['task'])}}}",
+            f"  - task: {{type: {_text(TAGS.get(entry['task'], entry['task']))}}}",
             f"    dataset: {{name: {_quoted(dataset)}, type: {_text(_corpus(dataset))}}}",
             "    metrics:",
         ]
@@ -72,6 +74,7 @@ def model_card(name, entry, source):
         name=name,
         parameters=entry["parameters"],
         source=_quoted(source),
+        example=EXAMPLES.get(entry["task"], "some text"),
         scores="\n".join(["", *(scores or ["No score of it was recorded."]), ""]),
     )
 

@@ -10,6 +10,7 @@ from s2s_zoo.errors import CheckpointError
 from s2s_zoo.files import FOREIGN, check_name, check_record, check_size, read_json, verify_files
 
 WEIGHTS = ("model.safetensors", "tf_model.h5", "pytorch_model.bin")
+SETTINGS = ("tokenizer_config.json", "generation_config.json", "preprocessor_config.json")
 TOKENIZER_FILES = (
     "source.spm",
     "target.spm",
@@ -58,7 +59,7 @@ def download(repo_id, revision=None, files=None, local_only=False):
 
 def _fetch_pretrained(fetch):
     """Takes the files of a checkpoint in the layout of transformers, weights of one kind only."""
-    for name in (*TOKENIZER_FILES, "tokenizer_config.json", "generation_config.json"):
+    for name in (*TOKENIZER_FILES, *SETTINGS):
         fetch(name, optional=True)
     for name in WEIGHTS:
         if fetch(name, optional=True):

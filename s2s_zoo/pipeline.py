@@ -2,18 +2,17 @@
 
 import itertools
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from s2s_zoo.card import model_card
 from s2s_zoo.checkpoint import save_checkpoint
-from s2s_zoo.data.processor import require_text
+from s2s_zoo.data.targets import require_text
 from s2s_zoo.generation import Scorer
 from s2s_zoo.protocol import PAD
 from s2s_zoo.registry import lookup
+from s2s_zoo.result import Result
 from s2s_zoo.searcher import DEFAULTS, Searcher, check_options, pad
 
 # The most tokens of a target, for a source of so many; END is counted on both sides.
@@ -21,32 +20,9 @@ LONGEST_TARGET = {
     "translation": lambda source: 2 * source + 10,
     "summarization": lambda source: source + 512,
     "text2text": lambda source: source + 512,
-    "captioning": lambda source: source * 0 + 512,
+    "captioning": lambda source: 512,
 }
 WINDOW = 1024  # texts of an iterator that are sorted together
-
-
-class Result(NamedTuple):
-    """A generated text with what is known of it.
-
-    Attributes:
-        text: str.
-        score: float, as the search defines it, or None where it was not computed.
-        source_tokens: sequence of str, S units, the last being the end of the text.
-        target_tokens: sequence of str, T units.
-        alignment: (T, S) float32, how much each target token attended to each source token, or
-            None where not asked for.
-        p_gen: (T,) float32, how much each target token came from the vocabulary; the rest was
-            copied from where its row of `alignment` looked. None without a pointer, and without
-            alignment.
-    """
-
-    text: str
-    score: float | None = None
-    source_tokens: Sequence = ()
-    target_tokens: Sequence = ()
-    alignment: Any = None
-    p_gen: Any = None
 
 
 class Pipeline:

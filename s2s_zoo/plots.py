@@ -42,7 +42,9 @@ def plot_caption(pipeline, image, path, **options):
         photo.thumbnail((SHORTEST, SHORTEST))
     photo = np.asarray(photo)
     height, width = photo.shape[:2]
-    maps = result.alignment.reshape(-1, *pipeline.model.encoder.grid)
+    grid = pipeline.model.encoder.grid
+    # A Transformer has a token before those of the regions.
+    maps = result.alignment[:, -math.prod(grid) :].reshape(-1, *grid)
 
     rows = math.ceil((1 + len(words)) / COLUMNS)
     figure = _figure(2.2 * COLUMNS, 2.2 * rows * height / width + 0.4 * rows)

@@ -89,7 +89,7 @@ def photos(tmp_path_factory):
 
     folder, captions = tmp_path_factory.mktemp("photos"), []
     for colour in COLOURS:
-        for side, left in (("left", 4), ("right", 40)):
+        for side, left in (("left", 4), ("right", 34)):
             image = Image.new("RGB", (64, 48), "gray")
             image.paste(colour, (left, 12, left + 20, 36))
             path = folder / f"{colour}-{side}.png"

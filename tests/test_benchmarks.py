@@ -31,7 +31,7 @@ def load(monkeypatch):
     """Imports a file of benchmarks/ as its scripts do."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     yield importlib.import_module
-    for name in ("measure", "train", "decode", "ours"):
+    for name in ("measure", "train", "decode", "ours", "lsh"):
         sys.modules.pop(name, None)
 
 
@@ -148,3 +148,14 @@ def test_our_decoding_is_the_same_through_pipeline_and_search(ours, data, tiny_c
     pipeline, search = answers["pipeline", 3], answers["search", 3]
     assert pipeline["tokens"] is None
     assert search["tokens"] == answers["search", 1]["tokens"] >= 4
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="XLA counts for JAX")
+def test_the_cost_of_hashed_attention_grows_with_the_length_and_of_full_with_its_square(load):
+    lsh = load("lsh")
+    full, hashed = (
+        [lsh.cost(make(length), length)[2] for length in (256, 1024)]
+        for make in (lambda length: lsh.full(), lambda length: lsh.hashed(length, 1))
+    )
+    assert full[1] / full[0] > 8
+    assert 3 < hashed[1] / hashed[0] < 5

@@ -43,6 +43,14 @@ def test_bundled_cards_are_made_this_way(name):
     assert card.startswith(metadata(name, entry) + f"# {name}\n")
 
 
+def test_captioning_is_what_the_hub_calls_image_to_text():
+    card = model_card("mine", {**ENTRY, "task": "captioning"}, "mine")
+    data = front_matter(card)
+    assert data["pipeline_tag"] == "image-to-text"
+    assert data["model-index"][0]["results"][0]["task"]["type"] == "image-to-text"
+    assert 'pipeline("photo.jpg")' in card
+
+
 def test_what_the_hub_reads():
     from huggingface_hub import ModelCard
 

@@ -11,7 +11,8 @@ import s2s_zoo
 from s2s_zoo import Pipeline, from_pretrained
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.generation import normalise
-from s2s_zoo.pipeline import WINDOW, Result
+from s2s_zoo.pipeline import WINDOW
+from s2s_zoo.result import Result
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,8 @@ def small(name):
 def test_it_is_json_that_takes_a_step(name):
     keras.utils.set_random_seed(0)
     model = Seq2Seq.from_config(json.loads(json.dumps(small(name))))
-    model.compile(optimizer=keras.optimizers.Adam(0.01), loss=SmoothedCrossEntropy())
+    optimizer = keras.optimizers.Adam(0.01)
+    model.compile(optimizer=optimizer, loss=SmoothedCrossEntropy(), run_eagerly=True)
     inputs, weights = {"source": SOURCE, "target": TARGET}, (LABELS != 0).astype("float32")
     before = model.get_weights()
     loss = model.train_on_batch(inputs, LABELS, sample_weight=weights)

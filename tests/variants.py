@@ -75,11 +75,19 @@ IMAGE_ENCODERS = {
         "size": [64, 96],
         "projection": 6,
     },
+    "vision-transformer": {
+        "name": "vision_transformer",
+        "size": [64, 96],
+        "patch": 32,
+        "layers": 2,
+        "heads": 2,
+        **WIDTHS,
+    },
 }
 IMAGE_COMBINATIONS = [
     ("cnn", "gated", "show-attend-tell"),
-    ("cnn", "luong-general", "lstm"),
     ("cnn", "multi-head", "transformer"),
+    ("vision-transformer", "multi-head", "transformer-pre"),
 ]
 ATTENTION_VARIANTS = {
     "none": None,

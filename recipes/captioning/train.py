@@ -4,8 +4,6 @@ python recipes/captioning/train.py --data flickr8k --encoder-weights imagenet --
 """
 
 import argparse
-import importlib.util
-import json
 import sys
 import time
 from pathlib import Path
@@ -13,19 +11,24 @@ from pathlib import Path
 import keras
 
 import s2s_zoo
-from s2s_zoo.callbacks import GenerationMetrics, TrainingState
 from s2s_zoo.caption_metrics import caption_words
 from s2s_zoo.data import FeatureCache, ImageProcessor, SentencePieceTokenizer, read_pairs
-from s2s_zoo.errors import DataError, S2SZooError
-from s2s_zoo.losses import SmoothedCrossEntropy
+from s2s_zoo.errors import DataError
+from s2s_zoo.self_critical import CiderReward, PolicyGradient, self_critical_fit
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent))
+
+import training as shared  # noqa: E402
+
+METRICS = ("bleu_4", "bleu_1")
+OF_A_PHASE = ("epochs", "learning_rate")
 
 
 def parse(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add = parser.add_argument
-    add("--config", type=Path, default=HERE / "config.json")
+    shared.add_arguments(parser, HERE / "config.json")
     add(
         "--data",
         type=Path,
@@ -33,31 +36,23 @@ def parse(argv=None):
         help="folder with images/, captions.tsv (file TAB caption), train.txt and dev.txt",
     )
     add("--encoder-weights", metavar="FILE", help="imagenet (downloaded), or a .weights.h5 file")
-    add("--from", dest="checkpoint", metavar="CHECKPOINT", help="fine-tune this one")
-    add("--phases", nargs="+", choices=PHASES, default=["frozen", "tuned"])
-    add("--output", type=Path, required=True, help="folder for the run; best/ is the checkpoint")
-    add("--resume", action="store_true", help="go on where the run in --output was cut off")
-    add("--tensorboard", action="store_true", help="write logs/ (pip install 's2s-zoo[train]')")
-    add("--precision", choices=("float32", "mixed_float16", "mixed_bfloat16"))
-    add("--jit", action="store_true", help="compile with XLA (on a GPU; a JAX model always is)")
-    add("--epochs", type=int, help="of the first phase")
-    add("--batch-tokens", type=int)
-    add("--learning-rate", type=float, help="of the first phase")
-    add("--dropout", type=float)
-    add("--seed", type=int)
+    add(
+        "--phases",
+        nargs="+",
+        choices=PHASES,
+        default=["frozen", "tuned"],
+        help="which to train, one from the best of the other; default: frozen tuned",
+    )
     args = parser.parse_args(argv)
     if (args.encoder_weights is None) == (args.checkpoint is None):
         parser.error("give either --encoder-weights for a new model, or --from")
-    config = json.loads(args.config.read_text(encoding="utf-8"))
-    for name in ("precision", "batch_tokens", "seed"):
-        if getattr(args, name) is not None:
-            config["training"][name] = getattr(args, name)
-    for name in ("epochs", "learning_rate"):
-        if getattr(args, name) is not None:
-            config["phases"]["frozen"][name] = getattr(args, name)
-    if args.dropout is not None:
-        config["model"]["encoder"]["dropout"] = args.dropout
-        config["model"]["decoder"]["dropout"] = args.dropout
+    if args.sampling:
+        parser.error("--sampling draws subwords; captions are words here")
+    config = shared.read_config(args)
+    for settings in config["phases"].values():  # what the flags say holds for each phase
+        for name in OF_A_PHASE:
+            if getattr(args, name) is not None:
+                settings[name] = getattr(args, name)
     return args, config
 
 
@@ -81,16 +76,14 @@ def load(folder):
     return [(name, text) for name, texts in train for text in texts], valid
 
 
-def new_pipeline(args, config, pairs):
+def new_pipeline(args, config, pairs, path):
     """A vocabulary learnt from the captions, and a model that knows images but no words."""
-    path = args.output / "tokenizer.model"
     if not (args.resume and path.exists()):
         captions = (text for _, text in pairs)
         SentencePieceTokenizer.train(captions, **config["tokenizer"]).save(path)
     tokenizer = SentencePieceTokenizer.load(path)
-    model = config["model"]
-    model["decoder"]["vocabulary_size"] = tokenizer.vocabulary_size
-    model = s2s_zoo.Seq2Seq.from_config(model)
+    config["model"]["decoder"]["vocabulary_size"] = tokenizer.vocabulary_size
+    model = s2s_zoo.Seq2Seq.from_config(config["model"])
     model.encoder.load_backbone(args.encoder_weights)
     return s2s_zoo.Pipeline(
         task="captioning",
@@ -101,33 +94,18 @@ def new_pipeline(args, config, pairs):
     )
 
 
-class Adam(keras.optimizers.Adam):
-    """Adam with warm-up, cosine decay, clipping, averages, and a slower rate for some variables.
+class TwoRates(keras.optimizers.Adam):
+    """Adam that moves some variables more slowly than the others.
 
     Args:
-        settings: dict, of the configuration.
-        steps: int.
-        slow: list of variables, which learn at `encoder_learning_rate`.
+        *args, **options: of Adam.
+
+    Attributes:
+        slow: set of the paths of these variables.
+        factor: float, of their learning rate.
     """
 
-    def __init__(self, settings, steps, slow):
-        schedule = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0,
-            warmup_target=settings["learning_rate"],
-            warmup_steps=settings["warmup_steps"],
-            decay_steps=max(1, steps - settings["warmup_steps"]),
-            alpha=0.02,
-        )
-        super().__init__(
-            schedule,
-            beta_2=0.98,
-            global_clipnorm=settings["clipnorm"],
-            use_ema=True,
-            ema_momentum=settings["ema"],
-        )
-        rate = settings.get("encoder_learning_rate", settings["learning_rate"])
-        self.slow = {variable.path for variable in slow}
-        self.factor = rate / settings["learning_rate"]
+    slow, factor = frozenset(), 1.0
 
     def build(self, variables):
         super().build(variables)
@@ -140,97 +118,74 @@ class Adam(keras.optimizers.Adam):
         super().update_step(gradient, variable, learning_rate * (self.factor if slow else 1))
 
 
-def phase(name, args, config, pipeline, pairs, valid):
-    """Trains one phase, or goes on with it; run/best is the best checkpoint of all so far."""
-    settings = {**config["training"], **config["phases"][name]}
-    model, encoder = pipeline.model, pipeline.model.encoder
-    encoder.freeze(settings["train_from"])
-    metrics = GenerationMetrics(
-        pipeline,
-        valid,
-        metrics=("bleu_4", "bleu_1"),
-        directory=args.output / name,
-        patience=settings["patience"],
-    )
-    state = TrainingState(args.output / f"{name}.safetensors", {"metrics": metrics})
-    images = FeatureCache(pipeline, [source for source, _ in pairs], args.output / "features")
-    options = {name: settings[name] for name in ("batch_tokens", "max_shapes", "seed")}
-    steps = len(pipeline.batches(pairs, images=images, **options)) * settings["epochs"]
-    model.compile(
-        optimizer=Adam(settings, steps, encoder.backbone.trainable_variables),
-        loss=SmoothedCrossEntropy(settings["label_smoothing"]),
-        jit_compile=args.jit or keras.backend.backend() == "jax",
-    )
-    done = state.restore(model)
-    batches = pipeline.batches(pairs, images=images, start_epoch=done, **options)
-    print(
-        f"{name}: {len(images.sources):,} images, {len(pairs):,} captions, {len(valid):,} images "
-        f"held out, {model.count_params():,} parameters, {steps:,} steps, "
-        f"{settings['precision']} on {keras.backend.backend()}, epoch {done} done",
-        file=sys.stderr,
-    )
+def optimizer_for(encoder):
+    """The optimizer of the recipes, with a rate of its own for the network of an encoder."""
+
+    def make(settings, steps):
+        optimizer = shared.optimizer(settings, steps, TwoRates)
+        rate = settings.get("encoder_learning_rate", settings["learning_rate"])
+        optimizer.factor = rate / settings["learning_rate"]
+        optimizer.slow = {weight.path for weight in encoder.backbone.trainable_variables}
+        return optimizer
+
+    return make
+
+
+def cross_entropy(args, settings, pipeline, pairs, valid, images):
+    """Learns to say what people said."""
+    make = optimizer_for(pipeline.model.encoder)
+    shared.train(args, settings, pipeline, pairs, valid, METRICS, make, images=images)
+
+
+def self_critical(args, settings, pipeline, pairs, valid, images):
+    """Learns what scores well: CIDEr of captions it draws, against its own best guess."""
+    generation, state = shared.callbacks(args, settings, pipeline, valid, METRICS)
+    captions = {}
+    for name, text in pairs:
+        captions.setdefault(name, []).append(text)
+    steps = len(captions) // settings["batch_size"] * settings["epochs"]
+    optimizer = optimizer_for(pipeline.model.encoder)(settings, steps)
+    pipeline.model.compile(optimizer, PolicyGradient())
+    done = state.restore(pipeline.model)
     start = time.perf_counter()
     if not (done and state.finished):
-        model.fit(
-            batches,
+        self_critical_fit(
+            pipeline,
+            list(captions),
+            images,
+            CiderReward(captions),
+            settings["epochs"],
+            settings["batch_size"],
+            settings["draws"],
             initial_epoch=done,
-            epochs=settings["epochs"],
-            verbose=1 if sys.stderr.isatty() else 2,
-            callbacks=[metrics, *extra_callbacks(args), state],
+            seed=settings["seed"],
+            callbacks=[generation, *shared.extra_callbacks(args), state],
         )
-    minutes = (time.perf_counter() - start) / 60
-    report(name, metrics, minutes, len(images.sources), args.output)
-    return s2s_zoo.from_pretrained(args.output / name)
+    shared.report(generation, (time.perf_counter() - start) / 60)
 
 
-PHASES = ("frozen", "tuned")
+PHASES = {"frozen": cross_entropy, "tuned": cross_entropy, "scst": self_critical}
 
 
 def main(argv=None):
     args, config = parse(argv)
-    training = config["training"]
-    keras.utils.set_random_seed(training["seed"])
-    keras.config.set_dtype_policy(training["precision"])
-    args.output.mkdir(parents=True, exist_ok=True)
-    if any(args.output.glob("*.safetensors")) and not args.resume:
-        raise DataError(f"{args.output} holds a training. Go on with --resume, or name another.")
-
+    output = args.output
+    output.mkdir(parents=True, exist_ok=True)
     pairs, valid = load(args.data)
-    valid = valid[:: max(1, len(valid) // training["valid_size"])]
-    if args.checkpoint:
-        pipeline = s2s_zoo.from_pretrained(args.checkpoint)
-    else:
-        pipeline = new_pipeline(args, config, pairs)
+    pipeline = s2s_zoo.from_pretrained(args.checkpoint) if args.checkpoint else None
     for name in args.phases:
-        pipeline = phase(name, args, config, pipeline, pairs, valid)
-    pipeline.save(args.output / "best")
-    print(f"\nUse it:      s2s-zoo caption --model {args.output / 'best'} photo.jpg")
-
-
-def extra_callbacks(args):
-    """TensorBoard, where it is asked for."""
-    if not args.tensorboard:
-        return []
-    if importlib.util.find_spec("tensorboard") is None:
-        raise DataError("--tensorboard needs the package: pip install 's2s-zoo[train]'")
-    return [keras.callbacks.TensorBoard(args.output / "logs")]
-
-
-def report(name, metrics, minutes, images, output):
-    """The summary a person wants to see at the end of a phase."""
-    best = metrics.best
-    print(
-        f"\n{name}: {minutes:.1f} minutes. Best of {len(metrics.history)} epochs: {best['epoch']}"
-    )
-    for metric in metrics.metrics:
-        print(f"  {metric} {best[metric]:.2f}  {metrics.signatures[metric]}  (greedy)")
-    print(f"  perplexity {best['perplexity']:.2f} a token")
-    for source, text, target in metrics.samples:
-        print(f"\n  {source}\n  -> {text}\n   = {target}")
+        settings = {**config["training"], **config["phases"][name]}
+        args.output = output / name
+        shared.prepare(args, settings)
+        if pipeline is None:
+            pipeline = new_pipeline(args, config, pairs, output / "tokenizer.model")
+        pipeline.model.encoder.freeze(settings["train_from"])
+        images = FeatureCache(pipeline, [source for source, _ in pairs], output / "features")
+        print(f"{name}:", file=sys.stderr)
+        PHASES[name](args, settings, pipeline, pairs, valid, images)
+        pipeline = s2s_zoo.from_pretrained(args.output / "best")
+    pipeline.save(output / "best")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except S2SZooError as error:
-        sys.exit(f"train.py: error: {error}")
+    shared.run(main)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_zoo.attention.history import history_of, initial_history
+from s2s_zoo.attention.history import history_of, initial_history, with_noise
 from s2s_zoo.config import build_from, config_of
 
 
@@ -44,6 +44,10 @@ class GatedAttention(keras.layers.Layer):
     def initial_alignment(self, mask):
         """The weights before the first step, those of the attention within."""
         return initial_history(self.attention, mask)["alignment"]
+
+    def draw_noise(self, mask, length):
+        """The (N, T, S) noise of the attention within, or None."""
+        return with_noise(self.attention, {"mask": mask}, length).get("noise")
 
     def project(self, memory):
         """Returns the keys of the attention within, needed once per source."""

@@ -16,6 +16,7 @@ PROCESSORS = {  # imported where a checkpoint names them
     "copying": ("s2s_zoo.data.copying", "CopyingProcessor"),
     "image": ("s2s_zoo.data.image_processor", "ImageProcessor"),
     "pretrained": ("s2s_zoo.pretrained.processor", "PretrainedProcessor"),
+    "pretrained_image": ("s2s_zoo.pretrained.images", "PretrainedImageProcessor"),
 }
 
 # Training batches need Keras, and with it its backend: imported when first asked for.

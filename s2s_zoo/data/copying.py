@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from s2s_zoo.data.processor import TextProcessor, encode
+from s2s_zoo.data.processor import TextProcessor
+from s2s_zoo.data.targets import encode
 from s2s_zoo.data.words import join, split
 from s2s_zoo.protocol import UNK
 

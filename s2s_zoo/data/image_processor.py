@@ -7,13 +7,14 @@ from pathlib import Path
 from s2s_zoo.checkpoint import PROCESSOR
 from s2s_zoo.data.images import image_files, is_address, read_image, resized
 from s2s_zoo.data.processor import (
-    Targets,
     check_exactly,
     describe_tokenizer,
     load_config,
     load_tokenizer,
 )
+from s2s_zoo.data.targets import Targets
 from s2s_zoo.errors import CheckpointError
+from s2s_zoo.registry import lookup
 
 KEYS = ("type", "target_tokenizer", "size", "resize", "max_target_length")
 RESIZES = ("stretch", "crop")
@@ -135,8 +136,8 @@ class ImageProcessor(Targets):
         config = load_config(directory)
         try:
             check_exactly(config, KEYS, "processor")
+            lookup({"image": cls}, config.pop("type"), "processor type")
             tokenizer = load_tokenizer(directory, config.pop("target_tokenizer"))
-            del config["type"]
             return cls(tokenizer, **config)
         except CheckpointError:
             raise

@@ -2,107 +2,16 @@
 
 import hashlib
 import json
-import warnings
 from importlib import import_module
 from pathlib import Path
 
-import numpy as np
-
 from s2s_zoo.checkpoint import PROCESSOR
+from s2s_zoo.data.targets import Targets, check_length, encode, require_text
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.files import check_name, read_file, read_json
-from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.registry import check_keys, lookup
 
 TOKENIZER_KEYS = ("type", "file", "sha256")
-
-
-class Targets:
-    """The side of the targets, the same for every kind of source.
-
-    Args:
-        target_tokenizer: a tokenizer of the table `TOKENIZERS`.
-        max_target_length: int, the longest target in tokens, END counted.
-    """
-
-    window = None  # how many sources are encoded together; None for all of a list
-    extra_ids = 0  # beyond the vocabulary, for words that only their source knows
-
-    def __init__(self, target_tokenizer, max_target_length):
-        _check_length("max_target_length", max_target_length)
-        self.target_tokenizer = target_tokenizer
-        self.max_target_length = max_target_length
-
-    def encode_target(self, texts, truncate=True, sampling=None, sources=None):
-        """Turns targets into ids.
-
-        Args:
-            texts: list of str, any.
-            truncate: bool, cut a long text at `max_target_length`, with a warning.
-            sampling: (alpha, seed) of the tokenizer's `sample`, to draw a segmentation; None
-                gives the usual one.
-            sources: list of the sources the texts belong to, where known: a `CopyingProcessor`
-                has ids for their words.
-
-        Returns:
-            list of int32 arrays, each ending in END.
-        """
-        limit = self.max_target_length if truncate else None
-        return encode(self.target_tokenizer, texts, limit, "target", sampling)
-
-    def pad(self, rows, length=None):
-        """Returns rows of ids as one int32 array (B, length), or (B, longest row)."""
-        longest = max(map(len, rows), default=0)
-        if length is not None and length < longest:
-            raise ValueError(f"pad expected rows of at most {length} ids. Received: {longest}.")
-        padded = np.full((len(rows), longest if length is None else length), PAD, "int32")
-        for out, row in zip(padded, rows, strict=True):
-            out[: len(row)] = row
-        return padded
-
-    def decode(self, ids, sources=None):
-        """Turns generated ids into text.
-
-        Args:
-            ids: int array (..., T); what follows the first END is ignored, PAD and START too.
-            sources: list of the sources of `ids` along its first axis, as for `encode_target`.
-
-        Returns:
-            str where `ids` is (T,), otherwise nested lists of str in the leading shape of `ids`.
-        """
-        ids = np.asarray(ids)
-        rows = ids.reshape(-1, ids.shape[-1])
-        rows = np.where(np.cumsum(rows == END, axis=-1) > 0, PAD, rows)
-        texts = self._texts([row[(row != PAD) & (row != START)] for row in rows], sources)
-        shaped = np.empty(len(texts), object)
-        shaped[:] = texts
-        return shaped.reshape(ids.shape[:-1]).tolist()
-
-    def _texts(self, rows, sources):
-        return self.target_tokenizer.decode(rows)
-
-    def target_pieces(self, row, source):
-        """The unit behind each id of a target of this source."""
-        return self.target_tokenizer.pieces(row)
-
-    def check_model(self, model):
-        """Raises ValueError unless a model has the vocabularies of the processor."""
-        extra_ids = getattr(model.decoder, "extra_ids", 0)
-        if extra_ids != self.extra_ids:
-            raise ValueError(
-                f"Pipeline expected a decoder with the {self.extra_ids} extra_ids of the "
-                f"processor. Received: {extra_ids}. Words need a CopyingProcessor and a decoder "
-                "with as many extra_ids, subwords a TextProcessor and none."
-            )
-        for side, part in (("source", model.encoder), ("target", model.decoder)):
-            tokenizer = getattr(self, f"{side}_tokenizer", None)
-            if tokenizer is not None and tokenizer.vocabulary_size != part.vocabulary_size:
-                size = tokenizer.vocabulary_size
-                raise ValueError(
-                    f"Pipeline expected a model with the {side} vocabulary of the processor, "
-                    f"{size} units. Received: {part.vocabulary_size}. Make the model with "
-                    f"vocabulary_size={size}."
-                )
 
 
 class TextProcessor(Targets):
@@ -124,7 +33,7 @@ class TextProcessor(Targets):
     def __init__(
         self, source_tokenizer, target_tokenizer, max_source_length=256, max_target_length=256
     ):
-        _check_length("max_source_length", max_source_length)
+        check_length("max_source_length", max_source_length)
         super().__init__(target_tokenizer, max_target_length)
         self.source_tokenizer = source_tokenizer
         self.max_source_length = max_source_length
@@ -206,7 +115,7 @@ class TextProcessor(Targets):
         config = load_config(directory)
         try:
             check_exactly(config, cls.KEYS, "processor")
-            del config["type"]
+            lookup({cls.TYPE: cls}, config.pop("type"), "processor type")
             source, target = config.pop("source_tokenizer"), config.pop("target_tokenizer")
             source_tokenizer = load_tokenizer(directory, source)
             shared = source == target
@@ -248,24 +157,6 @@ def load_processor(directory):
     return getattr(import_module(module), name).load(directory)
 
 
-def encode(tokenizer, texts, limit, side, sampling=None):
-    """Returns the ids of texts, each with END, cut at `limit` with a warning unless it is None."""
-    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-        raise ValueError(f"encode_{side} expected a list of str. Received: {texts!r:.80}.")
-    rows = tokenizer.encode(texts) if sampling is None else tokenizer.sample(texts, *sampling)
-    if limit is not None:
-        long = [index for index, row in enumerate(rows) if len(row) >= limit]
-        for index in long:
-            rows[index] = rows[index][: limit - 1]
-        if long:
-            warnings.warn(
-                f"{len(long)} of {len(rows)} {side} texts are longer than {limit} tokens and were "
-                f"cut there. Split them, or raise max_{side}_length.",
-                stacklevel=3,
-            )
-    return [np.array([*row, END], "int32") for row in rows]
-
-
 def describe_tokenizer(tokenizer, file):
     """Returns the plain JSON that `load_tokenizer` reads."""
     from s2s_zoo.data import TOKENIZERS
@@ -304,19 +195,3 @@ def check_exactly(config, keys, kind):
     check_keys(config, keys, kind)
     if missing := [key for key in keys if key not in config]:
         raise ValueError(f"The {kind} config needs {', '.join(missing)}.")
-
-
-def require_text(text):
-    """Raises TypeError for anything but a str."""
-    if not isinstance(text, str):
-        raise TypeError(
-            f"Pipeline expected text: str, or a list or an iterator of str. "
-            f"Received: {type(text).__name__} {text!r:.80}."
-        )
-
-
-def _check_length(name, length):
-    if not isinstance(length, int) or length < 2:
-        raise ValueError(
-            f"A processor expected {name} >= 2, a token and END. Received: {name}={length!r}."
-        )

@@ -66,7 +66,7 @@ class ConvDecoder(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.tie_embeddings = tie_embeddings
         self.rate = dropout
-        self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, name="embedding")
+        self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, False, name="embedding")
         self.positions = build_from(POSITIONS, positions, "position encoding", name="positions")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.enter = linear(units, "enter", dropout)

@@ -217,10 +217,15 @@ class RecurrentDecoder(keras.layers.Layer):
             steps = unrolled_scan(step, state, embedded)
         else:
             steps = self._whole_sequence(embedded, state, memory, noise, training)
-        if training and self.coverage_loss:
-            self.add_loss(self.coverage_loss * coverage_loss(steps["alignment"], target))
+        if training:
+            self.add_losses(steps, target)
         logits = self.logits(self.dropout(steps["readout"], training=training))
         return self._output(logits, steps, memory)
+
+    def add_losses(self, steps, target):
+        """Adds to the loss what the states (B, T, ...) of a training pass ask for."""
+        if self.coverage_loss:
+            self.add_loss(self.coverage_loss * coverage_loss(steps["alignment"], target))
 
     def logits(self, readout):
         """Returns (..., V) of h~ (..., R)."""

@@ -5,7 +5,6 @@ from keras import ops
 
 from s2s_zoo.decoders.recurrent import RecurrentDecoder
 from s2s_zoo.protocol import PAD
-from s2s_zoo.recurrence import unrolled_scan
 
 REDUCTIONS = ("sum", "mean")
 
@@ -79,19 +78,9 @@ class ShowAttendTellDecoder(RecurrentDecoder):
         self.readout_dim = embedding_dim
         self.readout = DeepOutput(embedding_dim, name="readout")
 
-    def call(self, target, encoded, training=False):
-        """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
-        embedded = self.dropout(self.embedding(target), training=training)
-        memory, state = self.init(encoded)
-        noise = self._layer_noise(embedded, training)
-
-        def step(state, x, index):
-            return self._advance(x, index, state, memory, noise, training)[0]
-
-        states = unrolled_scan(step, state, embedded)
-        if training and self.doubly_stochastic:
-            self.add_loss(self.penalty(states["alignment"], target != PAD))
-        return self.logits(self.dropout(states["readout"], training=training))
+    def add_losses(self, steps, target):
+        if self.doubly_stochastic:
+            self.add_loss(self.penalty(steps["alignment"], target != PAD))
 
     def penalty(self, alignment, real):
         """Equation 14 of weights (B, T, S), of which the positions `real` (B, T) count."""

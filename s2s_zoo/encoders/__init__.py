@@ -5,6 +5,7 @@ from s2s_zoo.encoders.conv import ConvEncoder
 from s2s_zoo.encoders.lstmn import LSTMNEncoder
 from s2s_zoo.encoders.recurrent import RecurrentEncoder
 from s2s_zoo.encoders.transformer import TransformerEncoder
+from s2s_zoo.encoders.vision_transformer import VisionTransformerEncoder
 
 ENCODERS = {
     "cnn": CNNEncoder,
@@ -12,4 +13,5 @@ ENCODERS = {
     "transformer": TransformerEncoder,
     "conv": ConvEncoder,
     "lstmn": LSTMNEncoder,
+    "vision_transformer": VisionTransformerEncoder,
 }

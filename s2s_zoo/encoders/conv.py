@@ -19,8 +19,9 @@ class ConvEncoder(keras.layers.Layer):
         h^l_s = (v(W^l [h^{l-1}_{s-k/2} ; ... ; h^{l-1}_{s+k/2}] + b^l) + h^{l-1}_s) sqrt(.5)
         z_s = B h^L_s
 
-    with the gated linear unit v. Weights are not normalized (section 4.2); they start as in
-    section 3.5.
+    with the gated linear unit v. Weights start as in section 3.5 but are not normalized (section
+    4.2). The embeddings w enter as they are, small: products of vectors of unit variance would be
+    so large that attention could not begin by looking everywhere.
 
     Args:
         vocabulary_size: int, V.
@@ -67,7 +68,7 @@ class ConvEncoder(keras.layers.Layer):
         self.layers = layers
         self.kernel_size = kernel_size
         self.rate = dropout
-        self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, name="embedding")
+        self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, False, name="embedding")
         self.positions = build_from(POSITIONS, positions, "position encoding", name="positions")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.enter = linear(units, "enter", dropout)

@@ -4,7 +4,7 @@ Each family is a file that says which of our Transformers a published config des
 its tensors are called. The attention, the blocks and the search are those of the package.
 """
 
-from s2s_zoo.pretrained import bart, m2m_100, marian, mbart, pegasus, t5
+from s2s_zoo.pretrained import bart, m2m_100, marian, mbart, pegasus, t5, vision_encoder_decoder
 
 FAMILIES = {
     "marian": marian,
@@ -14,4 +14,5 @@ FAMILIES = {
     "pegasus": pegasus,
     "t5": t5,
     "mt5": t5,
+    "vision-encoder-decoder": vision_encoder_decoder,
 }

@@ -7,17 +7,19 @@ import numpy as np
 
 from s2s_zoo import kernels
 from s2s_zoo.checkpoint import Checkpoint, dtype_policy
-from s2s_zoo.errors import CheckpointError, S2SZooError
+from s2s_zoo.errors import CheckpointError, DataError, S2SZooError
 from s2s_zoo.files import read_json
 from s2s_zoo.initial import to_be_loaded
 from s2s_zoo.model import Seq2Seq
 from s2s_zoo.pretrained import FAMILIES
 from s2s_zoo.pretrained.generation import longest_target, search_defaults
-from s2s_zoo.pretrained.processor import PretrainedProcessor, read_files
+from s2s_zoo.pretrained.processor import PretrainedProcessor
+from s2s_zoo.pretrained.sides import read_files
 from s2s_zoo.pretrained.weights import read_weights
 from s2s_zoo.registry import lookup
 from s2s_zoo.weights import weights_by_name
 
+IMAGES = "VisionEncoderDecoderModel"
 HEADS = ("ForConditionalGeneration", "MTModel", "WithLMHeadModel")
 # What a file may hold that a model does not need: fixed positions, copies of tied tensors, and
 # a bias that the first T5 had and never used.
@@ -65,33 +67,25 @@ def load_pretrained(directory, dtype=None, task=None, source=None, target=None):
     tensors = {
         name.removeprefix("model."): tensor for name, tensor in read_weights(directory).items()
     }
-    config["scale_decoder_outputs"] = config["model_type"] == "t5" and config.get(
-        "scale_decoder_outputs", config.get("tie_word_embeddings", True)
-    )
-    config["tie_word_embeddings"] = _tied(config, tensors)
-    tokenizer = {**config, **_optional(directory, "tokenizer_config.json")}
-    generation = _optional(directory, "generation_config.json") or config
     task = task or family.TASK
-    prefixes = config.get("task_specific_params") or {}
     try:
+        if hasattr(family, "unify"):
+            config, tensors = family.unify(config, tensors, directory)
+        config["scale_decoder_outputs"] = config["model_type"] == "t5" and config.get(
+            "scale_decoder_outputs", config.get("tie_word_embeddings", True)
+        )
+        config["tie_word_embeddings"] = _tied(config, tensors)
+        generation = _optional(directory, "generation_config.json") or config
         parts = family.describe(config)
         limit = config.get("max_position_embeddings", MAX_LENGTH)
-        processor = PretrainedProcessor(
-            read_files(directory),
-            {
-                "family": config["model_type"],
-                "vocabulary_size": config["vocab_size"],
-                "target_vocabulary_size": parts[1]["vocabulary_size"],
-                "special": [config["pad_token_id"], _one(config["eos_token_id"])],
-                "tokenizer": {key: tokenizer[key] for key in TOKENIZER if key in tokenizer},
-                "max_source_length": min(limit, tokenizer.get("model_max_length") or limit),
-                "max_target_length": min(limit, longest_target(generation) or MAX_LENGTH),
-                "source": source or tokenizer.get("src_lang"),
-                "target": target or tokenizer.get("tgt_lang"),
-                "task": task,
-                "prefixes": {k: v["prefix"] for k, v in prefixes.items() if v.get("prefix")},
-            },
-        )
+        longest = min(limit, longest_target(generation) or MAX_LENGTH)
+        if hasattr(family, "processor"):
+            _refuse_languages(source, target)
+            processor = family.processor(directory, config, longest)
+        else:
+            processor = _text_processor(
+                directory, config, parts, limit, longest, task, source, target
+            )
         if processor.target is None and processor.forces_language:
             processor = _with_forced_language(processor, generation)
         start = _start(config, generation, processor)
@@ -110,6 +104,35 @@ def load_pretrained(directory, dtype=None, task=None, source=None, target=None):
     return Checkpoint(task, model, processor, defaults, pair)
 
 
+def _text_processor(directory, config, parts, limit, longest, task, source, target):
+    tokenizer = {**config, **_optional(directory, "tokenizer_config.json")}
+    prefixes = config.get("task_specific_params") or {}
+    return PretrainedProcessor(
+        read_files(directory),
+        {
+            "family": config["model_type"],
+            "vocabulary_size": config["vocab_size"],
+            "target_vocabulary_size": parts[1]["vocabulary_size"],
+            "special": [config["pad_token_id"], _one(config["eos_token_id"])],
+            "tokenizer": {key: tokenizer[key] for key in TOKENIZER if key in tokenizer},
+            "max_source_length": min(limit, tokenizer.get("model_max_length") or limit),
+            "max_target_length": longest,
+            "source": source or tokenizer.get("src_lang"),
+            "target": target or tokenizer.get("tgt_lang"),
+            "task": task,
+            "prefixes": {k: v["prefix"] for k, v in prefixes.items() if v.get("prefix")},
+        },
+    )
+
+
+def _refuse_languages(source, target):
+    if source or target:
+        raise DataError(
+            "This checkpoint reads images and writes one language. Received: "
+            f"source={source!r}, target={target!r}. Leave them out."
+        )
+
+
 def _family(directory, config):
     path = directory / "config.json"
     try:
@@ -122,7 +145,7 @@ def _family(directory, config):
                 f"{path} describes a {name}, which does not write text from text. Use a checkpoint "
                 f"whose architecture ends in {' or '.join(HEADS)}."
             )
-        if name.endswith(("EncoderModel", "DecoderModel")):
+        if name.endswith(("EncoderModel", "DecoderModel")) and name != IMAGES:
             raise CheckpointError(f"{path} describes a {name}, half of a model. {WHOLE}")
     return family
 

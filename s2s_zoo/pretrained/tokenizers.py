@@ -116,8 +116,8 @@ def open_tokenizer(family, files, config):
         except ValueError as error:
             raise CheckpointError(f"tokenizer.json cannot be read: {error}.") from error
         return JsonTokenizer(made), ("tokenizer.json",)
-    if family == "bart":
-        return _byte_level(files, config)
+    if family in ("bart", "gpt2"):
+        return _byte_level(files, config, family)
     if family == "m2m_100":
         _need(files, family, ("tokenizer.json",))
     return _sentencepiece(family, files, config)
@@ -146,20 +146,20 @@ def _m2m_100(files):
     return PieceTokenizer(processor, processor, vocabulary, [*SPECIAL[:4], *codes]), used
 
 
-def _byte_level(files, config):
+def _byte_level(files, config, family):
     used = ("vocab.json", "merges.txt")
-    _need(files, "bart", used)
+    _need(files, family, used)
     tokenizers = _import_tokenizers()
     lines = files["merges.txt"].decode("utf-8").splitlines()
     merges = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
-    vocabulary = _read(files, "vocab.json")
+    vocabulary = _read(files, "vocab.json", None if family == "gpt2" else UNKNOWN)
     made = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, merges))
     prefix = config.get("add_prefix_space", False)
     made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=prefix)
     made.decoder = tokenizers.decoders.ByteLevel()
     special = [
         tokenizers.AddedToken(piece, special=True, normalized=False, lstrip=piece == "<mask>")
-        for piece in SPECIAL
+        for piece in (*SPECIAL, "<|endoftext|>")
         if piece in vocabulary
     ]
     made.add_special_tokens(special)
@@ -216,15 +216,15 @@ def _load(files, name):
     return processor
 
 
-def _read(files, name):
+def _read(files, name, needed=UNKNOWN):
     try:
         vocabulary = json.loads(files[name])
     except ValueError as error:
         raise CheckpointError(
             f"{name} is not readable JSON: {error}. Download it again."
         ) from error
-    if not isinstance(vocabulary, dict) or UNKNOWN not in vocabulary:
-        raise CheckpointError(f"{name} is no vocabulary: it has no <unk>. Download it again.")
+    if not isinstance(vocabulary, dict) or needed not in (None, *vocabulary):
+        raise CheckpointError(f"{name} is no vocabulary: it has no {needed}. Download it again.")
     return vocabulary
 
 

@@ -67,10 +67,10 @@ def test_gradients_are_finite_and_none_reaches_such_a_row(options):
     upstream = np.random.default_rng(2).normal(size=(3, 6)).astype("float32")
 
     def of_query(query):
-        return ops.sum(steps(attention, query, MEMORY)[0][-1] * upstream)
+        return ops.sum(ops.multiply(steps(attention, query, MEMORY)[0][-1], upstream))
 
     def of_memory(memory):
-        return ops.sum(steps(attention, QUERY, memory)[0][-1] * upstream)
+        return ops.sum(ops.multiply(steps(attention, QUERY, memory)[0][-1], upstream))
 
     for function, x in ((of_query, QUERY), (of_memory, MEMORY)):
         slopes = gradient(function, x)

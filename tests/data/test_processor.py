@@ -165,7 +165,7 @@ def test_unknown_types_name_the_known(saved):
     with pytest.raises(CheckpointError, match="'sentence_piece'. Did you mean 'sentencepiece'"):
         TextProcessor.load(saved)
     edit(saved, lambda config: config.update(type="image"))
-    with pytest.raises(CheckpointError, match="processor type. Received: 'image'"):
+    with pytest.raises(CheckpointError, match="processor type. Received: .image."):
         TextProcessor.load(saved)
 
 

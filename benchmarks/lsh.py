@@ -1,0 +1,52 @@
+"""From which length hashed self-attention pays: what XLA counts for it and for full attention.
+
+KERAS_BACKEND=jax python benchmarks/lsh.py
+"""
+
+import jax
+
+from s2s_zoo.attention import MultiHeadAttention
+from s2s_zoo.lsh import LSHAttention
+
+WIDTH, HEADS, CHUNK = 512, 8, 64
+LENGTHS = (256, 512, 1024, 2048, 4096, 8192)
+
+
+def cost(attend, length):
+    """Operations, bytes moved and bytes held at once, for one row of `length` tokens."""
+    x = jax.ShapeDtypeStruct((1, length, WIDTH), "float32")
+    mask = jax.ShapeDtypeStruct((1, length), "bool")
+    compiled = jax.jit(attend).lower(x, mask).compile()
+    counted = compiled.cost_analysis()
+    held = compiled.memory_analysis().temp_size_in_bytes
+    return counted["flops"], counted["bytes accessed"], held
+
+
+def full():
+    layer = MultiHeadAttention(HEADS, output_dim=WIDTH)
+    layer.build((None, None, WIDTH), (None, None, WIDTH))
+    return lambda x, mask: layer(x, layer.project(x), mask=mask)[0]
+
+
+def hashed(length, rounds):
+    """Buckets of half a chunk, as in the paper."""
+    layer = LSHAttention(HEADS, buckets=2 * length // CHUNK, chunk=CHUNK, rounds=rounds)
+    layer.build((None, None, WIDTH))
+    return lambda x, mask: layer(x, mask=mask)
+
+
+def main():
+    print("| tokens | attention | GFLOP | GB moved | MB held |")
+    print("|---|---|---|---|---|")
+    for length in LENGTHS:
+        rows = {"full": full(), **{f"lsh, {r} rounds": hashed(length, r) for r in (1, 2, 4)}}
+        for name, attend in rows.items():
+            flops, moved, held = cost(attend, length)
+            print(
+                f"| {length} | {name} | {flops / 1e9:.2f} | {moved / 1e9:.2f} | {held / 1e6:.0f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

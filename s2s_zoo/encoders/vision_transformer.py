@@ -1,0 +1,153 @@
+"""Image encoder: a Transformer over patches (Dosovitskiy et al. 2020)."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.initial import initializer
+from s2s_zoo.protocol import EncoderOutput
+from s2s_zoo.transformer import TransformerStack
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class VisionTransformerEncoder(keras.layers.Layer):
+    """Cuts an image into patches and lets every patch attend to every other (2010.11929).
+
+        z_0 = [x_class ; x_1 E ; ... ; x_N E] + E_pos                              (equation 1)
+
+    then pre-norm blocks and a last normalization (equations 2 to 4).
+
+    Args:
+        size: (H, W) of the images, in pixels.
+        patch: int, P, the side of a patch in pixels; it divides H and W.
+        embedding_dim: int, E, the width of the whole stack.
+        layers: int.
+        heads: int.
+        hidden_dim: int, the width between the two feed-forward matrices.
+        activation: "relu", "gelu", "gelu_tanh" or "swish".
+        epsilon: float, of the normalizations.
+        mean, std: of the red, green and blue of a pixel, 0 to 1: pixels are shifted and scaled by
+            them here.
+        projection: int, the width of the memory, W z + b; None takes z as it is.
+        dropout: float, on the embedded patches and on what a block adds.
+
+    Call arguments:
+        source: (B, H, W, 3) pixels, RGB from 0 to 255.
+
+    Returns:
+        EncoderOutput: memory (B, 1 + N, D), the class token and then the patches row by row; mask
+        (B, 1 + N), all True; state (B, D), the mean of the memory.
+
+    Raises:
+        ValueError: for an unknown option, a patch that does not divide the size, or heads that do
+            not divide E.
+    """
+
+    def __init__(
+        self,
+        size=(224, 224),
+        patch=16,
+        embedding_dim=768,
+        layers=12,
+        heads=12,
+        hidden_dim=3072,
+        activation="gelu",
+        epsilon=1e-6,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        projection=None,
+        dropout=0.0,
+        **kwargs,
+    ):
+        super().__init__(**{"name": "encoder", **kwargs})
+        self.size = tuple(size)
+        if not patch >= 1 or any(side % patch for side in self.size):
+            raise ValueError(
+                "VisionTransformerEncoder expected a patch that divides the size of the images. "
+                f"Received: patch={patch}, size={self.size}."
+            )
+        self.patch = patch
+        self.embedding_dim = embedding_dim
+        self.mean, self.std = tuple(mean), tuple(std)
+        self.projection_dim = projection
+        self.memory_dim = self.state_dim = projection or embedding_dim
+        self.options = {
+            "layers": layers,
+            "heads": heads,
+            "hidden_dim": hidden_dim,
+            "activation": activation,
+            "epsilon": epsilon,
+            "dropout": dropout,
+        }
+        start = initializer("glorot_uniform")
+        self.patches = keras.layers.Conv2D(
+            embedding_dim, patch, strides=patch, kernel_initializer=start, name="patches"
+        )
+        rows, columns = self.grid
+        self.stack = TransformerStack(
+            False,
+            embedding_dim,
+            **self.options,
+            head_dim=None,
+            gated=False,
+            norm="pre",
+            normalization="layer",
+            embedding_norm=False,
+            positions={"name": "learned", "length": 1 + rows * columns},
+            relative_positions=None,
+            scale_scores=True,
+            bias=True,
+            name="stack",
+        )
+        if projection is not None:
+            self.projection = keras.layers.Dense(projection, name="projection")
+
+    @property
+    def source_shape(self):
+        return (None, *self.size, 3)
+
+    @property
+    def grid(self):
+        """(h, w), rows and columns of the patches."""
+        return tuple(side // self.patch for side in self.size)
+
+    def build(self, source_shape=None):
+        self.patches.build(self.source_shape)
+        self.class_token = self.add_weight(
+            shape=(1, 1, self.embedding_dim), initializer="zeros", name="class_token"
+        )
+        self.stack.build()
+        if self.projection_dim is not None:
+            self.projection.build((None, None, self.embedding_dim))
+        self.built = True
+
+    def call(self, source, training=False):
+        pixels = (ops.cast(source, "float32") / 255 - ops.array(self.mean)) / ops.array(self.std)
+        x = self.patches(ops.cast(pixels, self.compute_dtype))
+        batch, rows, columns, width = ops.shape(x)
+        first = ops.cast(self.class_token, x.dtype)
+        first = ops.broadcast_to(first, (batch, 1, width))
+        x = ops.concatenate([first, ops.reshape(x, (batch, rows * columns, width))], axis=1)
+        x = self.stack.embed(x, training=training)
+        mask = ops.ones(ops.shape(x)[:2], dtype="bool")
+
+        def attend(attention, h):
+            return attention(h, attention.project(h), mask=mask)[0]
+
+        for block in self.stack.blocks:
+            x, _ = block.run(x, attend, training=training)
+        memory = self.stack.finish(x)
+        if self.projection_dim is not None:
+            memory = self.projection(memory)
+        return EncoderOutput(memory, mask, ops.mean(memory, axis=1))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "size": list(self.size),
+            "patch": self.patch,
+            "embedding_dim": self.embedding_dim,
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "projection": self.projection_dim,
+            **self.options,
+        }
