@@ -97,7 +97,8 @@ def _write(arguments, name, whole=False, plot=None):
 
 def _summarizer():
     """The name of the only checkpoint that summarizes."""
-    found = list(list_checkpoints("summarization"))
+    entries = list_checkpoints().items()
+    found = [name for name, entry in entries if entry["task"] == "summarization"]
     if len(found) == 1:
         return found[0]
     raise CheckpointError(
