@@ -11,7 +11,6 @@ from s2s_zoo.errors import CheckpointError, DataError
 from s2s_zoo.hub import list_checkpoints
 
 CHUNK = 1 << 16  # bytes read at once at most; a slow writer is answered line by line
-SUMMARIZER = "summarization-titles-en"
 
 
 def add_commands(commands):
@@ -53,7 +52,8 @@ def _summarize(arguments):
         arguments.usage_error("--whole is for a file or standard input; a TEXT is whole")
     if arguments.plot and not (arguments.whole or len(arguments.text) == 1):
         arguments.usage_error("--plot draws one text: give one TEXT, or --whole")
-    _write(arguments, arguments.model or SUMMARIZER, arguments.whole, arguments.plot)
+    name = arguments.model or _summarizer()
+    _write(arguments, name, arguments.whole, arguments.plot)
 
 
 def _write(arguments, name, whole=False, plot=None):
@@ -93,6 +93,18 @@ def _write(arguments, name, whole=False, plot=None):
             from s2s_zoo.plots import plot_copies
 
             plot_copies(pipeline, arguments.text[0], plot, **options)
+
+
+def _summarizer():
+    """The name of the only checkpoint that summarizes."""
+    entries = list_checkpoints().items()
+    found = [name for name, entry in entries if entry["task"] == "summarization"]
+    if len(found) == 1:
+        return found[0]
+    raise CheckpointError(
+        f"Summarization has {len(found)} checkpoints of its own: {', '.join(found) or 'none'}. "
+        "Give --model with a name or a directory."
+    )
 
 
 def _model_for(source, target):

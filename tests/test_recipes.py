@@ -131,7 +131,7 @@ def test_summarization_says_when_data_is_not_that_of_the_scores(summarization, t
     args, config = train.parse(
         [*summarization, "--data", str(tmp_path / "samsum"), "--output", str(tmp_path / "run")]
     )
-    with pytest.warns(UserWarning, match="not the file of the published scores"):
+    with pytest.warns(UserWarning, match="not the file that scores are compared on"):
         train.load(args, config, "train")
 
 
