@@ -17,7 +17,10 @@ COMMANDS = {
     "summarization": ("summarize", "'some text'"),
     "captioning": ("caption", "photo.jpg"),
 }
-OF_BATCHES = ("batch_tokens", "sampling", "seed", "too_long", "max_shapes")
+OF_BATCHES = (
+    *("batch_tokens", "sampling", "seed", "too_long", "max_shapes"),
+    *("word_dropout", "scheduled_sampling"),
+)
 
 
 def add_arguments(parser, config):

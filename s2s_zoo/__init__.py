@@ -23,6 +23,8 @@ _NAMES = {
     "export": "exporting",
     "Seq2Seq": "model",
     "preset": "presets",
+    "explain": "explanation",
+    "ensemble": "ensembles",
     "enable_lora": "lora",
     "RecurrentEncoder": "encoders",
     "RecurrentDecoder": "decoders",

@@ -74,6 +74,7 @@ def save_checkpoint(
         ValueError: if `weights_dtype` is unknown or cannot hold a weight.
     """
     lookup(DTYPES, weights_dtype, "weights_dtype")
+    description = model.get_config()
     directory = Path(directory).resolve()
     try:
         with _replace_directory(directory) as aside:
@@ -83,7 +84,7 @@ def save_checkpoint(
                 "format_version": FORMAT_VERSION,
                 "task": task,
                 "languages": list(languages),
-                "model": model.get_config(),
+                "model": description,
                 "files": {
                     path.name: describe_file(path)
                     for path in sorted(aside.iterdir())

@@ -32,6 +32,11 @@ def add_commands(commands):
     command.set_defaults(command=_verify)
     command.add_argument("name", metavar="NAME", help=NAME)
 
+    command = commands.add_parser("average", help="one checkpoint with the mean of the weights")
+    command.set_defaults(command=_average)
+    command.add_argument("name", nargs="+", metavar="NAME", help=NAME)
+    command.add_argument("--output", required=True, metavar="DIR", help="the checkpoint to write")
+
     command = commands.add_parser("export", help="write a model that runs without this package")
     command.set_defaults(command=_export)
     command.add_argument("--model", required=True, metavar="NAME", help=NAME)
@@ -95,6 +100,13 @@ def _verify(arguments):
         found = describe_file(directory / name)
         print(f"{found['sha256']}  {found['size']:>12,}  {name}")
     print(f"{arguments.name}: {len(files)} files are as they were recorded, in {directory}")
+
+
+def _average(arguments):
+    from s2s_zoo.averaging import average_checkpoints
+
+    average_checkpoints(arguments.name, arguments.output)
+    print(arguments.output)
 
 
 def _export(arguments):

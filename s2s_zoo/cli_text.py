@@ -7,7 +7,7 @@ from pathlib import Path
 from s2s_zoo.cli_checkpoints import NAME
 from s2s_zoo.cli_shared import load, positive
 from s2s_zoo.data import read_lines
-from s2s_zoo.errors import CheckpointError, DataError
+from s2s_zoo.errors import CheckpointError, DataError, S2SZooError
 from s2s_zoo.hub import list_checkpoints
 
 CHUNK = 1 << 16  # bytes read at once at most; a slow writer is answered line by line
@@ -19,6 +19,7 @@ def add_commands(commands):
     command.set_defaults(command=_translate)
     command.add_argument("--from", dest="source", metavar="LANG", help="default: de")
     command.add_argument("--to", dest="target", metavar="LANG", help="default: en")
+    command.add_argument("--plot", metavar="OUT.png", help="draw the alignment, of one TEXT")
     _add_arguments(command)
 
     command = commands.add_parser("summarize", help="summarize text, one line for each line")
@@ -44,7 +45,10 @@ def _add_arguments(command):
 def _translate(arguments):
     if arguments.model and (arguments.source or arguments.target):
         arguments.usage_error("give either --model or --from and --to")
-    _write(arguments, arguments.model or _model_for(arguments.source, arguments.target))
+    if arguments.plot and len(arguments.text) != 1:
+        arguments.usage_error("--plot draws one text: give one TEXT")
+    name = arguments.model or _model_for(arguments.source, arguments.target)
+    _write(arguments, name, _draw_alignment)
 
 
 def _summarize(arguments):
@@ -52,18 +56,27 @@ def _summarize(arguments):
         arguments.usage_error("--whole is for a file or standard input; a TEXT is whole")
     if arguments.plot and not (arguments.whole or len(arguments.text) == 1):
         arguments.usage_error("--plot draws one text: give one TEXT, or --whole")
-    name = arguments.model or _summarizer()
-    _write(arguments, name, arguments.whole, arguments.plot)
+    from s2s_zoo.plots import plot_copies
+
+    _write(arguments, arguments.model or _summarizer(), plot_copies, arguments.whole)
 
 
-def _write(arguments, name, whole=False, plot=None):
+def _draw_alignment(pipeline, text, path, **options):
+    if getattr(pipeline.model.decoder, "attention", True) is None:
+        raise S2SZooError(
+            "This checkpoint has no attention, so there is no alignment to draw. Leave --plot."
+        )
+    pipeline(text, return_alignment=True, **options).plot(path)
+
+
+def _write(arguments, name, draw, whole=False):
     """Writes a line for each text.
 
     Args:
         arguments: what was parsed.
         name: str, the checkpoint.
+        draw: function of a pipeline, the only text, the path of the picture and the options.
         whole: bool, take all of the input for one text.
-        plot: path of the picture to draw of the only text, or None.
     """
     from tqdm import tqdm
 
@@ -89,10 +102,8 @@ def _write(arguments, name, whole=False, plot=None):
                 output.write(" ".join(line.splitlines()) + "\n")
             output.flush()
             bar.update(len(texts))
-        if plot:
-            from s2s_zoo.plots import plot_copies
-
-            plot_copies(pipeline, arguments.text[0], plot, **options)
+        if arguments.plot:
+            draw(pipeline, arguments.text[0], arguments.plot, **options)
 
 
 def _summarizer():

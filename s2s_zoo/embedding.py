@@ -1,10 +1,30 @@
 """The token embedding, which can also be the output matrix."""
 
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import keras
 from keras import ops
 
 from s2s_zoo.initial import initializer
 from s2s_zoo.protocol import UNK
+
+_blend = ContextVar("blend", default=None)
+
+
+@contextmanager
+def blended(shares, others):
+    """Within it embedded tokens are shares * E(tokens) + (1 - shares) * E(others).
+
+    Args:
+        shares: (B, S) floats.
+        others: (B, S) int ids.
+    """
+    token = _blend.set((shares, others))
+    try:
+        yield
+    finally:
+        _blend.reset(token)
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -44,6 +64,14 @@ class TokenEmbedding(keras.layers.Layer):
         )
 
     def call(self, tokens):
+        vectors = self._vectors(tokens)
+        if _blend.get() is None:
+            return vectors
+        shares, others = _blend.get()
+        shares = ops.cast(ops.expand_dims(shares, -1), vectors.dtype)
+        return shares * vectors + (1 - shares) * self._vectors(others)
+
+    def _vectors(self, tokens):
         tokens = ops.where(ops.less(tokens, self.vocabulary_size), tokens, UNK)
         vectors = ops.cast(ops.take(self.embeddings, tokens, axis=0), self.compute_dtype)
         return vectors * self.embedding_dim**0.5 if self.scaled else vectors

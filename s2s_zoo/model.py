@@ -8,6 +8,7 @@ from s2s_zoo.decoders import DECODERS
 from s2s_zoo.encoders import ENCODERS
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.registry import check_keys
+from s2s_zoo.scheduled_sampling import with_own_words
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -25,7 +26,7 @@ class Seq2Seq(keras.Model):
 
     Call arguments:
         inputs: dict of "source" ((B, S) ids, or (B, H, W, 3) images) and "target" (B, T) ids
-            that begin with START.
+            that begin with START; in training perhaps "gold" (B, T) bool, for scheduled sampling.
 
     Returns:
         logits (B, T, V).
@@ -68,7 +69,10 @@ class Seq2Seq(keras.Model):
 
     def call(self, inputs, training=False):
         encoded = self.encode(inputs["source"], training=training)
-        return self.decoder(inputs["target"], encoded, training=training)
+        target = inputs["target"]
+        if training and "gold" in inputs:
+            target = with_own_words(self.decoder, target, inputs["gold"], encoded)
+        return self.decoder(target, encoded, training=training)
 
     def fit(self, x=None, y=None, *args, shuffle=None, **kwargs):
         """As `keras.Model.fit`, but data sets keep their own order unless `shuffle` is given."""

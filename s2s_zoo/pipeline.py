@@ -14,6 +14,7 @@ from s2s_zoo.protocol import PAD
 from s2s_zoo.registry import lookup
 from s2s_zoo.result import Result
 from s2s_zoo.searcher import DEFAULTS, Searcher, check_options, pad
+from s2s_zoo.unknown import allow_unknown, replace_unknown
 
 # The most tokens of a target, for a source of so many; END is counted on both sides.
 LONGEST_TARGET = {
@@ -52,7 +53,7 @@ class Pipeline:
         self.languages = list(languages)
         check_options(self.generation)
         self._searcher = Searcher(model, LONGEST_TARGET[task], processor.max_target_length)
-        self._scorer = Scorer(model)
+        self.scorer = Scorer(model)
 
     def __call__(
         self,
@@ -60,6 +61,7 @@ class Pipeline:
         batch_size=64,
         return_scores=False,
         return_alignment=False,
+        replace_unknown=False,
         progress=None,
         source=None,
         target=None,
@@ -78,6 +80,8 @@ class Pipeline:
             return_scores: bool, give a `Result` with a score.
             return_alignment: bool, give a `Result` with an alignment, and of a pointer with
                 what it copied.
+            replace_unknown: bool, let the model write the unknown token, and put the source unit
+                that it looked at most in its place.
             progress: bool, show a bar on standard error; None shows it on a terminal when the
                 work takes long.
             source, target: str, language codes, for a checkpoint of several languages.
@@ -94,15 +98,20 @@ class Pipeline:
         Raises:
             TypeError: for anything but text, or anything but images.
             DataError: for an image that cannot be read.
-            ValueError: for an unknown option or language, naming the nearest, or a value outside
-                its range.
+            ValueError: for an unknown option or language, naming the nearest, a value outside
+                its range, or `replace_unknown` of a model that cannot write the unknown token.
         """
         processor = self._processor_of(source, target)
-        search = self._search(return_scores, return_alignment, options, processor)
+        if replace_unknown:
+            options = allow_unknown(processor, options, self.generation)
+        aligned = return_alignment or replace_unknown
+        search = self._search(return_scores, aligned, options, processor)
         details = return_scores or return_alignment
 
         def answer(window, bar):
-            return self._answer(window, search, processor, batch_size, details, bar)
+            return self._answer(
+                window, search, processor, batch_size, details, replace_unknown, bar
+            )
 
         sources, single = processor.collect(sources)
         if not hasattr(sources, "__len__"):
@@ -144,7 +153,7 @@ class Pipeline:
         log_probs, lengths = np.zeros(len(sources), "float32"), np.zeros(len(sources), "int32")
         size = [(len(source), len(target)) for source, target in zip(sources, targets, strict=True)]
         for batch in _batches(sorted(range(len(size)), key=size.__getitem__), batch_size):
-            found = self._scorer.score(
+            found = self.scorer.score(
                 pad([sources[i] for i in batch]), pad([targets[i] for i in batch])
             )
             log_probs[batch], lengths[batch] = (values[: len(batch)] for values in found)
@@ -231,7 +240,7 @@ class Pipeline:
             while window := list(itertools.islice(texts, size)):
                 yield from answer(window, bar)
 
-    def _answer(self, sources, search, processor, batch_size, details, bar):
+    def _answer(self, sources, search, processor, batch_size, details, replaces, bar):
         """The answers to a list of sources, in its order."""
         num_return = dict(search.options).get("num_return", 1)
         answers = [[Result("") if details else ""] * num_return for _ in sources]
@@ -242,6 +251,13 @@ class Pipeline:
             found = self._searcher.run(search, [ids[i] for i in batch])
             decoded = self.processor.decode(found.tokens, [sources[i] for i in batch])
             for row, i in enumerate(batch):
+                if replaces:
+                    decoded[row] = [
+                        replace_unknown(processor, *hypothesis, sources[i])
+                        for hypothesis in zip(
+                            found.tokens[row], found.alignments[row], decoded[row], strict=True
+                        )
+                    ]
                 answers[i] = decoded[row]
                 if details:
                     answers[i] = [

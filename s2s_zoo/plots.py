@@ -1,6 +1,9 @@
 """Pictures of what a model does. They need matplotlib: `pip install 's2s-zoo[plots]'`."""
 
+import io
 import math
+import unicodedata
+import warnings
 
 import numpy as np
 
@@ -9,6 +12,7 @@ from s2s_zoo.errors import S2SZooError
 COLUMNS = 6
 SHORTEST = 480  # pixels of the photo's longer side that are drawn
 LEAST_COPIED = 0.1  # of a token from a source position that is drawn
+CELL, LONGEST = 0.28, 100  # inches: of a token in a heat map, and of its longer side at most
 
 
 def plot_caption(pipeline, image, path, **options):
@@ -103,6 +107,67 @@ def plot_copies(pipeline, text, path, **options):
     return result
 
 
+def heat_map(values, source_tokens, target_tokens, path=None, signed=False):
+    """Draws a number for each pair of a target and a source token.
+
+    Args:
+        values: (T, S) array.
+        source_tokens: S str, the columns.
+        target_tokens: T str, the rows.
+        path: where to save it, or None.
+        signed: bool. False: black is 0, white 1. True: blue is above 0, red below, white 0, with
+            a scale beside.
+
+    Returns:
+        The matplotlib Figure.
+
+    Raises:
+        S2SZooError: where there is no matplotlib, or it does not know the ending.
+    """
+    height, width = np.shape(values)
+    cell = min(CELL, LONGEST / max(height, width))
+    figure = _figure(cell * width, cell * height)
+    axes = figure.add_axes((0, 0, 1, 1))  # the labels are outside: saving makes room for them
+    largest = max(float(np.max(np.abs(values))), 1e-12) if signed else 1.0
+    image = axes.imshow(
+        values,
+        cmap="RdBu" if signed else "gray",
+        vmin=-largest if signed else 0.0,
+        vmax=largest,
+        aspect="auto",
+        interpolation="nearest",
+    )
+    size = 10 * cell / CELL
+    columns = [_word(piece) for piece in source_tokens]
+    wide = [any(unicodedata.east_asian_width(char) in "WF" for char in word) for word in columns]
+    columns = ["\n".join(word) if w else word for word, w in zip(columns, wide, strict=True)]
+    axes.set_xticks(np.arange(width), columns, fontsize=size)
+    axes.set_yticks(np.arange(height), [_word(piece) for piece in target_tokens], fontsize=size)
+    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
+    for label, upright in zip(axes.get_xticklabels(), wide, strict=True):
+        label.set_rotation(0 if upright else 90)
+    if signed:
+        scale = figure.add_axes((1 + 0.5 * cell / (cell * width), 0, 0.5 / width, 1))
+        figure.colorbar(image, cax=scale)
+    _save(figure, path)
+    return figure
+
+
+def png(plotted):
+    """The bytes of a picture of what has a `plot`, for a notebook.
+
+    Returns:
+        bytes, or None where there is nothing to draw or no matplotlib: it then shows as text.
+    """
+    try:
+        figure = plotted.plot()
+    except S2SZooError:
+        return None
+    data = io.BytesIO()
+    _save(figure, data)
+    return data.getvalue()
+
+
 def _word(piece):
     return "(end)" if piece == "</s>" else piece.replace("▁", " ").strip()
 
@@ -120,7 +185,22 @@ def _figure(width, height):
 
 
 def _save(figure, path):
+    """Gives the texts of a figure fonts that have their characters, and writes it to `path`."""
+    from matplotlib.text import Text
+
+    from s2s_zoo.fonts import families
+
+    for axes in figure.axes:
+        axes.get_xticklabels(), axes.get_yticklabels()  # are only now what they were set to
+    texts = figure.findobj(Text)
+    names = families("".join(text.get_text() for text in texts))
+    for text in texts:
+        text.set_fontfamily(names)
+    if path is None:
+        return
     try:
-        figure.savefig(path, dpi=100, bbox_inches="tight")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # `families` has said so
+            figure.savefig(path, dpi=100, bbox_inches="tight")
     except ValueError as error:
         raise S2SZooError(f"{path} cannot be written: {error}.") from error

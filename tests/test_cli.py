@@ -285,3 +285,24 @@ def test_cold_command(tiny_checkpoint, source_bytes, expected):
     result = subprocess.run(command, input=source_bytes, capture_output=True)
     assert result.stdout.decode().splitlines() == expected
     assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_translate_draws_the_alignment(catalog, capsys, tmp_path, sources, expected):
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "out.png"
+    assert main(["translate", "--plot", str(picture), sources[0]]) == 0
+    assert capsys.readouterr().out == expected[0] + "\n"
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(SystemExit):
+        main(["translate", "--plot", str(picture), *sources[:2]])
+    assert "--plot draws one text" in capsys.readouterr().err
+
+
+def test_without_attention_there_is_nothing_to_draw(capsys, tmp_path, tiny_pipeline):
+    config = tiny_pipeline.model.get_config()
+    config["decoder"]["attention"] = None
+    model = type(tiny_pipeline.model).from_config(config)
+    Pipeline("translation", model, tiny_pipeline.processor).save(tmp_path / "model")
+    arguments = ["--model", str(tmp_path / "model"), "--plot", str(tmp_path / "out.png")]
+    assert main(["translate", *arguments, "ein hund"]) == 1
+    assert "has no attention" in capsys.readouterr().err

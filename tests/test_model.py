@@ -56,6 +56,19 @@ def test_shared_embeddings_are_one_weight_and_survive_the_config():
     assert again.decoder.embedding is again.encoder.embedding
 
 
+@pytest.mark.parametrize(
+    "shared, tied, matrices",
+    [(False, False, 3), (False, True, 2), (True, False, 2), (True, True, 1)],
+)
+def test_source_target_and_output_may_be_one_matrix(shared, tied, matrices):
+    """Press & Wolf 2017, 1608.05859: in and out, source and target, all three."""
+    tie = {**config("transformer", "multi-head", "transformer"), "share_embeddings": shared}
+    tie["decoder"] = {**tie["decoder"], "tie_embeddings": tied}
+    model = Seq2Seq.from_config(tie)
+    shape = sorted((VOCABULARY, model.encoder.embedding.embedding_dim))
+    assert sum(sorted(weight.shape) == shape for weight in model.weights) == matrices
+
+
 def test_embeddings_of_two_sizes_cannot_be_shared():
     shared = {**config("bilstm", "luong-general", "lstm"), "share_embeddings": True}
     shared["decoder"]["vocabulary_size"] += 1

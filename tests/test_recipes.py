@@ -143,6 +143,11 @@ def test_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     arguments, tmp_path, monkeypatch
 ):
     train = recipe("translation")
+    path = Path(arguments[-1])
+    config = json.loads(path.read_text(encoding="utf-8"))
+    schedule = {"name": "linear", "slope": 0.05}
+    config["training"].update(word_dropout=0.1, scheduled_sampling=schedule)
+    path.write_text(json.dumps(config), encoding="utf-8")
     arguments = [*arguments, "--sampling", "0.3"]
     train.main([*arguments, "--output", str(tmp_path / "whole")])
 

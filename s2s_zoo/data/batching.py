@@ -7,10 +7,11 @@ import keras
 import numpy as np
 
 from s2s_zoo.data.buckets import LENGTHS, assign, choose_shapes, rows_of
+from s2s_zoo.data.noise import Noise
 from s2s_zoo.data.pairs import read_pairs
 from s2s_zoo.data.streaming import stream_batches
 from s2s_zoo.errors import DataError
-from s2s_zoo.protocol import END, PAD, START
+from s2s_zoo.protocol import END, PAD, START, UNK
 
 
 class TokenBatches(keras.utils.PyDataset):
@@ -38,6 +39,7 @@ class TokenBatches(keras.utils.PyDataset):
         sampling: float > 0, subword regularization: each epoch draws another segmentation of
             every text, with this alpha of `SentencePieceTokenizer.sample`. A draw that does not
             fit the shape of its pair gives way to the usual segmentation. None draws nothing.
+        word_dropout, scheduled_sampling: see `s2s_zoo.data.noise.Noise`.
 
     Attributes:
         epoch: int, the epoch of the next iteration; may be set.
@@ -57,8 +59,14 @@ class TokenBatches(keras.utils.PyDataset):
         lengths=LENGTHS,
         max_shapes=12,
         sampling=None,
+        word_dropout=0.0,
+        scheduled_sampling=None,
     ):
         super().__init__()
+        if word_dropout and not hasattr(processor, "source_tokenizer"):
+            raise ValueError(
+                f"word_dropout is for sources of text. Received: word_dropout={word_dropout}."
+            )
         if sampling is not None and not sampling > 0:
             raise ValueError(
                 f"TokenBatches expected sampling > 0, or None. Received: sampling={sampling!r}."
@@ -66,6 +74,8 @@ class TokenBatches(keras.utils.PyDataset):
         self.processor = processor
         self.sampling = sampling
         self.seed = seed
+        unknown_id = getattr(processor, "unknown_id", UNK)
+        self._noise = Noise(seed, word_dropout, scheduled_sampling, unknown_id)
         self._texts, self._rows = _encode(processor, read_pairs(pairs), too_long)
         source_lengths, label_lengths = self._lengths()
         shapes = choose_shapes(source_lengths, label_lengths, batch_tokens, lengths, max_shapes)
@@ -113,16 +123,16 @@ class TokenBatches(keras.utils.PyDataset):
         if self._plan[0] != self.epoch:
             self._plan = self.epoch, self.plan(self.epoch), self._buckets(self.epoch)
         self._served.add(index)
-        return self._batch(self._plan[2], *self._plan[1][index])
+        return self._noisy(self._plan[2], *self._plan[1][index], self.epoch, index)
 
     def __iter__(self):
         epoch = self.epoch
         plan, buckets = self.plan(epoch), self._buckets(epoch)
-        for index, batch in enumerate(plan, 1):
+        for index, batch in enumerate(plan):
             # Before the last batch is out: who stops there never comes back here.
-            if index == len(plan):
+            if index == len(plan) - 1:
                 self.epoch = epoch + 1
-            yield self._batch(buckets, *batch)
+            yield self._noisy(buckets, *batch, epoch, index)
 
     def on_epoch_begin(self):
         self._served.clear()
@@ -146,17 +156,16 @@ class TokenBatches(keras.utils.PyDataset):
         def next_batch(index):
             if index == 0:
                 iterators[:] = [iter(self)]
-            inputs, labels, weights = next(iterators[0])
-            return inputs["source"], inputs["target"], labels, weights
+            return keras.tree.flatten(next(iterators[0]))
 
-        first = keras.tree.flatten(self[0])
+        example = self[0]
+        first = keras.tree.flatten(example)
 
         def load(index):
             tensors = tf.numpy_function(next_batch, [index], [array.dtype for array in first])
             for tensor, array in zip(tensors, first, strict=True):
                 tensor.set_shape((None, None, *array.shape[2:]))
-            source, target, labels, weights = tensors
-            return {"source": source, "target": target}, labels, weights
+            return keras.tree.pack_sequence_as(example, tensors)
 
         # Looking at one batch must not run through to the last, where the next epoch begins.
         dataset = tf.data.Dataset.range(len(self)).map(load)
@@ -206,6 +215,9 @@ class TokenBatches(keras.utils.PyDataset):
                 self._members, self.shapes, strict=True
             )
         ]
+
+    def _noisy(self, buckets, bucket, rows, epoch, index):
+        return self._noise(self._batch(buckets, bucket, rows), epoch * len(self) + index)
 
     def _batch(self, buckets, bucket, rows):
         source, labels = (array[rows] for array in buckets[bucket])

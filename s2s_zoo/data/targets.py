@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from s2s_zoo.protocol import END, PAD, START
+from s2s_zoo.protocol import END, PAD, START, UNK
 
 
 class Targets:
@@ -16,6 +16,7 @@ class Targets:
     """
 
     window = None  # how many sources are encoded together; None for all of a list
+    unknown_id = UNK
     extra_ids = 0  # beyond the vocabulary, for words that only their source knows
 
     def __init__(self, target_tokenizer, max_target_length):

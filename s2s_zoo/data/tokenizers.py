@@ -191,6 +191,19 @@ class SentencePieceTokenizer:
         """Returns the unit behind each id, a word boundary shown as ▁."""
         return [self._processor.id_to_piece(int(token)) for token in ids]
 
+    @property
+    def has_unknown(self):
+        """Whether there are characters it has no units for; a model with byte fallback has all."""
+        return not any(map(self._processor.is_byte, range(self.vocabulary_size)))
+
+    def units(self, text):
+        """Returns the units of a text as it has them, also those without an id of their own."""
+        return self._processor.encode(text.encode("utf-8", "replace"), out_type=str)
+
+    def assemble(self, units):
+        """Returns the text of units, of which some may have no id."""
+        return self._processor.decode_pieces(list(units))
+
     def as_tensorflow(self):
         """Returns the `tensorflow_text.SentencepieceTokenizer` of the same model.
 

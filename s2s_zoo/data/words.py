@@ -102,6 +102,16 @@ class WordTokenizer:
         """Returns the unit behind each id."""
         return [self._units[int(token)] for token in ids]
 
+    has_unknown = True
+
+    def units(self, text):
+        """Returns the units of a text as it has them, also those without an id of their own."""
+        return split(text)
+
+    def assemble(self, units):
+        """Returns the text of units."""
+        return join(units)
+
     def as_tensorflow(self):
         """There is no tokenizer of words inside a graph: raises ValueError."""
         raise ValueError(

@@ -22,7 +22,8 @@ class Scorer(keras.Model):
         inputs: dict of "source" and "target" (B, T): the ids, END, then PAD.
 
     Returns:
-        dict of "log_probs" (B,) float32 and "lengths" (B,) int32, the tokens with END.
+        dict of "tokens" (B, T) float32, the log-probability of each, 0 of PAD, "log_probs" (B,)
+        float32, their sums, and "lengths" (B,) int32, the tokens with END.
     """
 
     def __init__(self, model, jit_compile="auto", run_eagerly=False):
@@ -33,14 +34,12 @@ class Scorer(keras.Model):
 
     def call(self, inputs):
         target = ops.cast(inputs["target"], "int32")
-        start = ops.full_like(target[:, :1], START)
-        shifted = ops.concatenate([start, target[:, :-1]], axis=1)
-        logits = self.model({"source": inputs["source"], "target": shifted}, training=False)
-        chosen = ops.take_along_axis(log_softmax(logits), target[:, :, None], axis=-1)[:, :, 0]
-        real = target != PAD
+        inputs = {"source": inputs["source"], "target": after_start(target)}
+        tokens = log_probs_of(target, self.model(inputs, training=False))
         return {
-            "log_probs": ops.sum(ops.where(real, chosen, 0.0), axis=1),
-            "lengths": ops.sum(ops.cast(real, "int32"), axis=1),
+            "tokens": tokens,
+            "log_probs": ops.sum(tokens, axis=1),
+            "lengths": ops.sum(ops.cast(target != PAD, "int32"), axis=1),
         }
 
     def score(self, source, target):
@@ -54,6 +53,23 @@ class Scorer(keras.Model):
             log_probs: (B,) float32. `normalise` turns them into the scores of beam search.
             lengths: (B,) int32, the tokens of each target, END counted.
         """
-        inputs = {"source": source, "target": np.asarray(target, "int32")}
-        outputs = self.predict_on_batch(inputs)
+        outputs = self._outputs(source, target)
         return outputs["log_probs"], outputs["lengths"]
+
+    def score_tokens(self, source, target):
+        """As `score`, but returns the log-probability of each token, (B, T) float32, 0 of PAD."""
+        return self._outputs(source, target)["tokens"]
+
+    def _outputs(self, source, target):
+        return self.predict_on_batch({"source": source, "target": np.asarray(target, "int32")})
+
+
+def after_start(target):
+    """What a decoder reads to predict `target` (B, T): START, and all but the last token."""
+    return ops.concatenate([ops.full_like(target[:, :1], START), target[:, :-1]], axis=1)
+
+
+def log_probs_of(target, logits):
+    """The log-probability (B, T) float32 of each token of `target` (B, T), 0 of PAD."""
+    chosen = ops.take_along_axis(log_softmax(logits), target[:, :, None], axis=-1)[:, :, 0]
+    return ops.where(target != PAD, chosen, 0.0)

@@ -10,6 +10,7 @@ from s2s_zoo.data.targets import encode
 from s2s_zoo.errors import DataError
 from s2s_zoo.pretrained.sides import FromFiles, Side
 from s2s_zoo.pretrained.tokenizers import open_tokenizer
+from s2s_zoo.protocol import START
 from s2s_zoo.registry import unknown_name
 
 # How a language stands in the vocabulary.
@@ -50,6 +51,7 @@ class PretrainedProcessor(FromFiles, TextProcessor):
         "task",
         "prefixes",
     )
+    unknown_id = START
 
     def __init__(self, files, options):
         self.options = dict(options)

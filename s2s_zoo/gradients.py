@@ -1,11 +1,11 @@
-"""Gradients on whatever backend the tests run."""
+"""Gradients on whatever backend there is."""
 
 import keras
 import numpy as np
 
 
 def gradient(function, x):
-    """d function(x) / dx as an array: `function` gives a scalar, x is a float32 array."""
+    """d function(x) / dx as an array: `function` gives a scalar of x, an array taken as float32."""
     x = np.asarray(x, "float32")
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -21,6 +21,5 @@ def gradient(function, x):
         return np.asarray(jax.grad(function)(x))
     import torch
 
-    x = torch.tensor(x, requires_grad=True)
-    function(x).backward()
-    return x.grad.numpy()
+    x = keras.ops.convert_to_tensor(x).requires_grad_()
+    return torch.autograd.grad(function(x), x)[0].cpu().numpy()
