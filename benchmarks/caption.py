@@ -14,7 +14,7 @@ from s2s_zoo.generation import Generator
 def parse(argv=None):
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--model", default="captioning-en", metavar="NAME")
+    add("--model", required=True, metavar="NAME")
     add("--images", type=Path, required=True, metavar="DIR")
     add("--num-beams", type=int, default=4, metavar="K")
     add("--photos", type=int, default=128, help="taken from DIR, in order (default: 128)")

@@ -7,7 +7,6 @@ from s2s_zoo.cli_checkpoints import NAME
 from s2s_zoo.cli_shared import load, positive
 from s2s_zoo.errors import DataError
 
-DEFAULT = "captioning-en"
 TOGETHER = 64  # images read before their captions are printed
 
 
@@ -16,7 +15,7 @@ def add_command(commands):
     command = commands.add_parser("caption", help="say what is in photos")
     command.set_defaults(command=_caption, usage_error=command.error)
     command.add_argument("image", nargs="+", metavar="FILE", help="an image, an address, a folder")
-    command.add_argument("--model", default=DEFAULT, metavar="NAME", help=NAME)
+    command.add_argument("--model", required=True, metavar="NAME", help=NAME)
     command.add_argument("--num-beams", type=positive, metavar="K", help="default: the model's")
     command.add_argument(
         "--plot", metavar="OUT.png", help="draw where each word looked, of a single image"

@@ -11,7 +11,6 @@ from s2s_zoo.errors import CheckpointError, DataError, S2SZooError
 from s2s_zoo.hub import list_checkpoints
 
 CHUNK = 1 << 16  # bytes read at once at most; a slow writer is answered line by line
-SUMMARIZER = "summarization-titles-en"
 
 
 def add_commands(commands):
@@ -59,7 +58,7 @@ def _summarize(arguments):
         arguments.usage_error("--plot draws one text: give one TEXT, or --whole")
     from s2s_zoo.plots import plot_copies
 
-    _write(arguments, arguments.model or SUMMARIZER, plot_copies, arguments.whole)
+    _write(arguments, arguments.model or _summarizer(), plot_copies, arguments.whole)
 
 
 def _draw_alignment(pipeline, text, path, **options):
@@ -105,6 +104,18 @@ def _write(arguments, name, draw, whole=False):
             bar.update(len(texts))
         if arguments.plot:
             draw(pipeline, arguments.text[0], arguments.plot, **options)
+
+
+def _summarizer():
+    """The name of the only checkpoint that summarizes."""
+    entries = list_checkpoints().items()
+    found = [name for name, entry in entries if entry["task"] == "summarization"]
+    if len(found) == 1:
+        return found[0]
+    raise CheckpointError(
+        f"Summarization has {len(found)} checkpoints of its own: {', '.join(found) or 'none'}. "
+        "Give --model with a name or a directory."
+    )
 
 
 def _model_for(source, target):

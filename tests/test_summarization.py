@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import s2s_zoo
-from s2s_zoo import Pipeline, Seq2Seq
+from s2s_zoo import Pipeline, Seq2Seq, hub
 from s2s_zoo.cli import main
 from s2s_zoo.data import CopyingProcessor, TextProcessor, WordTokenizer
 from s2s_zoo.errors import S2SZooError
@@ -133,6 +133,18 @@ def test_command_line(directory, tmp_path, summarize, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", stream)
     assert main([*model, "--whole"]) == 0
     assert capsys.readouterr().out.splitlines() == expected[2:]
+
+
+@pytest.mark.parametrize("names", [[], ["one"], ["one", "two"]])
+def test_the_only_summarizer_is_the_default(directory, summarize, names, monkeypatch, capsys):
+    entry = {"task": "summarization", "languages": ["en"], "path": str(directory), "files": {}}
+    monkeypatch.setattr(hub, "_catalog", lambda: dict.fromkeys(names, entry))
+    code = main(["summarize", TEXT])
+    out, err = capsys.readouterr()
+    if len(names) == 1:
+        assert (code, out) == (0, summarize(TEXT) + "\n")
+    else:
+        assert (code, out) == (1, "") and "Give --model" in err
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def load(args, config, split):
         known = config["data"].get(folder.name, {}).get(table.name)
         if known and hashlib.sha256(table.read_bytes()).hexdigest() != known:
             warnings.warn(
-                f"{table} is not the file of the published scores: its sha256 is not {known}.",
+                f"{table} is not the file that scores are compared on: its sha256 is not {known}.",
                 stacklevel=2,
             )
         found = read_pairs(table)
