@@ -80,7 +80,7 @@ def test_compiled_equals_eager(strategy, rules):
     np.testing.assert_array_equal(compiled.tokens, eager.tokens)
     np.testing.assert_allclose(compiled.scores, eager.scores, atol=1e-5)
     np.testing.assert_allclose(compiled.alignments, eager.alignments, atol=1e-5)
-    assert all(isinstance(array, np.ndarray) for array in compiled)
+    assert all(isinstance(array, np.ndarray) for array in compiled[:3])
 
 
 @pytest.mark.parametrize("strategy", ["greedy", "beam"])
