@@ -52,8 +52,10 @@ def caption_meteor(hypotheses, references, lowercase):
             "METEOR runs in Java, and there is no `java` here. Install a Java runtime, or do "
             "without METEOR: BLEU and CIDEr need none."
         )
-    scorer = _scorer("meteor.meteor", "Meteor")
-    return _corpus_score(scorer(), "meteor-1.5", hypotheses, references)
+    scorer = _scorer("meteor.meteor", "Meteor")()
+    process = scorer.meteor_p
+    with process.stdout, process.stderr:  # which the package leaves open
+        return _corpus_score(scorer, "meteor-1.5", hypotheses, references)
 
 
 def cider_scorer():
