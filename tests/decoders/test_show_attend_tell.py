@@ -67,7 +67,9 @@ def test_the_penalty_joins_the_loss_in_training_alone():
         _, state = decoder.step(target[:, index], index, state, memory)
         total += ops.convert_to_numpy(state["alignment"])[0]
     (loss,) = decoder.losses
-    assert float(ops.convert_to_numpy(loss)) == pytest.approx(2 * np.mean((1 - total) ** 2), abs=1e-4)
+    assert float(ops.convert_to_numpy(loss)) == pytest.approx(
+        2 * np.mean((1 - total) ** 2), abs=1e-4
+    )
     silent, _ = decoder_with_random_weights(doubly_stochastic=0.0)
     silent(target, encoded, training=True)
     assert silent.losses == []
