@@ -111,7 +111,7 @@ def _saved_model(pipeline, search, directory):
     module.serve = serve
     module.resources = list(tokenizers.values())
     # What a function captures is saved only if the module holds it.
-    module.captured = [weight.value for weight in (*pipeline.model.weights, *generator.variables)]
+    module.captured = [variable.value for variable in generator.variables]
     tf.saved_model.save(
         module,
         str(directory),

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_zoo.initial import initializer
+from s2s_zoo.heads import head_depth, join_heads, projection, split_heads
 
 # Another position is always preferred to one's own, which would win every product (section 2).
 OWN = -1e5
@@ -68,25 +68,11 @@ class LSHAttention(keras.layers.Layer):
 
     def build(self, shape, memory_shape=None):
         width = shape[-1]
-        if self.head_dim is None and width % self.heads:
-            raise ValueError(
-                "LSHAttention needs a width that its heads divide. Received: "
-                f"width {width}, heads={self.heads}. Change one of them, or give head_dim."
-            )
-        self.depth = self.head_dim or width // self.heads
+        self.depth = head_depth("LSHAttention needs a width", width, self.heads, self.head_dim)
         inner = self.heads * self.depth
-
-        def dense(units, width, name):
-            start = initializer("glorot_uniform")
-            layer = keras.layers.Dense(
-                units, use_bias=self.bias, kernel_initializer=start, name=name
-            )
-            layer.build((None, None, width))
-            return layer
-
-        self.query_projection = dense(inner, width, "query")
-        self.value_projection = dense(inner, width, "value")
-        self.output_projection = dense(width, inner, "output")
+        self.query_projection = projection(inner, width, self.bias, "query")
+        self.value_projection = projection(inner, width, self.bias, "value")
+        self.output_projection = projection(width, inner, self.bias, "output")
         if self.buckets > 1:
             self.rotations = self.add_weight(
                 shape=(self.rounds, self.depth, self.buckets // 2),
@@ -98,7 +84,8 @@ class LSHAttention(keras.layers.Layer):
 
     def call(self, x, mask):
         queries, values = (
-            self._split(project(x)) for project in (self.query_projection, self.value_projection)
+            split_heads(project(x), self.heads, self.depth)
+            for project in (self.query_projection, self.value_projection)
         )
         squares = ops.sum(ops.square(ops.cast(queries, "float32")), axis=-1, keepdims=True)
         keys = queries * ops.cast(ops.rsqrt(squares + 1e-12), queries.dtype)
@@ -110,10 +97,8 @@ class LSHAttention(keras.layers.Layer):
         contexts, sums = self._attend(queries, keys, values, mask, buckets, order, rank)
         share = ops.exp(sums - ops.max(sums, axis=2, keepdims=True))
         share = ops.cast(share / ops.sum(share, axis=2, keepdims=True), contexts.dtype)
-        context = ops.transpose(ops.sum(contexts * share, axis=2), (0, 2, 1, 3))
-        return self.output_projection(
-            ops.reshape(context, (*ops.shape(context)[:2], self.heads * self.depth))
-        )
+        context = ops.sum(contexts * share, axis=2)
+        return self.output_projection(join_heads(context, self.heads, self.depth))
 
     def _buckets(self, queries, mask):
         """The bucket (N, H, R, S) of every position in every round; padding has the last."""
@@ -203,8 +188,3 @@ class LSHAttention(keras.layers.Layer):
             return ops.take(ops.reshape(x, (-1, x.shape[-1])), back, axis=0)
 
         return unsort(contexts), unsort(sums)
-
-    def _split(self, x):
-        """(N, S, H d) to (N, H, S, d)."""
-        x = ops.reshape(x, (*ops.shape(x)[:2], self.heads, self.depth))
-        return ops.transpose(x, (0, 2, 1, 3))

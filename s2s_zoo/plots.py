@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 
+from s2s_zoo.data.words import JOINER
 from s2s_zoo.errors import S2SZooError
 
 COLUMNS = 6
@@ -169,7 +170,8 @@ def png(plotted):
 
 
 def _word(piece):
-    return "(end)" if piece == "</s>" else piece.replace("▁", " ").strip()
+    """A token as a picture shows it: few fonts have the joiner of a `WordTokenizer`."""
+    return "(end)" if piece == "</s>" else piece.replace("▁", " ").replace(JOINER, "·").strip()
 
 
 def _figure(width, height):

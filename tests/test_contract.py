@@ -110,7 +110,7 @@ def test_config_is_json_and_rebuilds_the_model(model):
 
 
 def test_fit_moves_every_weight_and_the_loss_falls(model):
-    if reads_images(model):
+    if hasattr(model.encoder, "freeze"):
         model.encoder.freeze("conv_dw_13")  # tracing all of a large network takes a minute
     before = [ops.convert_to_numpy(w) for w in model.trainable_weights]
     model.compile(optimizer=keras.optimizers.Adam(0.01), loss=SmoothedCrossEntropy())

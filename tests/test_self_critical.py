@@ -47,7 +47,7 @@ def test_training_on_a_reward_raises_it(tiny_captioner, photos, tmp_path):
     names = [name for name, _ in photos[1]]
     pipeline.model.encoder.freeze()
     images = FeatureCache(pipeline, names, tmp_path)
-    pipeline.model.compile(keras.optimizers.Adam(0.02), PolicyGradient())
+    pipeline.model.compile(keras.optimizers.Adam(0.05), PolicyGradient())
 
     def reward(sources, texts):  # the share of one word
         return np.array(
@@ -57,4 +57,4 @@ def test_training_on_a_reward_raises_it(tiny_captioner, photos, tmp_path):
     history = self_critical_fit(
         pipeline, names, images, reward, epochs=12, batch_size=len(names), draws=8
     )
-    assert history[-1] > history[0] + 0.3
+    assert np.mean(history[-3:]) > 2 * np.mean(history[:3])

@@ -16,9 +16,8 @@ def masked_softmax(scores, mask=None):
     scores = ops.cast(scores, "float32")
     if mask is None:
         return ops.softmax(scores)
-    mask = _of_rank(mask, scores)
-    weights = ops.softmax(ops.where(mask, scores, -1e9))
-    return weights * ops.cast(mask, "float32")
+    weights = ops.softmax(ops.where(_of_rank(mask, scores), scores, -1e9))
+    return _without_masked(weights, mask)
 
 
 def sparsemax(scores, mask=None):

@@ -45,6 +45,23 @@ def initial_history(attention, mask):
     return {**state, "coverage": zeros} if history_of(attention) == "coverage" else state
 
 
+def attended(attention, encoded):
+    """The part of a decoder's memory that its attention reads.
+
+    Args:
+        attention: layer, or None.
+        encoded: EncoderOutput.
+
+    Returns:
+        dict of "mask" (B, S); with attention also "keys", what its `project` makes of the memory,
+        and "values" (B, S, D).
+    """
+    if attention is None:
+        return {"mask": encoded.mask}
+    keys = attention.project(encoded.memory)
+    return {"mask": encoded.mask, "keys": keys, "values": encoded.memory}
+
+
 def with_noise(attention, memory, length):
     """A memory for training: with "noise" (N, T, S) in it, if the attention draws some.
 

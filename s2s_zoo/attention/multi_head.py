@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import alignment_function
-from s2s_zoo.initial import initializer
+from s2s_zoo.heads import head_depth, join_heads, projection, split_heads
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -63,26 +63,14 @@ class MultiHeadAttention(keras.layers.Layer):
 
     def build(self, query_shape, memory_shape):
         query_dim, memory_dim = query_shape[-1], memory_shape[-1]
-        if self.head_dim is None and query_dim % self.heads:
-            raise ValueError(
-                "MultiHeadAttention needs a query width that its heads divide. Received: "
-                f"width {query_dim}, heads={self.heads}. Change one of them, or give head_dim."
-            )
-        self.depth = self.head_dim or query_dim // self.heads
+        needs = "MultiHeadAttention needs a query width"
+        self.depth = head_depth(needs, query_dim, self.heads, self.head_dim)
         inner = self.heads * self.depth
-
-        def dense(units, width, name):
-            start = initializer("glorot_uniform")
-            layer = keras.layers.Dense(
-                units, use_bias=self.bias, kernel_initializer=start, name=name
-            )
-            layer.build((None, None, width))
-            return layer
-
-        self.query_projection = dense(inner, query_dim, "query")
-        self.key_projection = dense(inner, memory_dim, "key")
-        self.value_projection = dense(inner, memory_dim, "value")
-        self.output_projection = dense(self.output_dim or memory_dim, inner, "output")
+        self.query_projection = projection(inner, query_dim, self.bias, "query")
+        self.key_projection = projection(inner, memory_dim, self.bias, "key")
+        self.value_projection = projection(inner, memory_dim, self.bias, "value")
+        output_dim = self.output_dim or memory_dim
+        self.output_projection = projection(output_dim, inner, self.bias, "output")
 
     def project(self, memory):
         """Returns the keys and values (B, H, S, d) of a memory (B, S, D), needed once a source."""
@@ -101,14 +89,11 @@ class MultiHeadAttention(keras.layers.Layer):
             scores = ops.cast(scores, "float32") + ops.cast(bias, "float32")
         weights = self.align(scores, mask)
         context = ops.matmul(ops.cast(weights, values.dtype), values)
-        context = ops.transpose(context, (0, 2, 1, 3))
-        context = ops.reshape(context, (*ops.shape(context)[:2], self.heads * self.depth))
+        context = join_heads(context, self.heads, self.depth)
         return self.output_projection(context), ops.mean(weights, axis=1)
 
     def _split(self, x):
-        """(N, T, H d) to (N, H, T, d)."""
-        x = ops.reshape(x, (*ops.shape(x)[:2], self.heads, self.depth))
-        return ops.transpose(x, (0, 2, 1, 3))
+        return split_heads(x, self.heads, self.depth)
 
     def get_config(self):
         return {

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
-from s2s_zoo.attention.history import attend, initial_history, with_noise
+from s2s_zoo.attention.history import attend, attended, initial_history, with_noise
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.embedding import TokenEmbedding, TokenLogits
 from s2s_zoo.masking import mean_of_real
@@ -94,17 +94,12 @@ class ConditionalGRUDecoder(keras.layers.Layer):
             state: dict, what moves: "cell" (B, U) and "context" (B, D) of the last step, and the
                 entries of `initial_history`.
         """
-        memory = {
-            "mask": encoded.mask,
-            "keys": self.attention.project(encoded.memory),
-            "values": encoded.memory,
-        }
         state = {
             "cell": self.bridge(mean_of_real(encoded.memory, encoded.mask)),
             "context": ops.zeros_like(encoded.memory[:, 0]),
             **initial_history(self.attention, encoded.mask),
         }
-        return memory, state
+        return attended(self.attention, encoded), state
 
     def step(self, tokens, index, state, memory):
         """One step: tokens (N,) int at position `index` to logits (N, V) and the next state."""

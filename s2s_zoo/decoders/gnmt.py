@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
-from s2s_zoo.attention.history import attend, initial_history, with_noise
+from s2s_zoo.attention.history import attend, attended, initial_history, with_noise
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.decoders.bridge import bridge_layers, initial_cells
 from s2s_zoo.embedding import TokenEmbedding, TokenLogits
@@ -100,17 +100,12 @@ class GNMTDecoder(keras.layers.Layer):
             state: dict, what moves: "cells", a list for each layer of its states (B, U);
                 "context" (B, D) of the last step; the entries of `initial_history`.
         """
-        memory = {
-            "mask": encoded.mask,
-            "keys": self.attention.project(encoded.memory),
-            "values": encoded.memory,
-        }
         state = {
             "cells": initial_cells(self.bridges, encoded.state, self.units, self.compute_dtype),
             "context": ops.zeros_like(encoded.memory[:, 0]),
             **initial_history(self.attention, encoded.mask),
         }
-        return memory, state
+        return attended(self.attention, encoded), state
 
     def step(self, tokens, index, state, memory):
         """One step: tokens (N,) int at position `index` to logits (N, V) and the next state."""

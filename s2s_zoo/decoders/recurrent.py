@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
-from s2s_zoo.attention.history import attend, initial_history, is_sequential, with_noise
+from s2s_zoo.attention.history import attend, attended, initial_history, is_sequential, with_noise
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.decoders.bridge import BRIDGES, bridge_layers, initial_cells
 from s2s_zoo.decoders.pointer import Pointer, check_copying, coverage_loss
@@ -182,11 +182,8 @@ class RecurrentDecoder(keras.layers.Layer):
             ValueError: for a pointer into a source that is no text.
         """
         cells = initial_cells(self.bridges, encoded.state, self.units, self.compute_dtype)
-        memory = {"mask": encoded.mask}
+        memory = attended(self.attention, encoded)
         state = {"cells": cells, **initial_history(self.attention, encoded.mask)}
-        if self.attention is not None:
-            memory["keys"] = self.attention.project(encoded.memory)
-            memory["values"] = encoded.memory
         if self.summary_feeding:
             memory["summary"] = encoded.state
         if self.pointer is not None:

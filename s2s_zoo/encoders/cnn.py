@@ -10,16 +10,12 @@ from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.registry import lookup
 
 # Our names, and those of keras.applications. What these do to pixels and how they name their
-# layers does not depend on what was built before.
+# layers does not depend on what was built before (EfficientNet's first version fails the second).
 BACKBONES = {
     "mobilenet": "MobileNet",
     "mobilenet_v2": "MobileNetV2",
     "mobilenet_v3_small": "MobileNetV3Small",
     "mobilenet_v3_large": "MobileNetV3Large",
-    "efficientnet_b0": "EfficientNetB0",
-    "efficientnet_b1": "EfficientNetB1",
-    "efficientnet_b2": "EfficientNetB2",
-    "efficientnet_b3": "EfficientNetB3",
     "efficientnet_v2_b0": "EfficientNetV2B0",
     "efficientnet_v2_b1": "EfficientNetV2B1",
     "efficientnet_v2_s": "EfficientNetV2S",
