@@ -119,7 +119,7 @@ def load_checkpoint(directory, dtype=None):
     generation = read_generation(directory / GENERATION)
     header = read_header(directory / WEIGHTS)
 
-    from s2s_zoo.data.processor import load_processor
+    from s2s_zoo.data.stored import load_processor
     from s2s_zoo.model import Seq2Seq
 
     processor = load_processor(directory)

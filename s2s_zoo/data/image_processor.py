@@ -1,22 +1,12 @@
 """What a captioning model reads and writes: images to pixels, ids to text."""
 
-import json
 import os
 from pathlib import Path
 
-from s2s_zoo.checkpoint import PROCESSOR
 from s2s_zoo.data.images import image_files, is_address, read_image, resized
-from s2s_zoo.data.processor import (
-    check_exactly,
-    describe_tokenizer,
-    load_config,
-    load_tokenizer,
-)
+from s2s_zoo.data.stored import describe_tokenizer
 from s2s_zoo.data.targets import Targets
-from s2s_zoo.errors import CheckpointError
-from s2s_zoo.registry import lookup
 
-KEYS = ("type", "target_tokenizer", "size", "resize", "max_target_length")
 RESIZES = ("stretch", "crop")
 SMALLEST, LARGEST = 32, 1024  # pixels of a side
 
@@ -31,6 +21,8 @@ class ImageProcessor(Targets):
         max_target_length: int, the longest caption in tokens, END counted.
     """
 
+    TYPE = "image"
+    KEYS = ("type", "target_tokenizer", "size", "resize", "max_target_length")
     window = 256  # images held in memory at once
 
     def __init__(self, target_tokenizer, size=(224, 224), resize="stretch", max_target_length=40):
@@ -108,38 +100,9 @@ class ImageProcessor(Targets):
     def get_config(self):
         """Plain JSON: what `processor.json` holds."""
         return {
-            "type": "image",
+            "type": self.TYPE,
             "target_tokenizer": describe_tokenizer(self.target_tokenizer, "tokenizer.model"),
             "size": list(self.size),
             "resize": self.resize,
             "max_target_length": self.max_target_length,
         }
-
-    def save(self, directory):
-        """Writes processor.json and the tokenizer model beside it."""
-        directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        config = self.get_config()
-        self.target_tokenizer.save(directory / config["target_tokenizer"]["file"])
-        (directory / PROCESSOR).write_text(
-            json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8"
-        )
-
-    @classmethod
-    def load(cls, directory):
-        """Reads what `save` wrote.
-
-        Raises:
-            CheckpointError: if a file is missing, altered or not understood.
-        """
-        directory = Path(directory)
-        config = load_config(directory)
-        try:
-            check_exactly(config, KEYS, "processor")
-            lookup({"image": cls}, config.pop("type"), "processor type")
-            tokenizer = load_tokenizer(directory, config.pop("target_tokenizer"))
-            return cls(tokenizer, **config)
-        except CheckpointError:
-            raise
-        except ValueError as error:
-            raise CheckpointError(f"{directory / PROCESSOR}: {error}") from error

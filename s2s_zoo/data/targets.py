@@ -4,10 +4,11 @@ import warnings
 
 import numpy as np
 
+from s2s_zoo.data.stored import Stored
 from s2s_zoo.protocol import END, PAD, START, UNK
 
 
-class Targets:
+class Targets(Stored):
     """The side of the targets, the same for every kind of source.
 
     Args:

@@ -1,14 +1,13 @@
 """Text to ids and back. A tokenizer is one model file that travels with the weights."""
 
 import bisect
-import hashlib
 import io
 import random
-from pathlib import Path
 
 import numpy as np
 import sentencepiece
 
+from s2s_zoo.data.stored import ModelFile
 from s2s_zoo.errors import CheckpointError, DataError
 from s2s_zoo.protocol import END, PAD, START, UNK
 
@@ -17,7 +16,7 @@ ALTERNATIVES, RAREST = 16, 0.001  # segmentations of a word to draw from, and th
 WORTH_THREADS = 32  # texts; starting the threads of a list takes longer than a few texts do
 
 
-class SentencePieceTokenizer:
+class SentencePieceTokenizer(ModelFile):
     """Subword units of a SentencePiece model (Kudo and Richardson 2018, 1808.06226).
 
     Args:
@@ -106,23 +105,9 @@ class SentencePieceTokenizer:
             ) from error
         return cls(model.getvalue())
 
-    @classmethod
-    def load(cls, path):
-        """Reads a model file."""
-        return cls(Path(path).read_bytes())
-
-    def save(self, path):
-        """Writes the model file."""
-        Path(path).write_bytes(self.model_bytes)
-
     @property
     def vocabulary_size(self):
         return self._processor.get_piece_size()
-
-    @property
-    def sha256(self):
-        """Hex digest of the model file."""
-        return hashlib.sha256(self.model_bytes).hexdigest()
 
     def encode(self, texts):
         """Returns the list of ids of each text, without START or END."""

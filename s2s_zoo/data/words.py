@@ -1,10 +1,9 @@
 """Whole words and signs as units: those that are frequent in the training text."""
 
-import hashlib
 import re
 from collections import Counter
-from pathlib import Path
 
+from s2s_zoo.data.stored import ModelFile
 from s2s_zoo.errors import CheckpointError, DataError
 from s2s_zoo.protocol import UNK
 
@@ -13,7 +12,7 @@ JOINER = "￭"  # where a sign touches the word before it or after it
 UNIT = re.compile(r"<\w+>|\w+|[^\w\s]")
 
 
-class WordTokenizer:
+class WordTokenizer(ModelFile):
     """Words and signs; a sign keeps the information on which side it had no space.
 
     "A (small) test." is A, (￭, small, ￭), test, ￭. and becomes that text again. Letter case
@@ -61,23 +60,9 @@ class WordTokenizer:
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
         return cls("\n".join(ranked[: vocabulary_size - len(SPECIAL)]).encode())
 
-    @classmethod
-    def load(cls, path):
-        """Reads a list of words."""
-        return cls(Path(path).read_bytes())
-
-    def save(self, path):
-        """Writes the list of words."""
-        Path(path).write_bytes(self.model_bytes)
-
     @property
     def vocabulary_size(self):
         return len(self._units)
-
-    @property
-    def sha256(self):
-        """Hex digest of the list of words."""
-        return hashlib.sha256(self.model_bytes).hexdigest()
 
     def id(self, word):
         """The id of a word, UNK where the vocabulary does not have it."""

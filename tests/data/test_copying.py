@@ -3,7 +3,7 @@ import pytest
 
 from s2s_zoo.data import CopyingProcessor, WordTokenizer
 from s2s_zoo.data.batching import TokenBatches
-from s2s_zoo.data.processor import load_processor
+from s2s_zoo.data.stored import load_processor
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.protocol import END, PAD, UNK
 

@@ -1,0 +1,154 @@
+"""What makes text and images ready for a model, as files of a checkpoint."""
+
+import hashlib
+import json
+from importlib import import_module
+from pathlib import Path
+
+from s2s_zoo.checkpoint import PROCESSOR
+from s2s_zoo.errors import CheckpointError
+from s2s_zoo.files import check_name, read_file, read_json
+from s2s_zoo.registry import check_keys, lookup
+
+TOKENIZER_KEYS = ("type", "file", "sha256")
+
+
+class ModelFile:
+    """A tokenizer that is made from the bytes of one file, `model_bytes`."""
+
+    @classmethod
+    def load(cls, path):
+        """Reads the file of a tokenizer."""
+        return cls(Path(path).read_bytes())
+
+    def save(self, path):
+        """Writes the file of the tokenizer."""
+        Path(path).write_bytes(self.model_bytes)
+
+    @property
+    def sha256(self):
+        """Hex digest of the file."""
+        return hashlib.sha256(self.model_bytes).hexdigest()
+
+
+class Stored:
+    """A processor that is `processor.json`, and the files of its tokenizers beside it.
+
+    A subclass has `get_config`, plain JSON with what its constructor takes and the `type`.
+
+    Attributes:
+        TYPE: str, its name in the table `PROCESSORS`.
+        KEYS: what its configuration holds.
+    """
+
+    TYPE = None
+    KEYS = ()
+
+    def save(self, directory):
+        """Writes processor.json and the files of the tokenizers."""
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        config = self.get_config()
+        for name in _tokenizers(config):
+            getattr(self, name).save(directory / config[name]["file"])
+        (directory / PROCESSOR).write_text(
+            json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
+
+    @classmethod
+    def load(cls, directory):
+        """Reads what `save` wrote.
+
+        Raises:
+            CheckpointError: if a file is missing, altered or not understood.
+        """
+        directory = Path(directory)
+        config = load_config(directory)
+        try:
+            check_exactly(config, cls.KEYS, "processor")
+            lookup({cls.TYPE: cls}, config.pop("type"), "processor type")
+            loaded = []
+            for name in _tokenizers(config):
+                described = config[name]
+                same = [tokenizer for known, tokenizer in loaded if known == described]
+                config[name] = same[0] if same else load_tokenizer(directory, described)
+                loaded.append((described, config[name]))
+            return cls(**config)
+        except CheckpointError:
+            raise
+        except ValueError as error:
+            raise CheckpointError(f"{directory / PROCESSOR}: {error}") from error
+
+
+def _tokenizers(config):
+    return [name for name in ("source_tokenizer", "target_tokenizer") if name in config]
+
+
+def load_config(directory):
+    """Returns what processor.json holds.
+
+    Raises:
+        CheckpointError: if it is missing or no JSON object.
+    """
+    path = Path(directory) / PROCESSOR
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path} is missing. Pass a checkpoint directory, complete as it was saved."
+        )
+    return read_json(path)
+
+
+def load_processor(directory):
+    """Reads the processor that a directory describes, of whatever type.
+
+    Raises:
+        CheckpointError: if a file is missing, altered or not understood.
+    """
+    from s2s_zoo.data import PROCESSORS
+
+    kind = load_config(directory).get("type")
+    try:
+        module, name = lookup(PROCESSORS, kind, "processor type")
+    except ValueError as error:
+        raise CheckpointError(f"{Path(directory) / PROCESSOR}: {error}") from error
+    return getattr(import_module(module), name).load(directory)
+
+
+def describe_tokenizer(tokenizer, file):
+    """Returns the plain JSON that `load_tokenizer` reads."""
+    from s2s_zoo.data import TOKENIZERS
+
+    kinds = [name for name, kind in TOKENIZERS.items() if type(tokenizer) is kind]
+    if not kinds:
+        raise ValueError(
+            f"{type(tokenizer).__name__} has no name in TOKENIZERS, so it cannot be saved. "
+            f"Known: {', '.join(TOKENIZERS)}."
+        )
+    return {"type": kinds[0], "file": file, "sha256": tokenizer.sha256}
+
+
+def load_tokenizer(directory, config):
+    """Returns the tokenizer of a description, its file compared with the recorded sha256."""
+    from s2s_zoo.data import TOKENIZERS
+
+    check_exactly(config, TOKENIZER_KEYS, "tokenizer")
+    kind = lookup(TOKENIZERS, config["type"], "tokenizer type")
+    check_name(config["file"])
+    path = directory / config["file"]
+    data = read_file(path)
+    found = hashlib.sha256(data).hexdigest()
+    if found != config["sha256"]:
+        raise CheckpointError(
+            f"{path} ({len(data)} bytes) is truncated or was altered: its sha256 is not the one "
+            "recorded. Download or copy the checkpoint again."
+        )
+    return kind(data)
+
+
+def check_exactly(config, keys, kind):
+    """Raises ValueError unless `config` is a dict with exactly these keys."""
+    if not isinstance(config, dict):
+        raise ValueError(f"The {kind} config is a JSON object. Received: {config!r:.80}.")
+    check_keys(config, keys, kind)
+    if missing := [key for key in keys if key not in config]:
+        raise ValueError(f"The {kind} config needs {', '.join(missing)}.")
