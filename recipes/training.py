@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import sys
-import time
 from pathlib import Path
 
 import keras
@@ -130,7 +129,6 @@ def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, 
         f"{keras.backend.backend()}, epoch {done} done",
         file=sys.stderr,
     )
-    start = time.perf_counter()
     if not (done and state.finished):
         model.fit(
             batches,
@@ -139,7 +137,7 @@ def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, 
             verbose=1 if sys.stderr.isatty() else 2,
             callbacks=[generation, *extra_callbacks(args), state],
         )
-    report(generation, (time.perf_counter() - start) / 60)
+    report(args, generation, state)
 
 
 def extra_callbacks(args):
@@ -151,9 +149,11 @@ def extra_callbacks(args):
     return [keras.callbacks.TensorBoard(args.output / "logs")]
 
 
-def report(generation, minutes):
-    """The summary a person wants to see at the end."""
-    best = generation.best
+def report(args, generation, state):
+    """The summary a person wants to see at the end, and report.json for programs."""
+    best, minutes = generation.best, state.seconds / 60
+    summary = {"minutes": minutes, "best": best, "epochs": generation.history}
+    (args.output / "report.json").write_text(json.dumps(summary, indent=2) + "\n")
     print(f"\n{minutes:.1f} minutes. Best of {len(generation.history)} epochs: {best['epoch']}")
     for name in generation.metrics:
         print(f"  {name} {best[name]:.2f}  {generation.signatures[name]}  (greedy)")

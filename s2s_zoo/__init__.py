@@ -38,6 +38,7 @@ _NAMES = {
     "VisionTransformerEncoder": "encoders",
     "ConditionalGRUDecoder": "decoders",
     "GNMTDecoder": "decoders",
+    "MemoryDecoder": "decoders",
     "SSRUDecoder": "decoders",
     "BahdanauAttention": "attention",
     "GatedAttention": "attention",

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import time
 from pathlib import Path
 
 import keras
@@ -115,12 +116,16 @@ class TrainingState(keras.callbacks.Callback):
     Args:
         path: the file, such as "run/state.safetensors".
         callbacks: dict from names to callbacks with `get_state` and `set_state`.
+
+    Attributes:
+        seconds: float, that the epochs took so far, those before a kill counted.
     """
 
     def __init__(self, path, callbacks=None):
         super().__init__()
         self.path = Path(path)
         self.callbacks = callbacks or {}
+        self.seconds = 0.0
 
     def restore(self, model):
         """Loads the state into a compiled model and the callbacks.
@@ -157,12 +162,16 @@ class TrainingState(keras.callbacks.Callback):
             variable.assign(values[key])
         for name, callback in self.callbacks.items():
             callback.set_state(meta["callbacks"][name])
-        self.finished = meta["finished"]
+        self.finished, self.seconds = meta["finished"], meta["seconds"]
         return meta["epochs"]
+
+    def on_train_begin(self, logs=None):
+        self._begun = time.perf_counter() - self.seconds
 
     def on_epoch_end(self, epoch, logs=None):
         from safetensors.numpy import save_file
 
+        self.seconds = time.perf_counter() - self._begun
         values = {
             key: np.array(keras.ops.convert_to_numpy(variable), order="C")
             for key, variable in self._variables(self.model).items()
@@ -170,6 +179,7 @@ class TrainingState(keras.callbacks.Callback):
         meta = {
             "epochs": epoch + 1,
             "finished": self.model.stop_training,
+            "seconds": self.seconds,
             "callbacks": {name: callback.get_state() for name, callback in self.callbacks.items()},
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)

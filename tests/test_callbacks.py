@@ -76,8 +76,16 @@ def test_state_of_another_model_or_a_damaged_file_is_refused(tiny_pipeline, tmp_
     assert state.restore(model) == 0
     model.optimizer.build(model.trainable_variables)
     state.set_model(model)
+    state.on_train_begin()
     state.on_epoch_end(4)
-    assert state.restore(model) == 5
+    spent = state.seconds
+    again = TrainingState(state.path)
+    assert again.restore(model) == 5
+    assert again.seconds == spent > 0
+    again.set_model(model)
+    again.on_train_begin()
+    again.on_epoch_end(5)
+    assert again.seconds > spent
     compiled(model, use_ema=True)
     with pytest.raises(CheckpointError, match="another model or optimizer"):
         state.restore(model)

@@ -54,16 +54,16 @@ def test_captioning_is_what_the_hub_calls_image_to_text():
 def test_what_the_hub_reads():
     from huggingface_hub import ModelCard
 
-    data = ModelCard(model_card("mine", ENTRY, "hf://me/mine")).data
-    assert data.language == ["no", "en"]
-    assert (data.license, data.library_name, data.pipeline_tag) == (
+    read = ModelCard(model_card("mine", ENTRY, "hf://me/mine")).data
+    assert read.language == ["no", "en"]
+    assert (read.license, read.library_name, read.pipeline_tag) == (
         "cc-by-2.0",
         "s2s_zoo",
         "translation",
     )
-    assert data.datasets == ["multi30k", "manythings"]
-    assert data.metrics == ["bleu", "chrf"]
-    first, second = data.eval_results
+    assert read.datasets == ["multi30k", "manythings"]
+    assert read.metrics == ["bleu", "chrf"]
+    first, second = read.eval_results
     assert (first.task_type, first.dataset_type) == ("translation", "multi30k")
     assert (first.dataset_name, first.metric_type) == ('Multi30k "test": 2016', "bleu")
     assert first.metric_value == 38.98

@@ -16,8 +16,9 @@ from tests.conftest import SENTENCES
 RECIPES = Path(__file__).parent.parent / "recipes"
 
 
-def recipe(task):
-    spec = importlib.util.spec_from_file_location(f"{task}_train", RECIPES / task / "train.py")
+def recipe(task, script="train"):
+    path = RECIPES / task / f"{script}.py"
+    spec = importlib.util.spec_from_file_location(f"{task}_{script}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -181,6 +182,34 @@ def test_a_preset_takes_the_place_of_the_model(arguments, tmp_path):
     assert config["training"]["epochs"] == 2
     with pytest.raises(SystemExit):
         train.parse([*command, "--from", "translation-de-en"])
+
+
+@pytest.mark.slow
+def test_ladder_trains_each_preset_once_and_writes_a_table(
+    arguments, tmp_path, capsys, monkeypatch
+):
+    ladder = recipe("translation", "ladder")
+    path = Path(arguments[-1])
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["generation"]["num_beams"] = 1
+    path.write_text(json.dumps(config), encoding="utf-8")
+    names = ["sutskever-2014", "bahdanau-2015"]
+    output = tmp_path / "ladder"
+    command = [*arguments, "--output", str(output), "--epochs", "1", "--test", "val"]
+    ladder.main([*command, "--presets", *names, "--num-beams", "2"])
+    printed = capsys.readouterr().out
+    written = (output / "ladder.md").read_text()
+    assert written.strip() in printed and "nrefs:1" in printed
+    rows = [json.loads((output / name / "row.json").read_text()) for name in names]
+    for name, row in zip(names, rows, strict=True):
+        trained = s2s_zoo.from_pretrained(output / name / "best")
+        assert row["parameters"] == trained.model.count_params()
+        assert row["minutes"] > 0 and row["sentences_per_second"] > 0
+        assert f"| `{name}` | {row['parameters'] / 1e6:.1f} M |" in written
+    monkeypatch.setattr(ladder, "train", None)  # what has a row is not trained again
+    ladder.main([*command, "--presets", *names])
+    with pytest.raises(SystemExit):
+        ladder.main([*command, "--presets", "sutskever-2015"])
 
 
 def test_a_finished_output_is_not_trained_over(arguments, tmp_path):

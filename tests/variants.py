@@ -177,6 +177,7 @@ DECODER_VARIANTS["ssru"] = {**DECODER_VARIANTS["transformer-pre"], "name": "ssru
 DECODER_VARIANTS |= {
     "conditional-gru": {"name": "conditional_gru", "tie_embeddings": True},
     "gnmt": {"name": "gnmt", "layers": 3},
+    "memory": {"name": "memory", "cells": 3, "cell_dim": 5},
 }
 
 
@@ -193,7 +194,11 @@ def _decoder_kind(decoder):
     options = DECODER_VARIANTS[decoder]
     if options["name"] in OWN_ATTENTION:
         return "its own"
-    if options.get("query") == "previous" or options["name"] in ("gnmt", "show_attend_tell"):
+    if options.get("query") == "previous" or options["name"] in (
+        "gnmt",
+        "show_attend_tell",
+        "memory",
+    ):
         return "before the cell"
     feeds = options.get("input_feeding") or options["name"] == "conditional_gru"
     return "in a loop" if feeds else "at once"

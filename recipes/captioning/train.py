@@ -5,7 +5,6 @@ python recipes/captioning/train.py --data flickr8k --encoder-weights imagenet --
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
 import keras
@@ -147,7 +146,6 @@ def self_critical(args, settings, pipeline, pairs, valid, images):
     optimizer = optimizer_for(pipeline.model.encoder)(settings, steps)
     pipeline.model.compile(optimizer, PolicyGradient())
     done = state.restore(pipeline.model)
-    start = time.perf_counter()
     if not (done and state.finished):
         self_critical_fit(
             pipeline,
@@ -161,7 +159,7 @@ def self_critical(args, settings, pipeline, pairs, valid, images):
             seed=settings["seed"],
             callbacks=[generation, *shared.extra_callbacks(args), state],
         )
-    shared.report(generation, (time.perf_counter() - start) / 60)
+    shared.report(args, generation, state)
 
 
 PHASES = {"frozen": cross_entropy, "tuned": cross_entropy, "scst": self_critical}

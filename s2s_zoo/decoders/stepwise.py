@@ -1,0 +1,141 @@
+"""What decoders share whose every step waits for the answer of the attention before it."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.attention import ATTENTIONS
+from s2s_zoo.attention.history import attend, attended, initial_history, with_noise
+from s2s_zoo.config import build_from, config_of
+from s2s_zoo.embedding import TokenEmbedding, TokenLogits
+from s2s_zoo.masking import mean_of_real
+from s2s_zoo.recurrence import unrolled_scan
+
+
+class StepwiseDecoder(keras.layers.Layer):
+    """A GRU state s, a context c and a readout h~, the same step in training and in search.
+
+        s_0 = tanh(W mean_j h_j + b);  p(y_t) = softmax(W_o h~_t + b_o)
+
+    A subclass makes its own layers, has `_advance` and `_read`, and may have more in its state.
+
+    Args:
+        vocabulary_size: int, V.
+        embedding_dim: int, E.
+        units: int, U.
+        attention: an attention layer, the name of one, or its config.
+        tie_embeddings: bool, use the embedding matrix as W_o; h~ then has width E instead of U.
+        dropout: float, on embeddings and h~.
+
+    Raises:
+        ValueError: without attention.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        embedding_dim,
+        units,
+        attention,
+        tie_embeddings=False,
+        dropout=0.0,
+        **kwargs,
+    ):
+        super().__init__(**{"name": "decoder", **kwargs})
+        self.supports_masking = True
+        if attention is None:
+            raise ValueError(
+                f"{type(self).__name__} needs an attention. Received: attention=None. Give one, or "
+                "use RecurrentDecoder."
+            )
+        self.vocabulary_size = vocabulary_size
+        self.embedding_dim = embedding_dim
+        self.units = units
+        self.tie_embeddings = tie_embeddings
+        self.rate = dropout
+        self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, name="embedding")
+        self.attention = build_from(ATTENTIONS, attention, "attention", name="attention")
+        self.bridge = keras.layers.Dense(units, activation="tanh", name="bridge")
+        self.readout = keras.layers.Dense(
+            embedding_dim if tie_embeddings else units,
+            activation="tanh",
+            use_bias=False,
+            name="readout",
+        )
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.output_layer = TokenLogits(vocabulary_size, tie_embeddings, name="output")
+
+    def build_shared(self, memory_dim, readout_dim):
+        """Builds the layers made here, for a memory (B, S, D) and what `_read` reads, (B, R)."""
+        if not self.embedding.built:
+            self.embedding.build()
+        self.bridge.build((None, memory_dim))
+        self.attention.build((None, self.units), (None, None, memory_dim))
+        self.readout.build((None, readout_dim))
+        self.output_layer.build((None, self.readout.units))
+
+    def init(self, encoded, max_length=None):
+        """Prepares decoding.
+
+        Args:
+            encoded: EncoderOutput.
+            max_length: int, the longest target; not needed by this decoder.
+
+        Returns:
+            memory: dict, fixed for the whole target: "mask" (B, S), "keys" (B, S, A) and
+                "values" (B, S, D).
+            state: dict, what moves: "cell" (B, U) and "context" (B, D) of the last step, the
+                entries of `initial_history`, and those of the subclass.
+        """
+        state = {
+            "cell": self.bridge(mean_of_real(encoded.memory, encoded.mask)),
+            "context": ops.zeros_like(encoded.memory[:, 0]),
+            **initial_history(self.attention, encoded.mask),
+        }
+        return attended(self.attention, encoded), state
+
+    def step(self, tokens, index, state, memory):
+        """One step: tokens (N,) int at position `index` to logits (N, V) and the next state."""
+        embedded = self.embedding(tokens)
+        state = self._advance(embedded, index, state, memory)
+        return self.logits(self._read(state, embedded)), state
+
+    def call(self, target, encoded, training=False):
+        """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
+        embedded = self.dropout(self.embedding(target), training=training)
+        memory, state = self.init(encoded)
+        if training:
+            memory = with_noise(self.attention, memory, ops.shape(target)[1])
+
+        def step(state, x, index):
+            return self._advance(x, index, state, memory, training)
+
+        readout = self._read(unrolled_scan(step, state, embedded), embedded)
+        return self.logits(self.dropout(readout, training=training))
+
+    def logits(self, readout):
+        """Returns (..., V) of h~ (..., R)."""
+        return self.output_layer(readout, embedding=self.embedding)
+
+    def _advance(self, x, index, state, memory, training=False):
+        """The state after a step with an embedded token (N, E)."""
+        raise NotImplementedError
+
+    def _read(self, state, embedded):
+        """h~ (N, [T,] R) of the state after a step, or of all of them, and what was read there."""
+        raise NotImplementedError
+
+    def _attend(self, query, memory, state, index, training):
+        """The state with "context" (N, D), the answer to a query (N, U)."""
+        context, state = attend(self.attention, query, memory, state, index, training)
+        return {**state, "context": context}
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "embedding_dim": self.embedding_dim,
+            "units": self.units,
+            "attention": config_of(ATTENTIONS, self.attention),
+            "tie_embeddings": self.tie_embeddings,
+            "dropout": self.rate,
+        }
