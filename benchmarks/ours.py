@@ -25,15 +25,15 @@ SEARCHES = {"greedy": {"num_beams": 1}, "beam": {"num_beams": 5, "length_penalty
 def parse(argv=None):
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("work", choices=("train", "decode"))
-    add("--data", type=Path, required=True)
-    add("--source", required=True)
-    add("--target", required=True)
+    add("work", choices=WORK)
+    add("--data", type=Path)
+    add("--source")
+    add("--target")
     add("--precision", choices=TRAINING, required=True)
     add("--config", type=Path, default=CONFIG, help="train: the model and its training")
     add("--tokenizer", type=Path, help="train: a SentencePiece model")
     add("--steps", type=int, help="train: timed steps of one turn")
-    add("--checkpoint", type=Path, help="decode: a checkpoint directory")
+    add("--checkpoint", type=Path, help="decode, forced: a checkpoint directory")
     return parser.parse_args(argv)
 
 
@@ -139,14 +139,47 @@ def decoder(args):
     return pipeline.model, work
 
 
+def forced_decoder(args):
+    """Returns the model and the work of one turn: to decode ids to a length that is given.
+
+    The ids, in and out, are those of the files of an imported checkpoint.
+    """
+    pipeline = s2s_zoo.from_pretrained(args.checkpoint, dtype=args.precision)
+    ids, generators = pipeline.processor.source_tokenizer, {}
+
+    def generator(num_beams, length):
+        if num_beams == 1:
+            options = {"strategy": "greedy", "return_scores": False}
+        else:  # scored and stopped as in transformers
+            options = {"num_beams": num_beams, "early_stopping": False, "score_forced": False}
+        return s2s_zoo.Generator(
+            pipeline.model, max_length=length, min_length=length - 1, **options
+        )
+
+    def work(rows, num_beams, length):
+        if (num_beams, length) not in generators:
+            generators[num_beams, length] = generator(num_beams, length)
+        source = ids.places[np.array(rows)].astype("int32")
+        start = time.perf_counter()
+        found = generators[num_beams, length].generate(source).tokens[:, 0]
+        return {"seconds": time.perf_counter() - start, "found": ids.order[found].tolist()}
+
+    return pipeline.model, work
+
+
+WORK = {"train": trainer, "decode": decoder, "forced": forced_decoder}
+
+
 def main():
     args = parse()
     keras.utils.set_random_seed(1)
-    model, work = {"train": trainer, "decode": decoder}[args.work](args)
+    start = time.perf_counter()
+    model, work = WORK[args.work](args)
     versions = {"s2s-zoo": s2s_zoo.__version__, "keras": keras.__version__}
     facts = {
         "versions": {**versions, "tensorflow": tf.__version__, "numpy": np.__version__},
         "parameters": model.count_params(),
+        "seconds": time.perf_counter() - start,
     }
     print(json.dumps(facts), flush=True)
     for line in sys.stdin:

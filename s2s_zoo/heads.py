@@ -32,12 +32,16 @@ def projection(units, width, bias, name):
 
 
 def split_heads(x, heads, depth):
-    """(N, T, H d) to (N, H, T, d)."""
+    """(N, T, H d) to (N, H, T, d); (N, H d), one position, to (N, H, 1, d)."""
+    if len(x.shape) == 2:
+        return ops.reshape(x, (-1, heads, 1, depth))
     x = ops.reshape(x, (*ops.shape(x)[:2], heads, depth))
     return ops.transpose(x, (0, 2, 1, 3))
 
 
-def join_heads(x, heads, depth):
-    """(N, H, T, d) to (N, T, H d)."""
+def join_heads(x, heads, depth, single=False):
+    """(N, H, T, d) to (N, T, H d); of a single position to (N, H d)."""
+    if single:
+        return ops.reshape(x, (-1, heads * depth))
     x = ops.transpose(x, (0, 2, 1, 3))
     return ops.reshape(x, (*ops.shape(x)[:2], heads * depth))

@@ -4,7 +4,7 @@ A training step spends its time in matrix products, which the graph gives to one
 pointwise passes over memory, which it runs one operation at a time. Here the pointwise parts
 are compiled by XLA into one pass each, with gradients of their own, and the weight gradient of
 a recurrence is one product over all steps instead of a sum of one product a step. Callers are
-`recurrence`, `losses` and the pointer; nobody else knows.
+`recurrence`, `losses`, the pointer, and what multiplies by a transposed matrix; nobody else knows.
 """
 
 import functools
@@ -48,6 +48,19 @@ def tensor(value, dtype):
     taken = memory[start : start + len(memory) - 64].view(dtype).reshape(value.shape)
     taken[...] = value
     return tf.experimental.dlpack.from_dlpack(taken.__dlpack__())
+
+
+def times_transposed(x, y):
+    """Returns x y^T of (..., N, D) and (..., M, D), both of the same rank: (..., N, M).
+
+    Of a product with `ops.transpose` TensorFlow makes one operation in float32 only; in bfloat16 it
+    writes the transposed matrix out first.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.matmul(x, y, transpose_b=True)
+    return keras.ops.matmul(x, keras.ops.swapaxes(y, -1, -2))
 
 
 def train_function(model):

@@ -52,17 +52,28 @@ def _rouge(kind, hypotheses, references, lowercase):
     return value, f"nrefs:1|case:lc|stemmer:porter|score:f1{sentences}|version:{version}"
 
 
+def _repetition(hypotheses, references, lowercase):
+    def repeats(text):
+        words = (text.lower() if lowercase else text).split()
+        trigrams = list(zip(words, words[1:], words[2:], strict=False))
+        return len(set(trigrams)) < len(trigrams)
+
+    value = 100 * sum(map(repeats, hypotheses)) / len(hypotheses)
+    return value, f"ngram:3|case:{'lc' if lowercase else 'mixed'}|tok:space"
+
+
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 METRICS = {
     "bleu": _bleu,
     "chrf": _chrf,
     **{kind: functools.partial(_rouge, kind) for kind in ROUGE},
+    "repetition": _repetition,
     **CAPTION_METRICS,
 }
 METRICS_OF = {
     "translation": ("bleu", "chrf"),
     "text2text": ("bleu", "chrf"),
-    "summarization": ROUGE,
+    "summarization": (*ROUGE, "repetition"),
     "captioning": tuple(CAPTION_METRICS),
 }
 
@@ -74,7 +85,9 @@ def corpus_score(name, hypotheses, references, lowercase=False):
         name: "bleu" (Papineni et al. 2002, with sacreBLEU's 13a tokenization), "chrf" (Popović
             2015, chrF2), both by sacreBLEU (Post 2018, 1804.08771); "rouge1", "rouge2",
             "rougeL", "rougeLsum" (Lin 2004), the mean F1 of stemmed words by rouge-score, for
-            "rougeLsum" with sentences that end in `.`, `!` or `?`; or one of `CAPTION_METRICS`.
+            "rougeLsum" with sentences that end in `.`, `!` or `?`; "repetition", the share of
+            texts that have three words in a row twice (less is better; See et al. 2017,
+            1704.04368, figure 4), whatever the references; or one of `CAPTION_METRICS`.
         hypotheses: list of str.
         references: list of str, one for each hypothesis; for captions a list of lists of str.
         lowercase: bool, compare without case, as ROUGE always does.

@@ -152,13 +152,13 @@ class TransformerBlock(keras.layers.Layer):
         """Runs the block.
 
         Args:
-            x: (N, T, E).
-            attend: function of the first layer and its input (N, T, E) to its output (N, T, E).
+            x: (N, T, E), or (N, E) for one position.
+            attend: function of the first layer and its input to its output, both of this shape.
             memory: keys and values of the source, and its mask (N, S); None in an encoder.
             training: bool.
 
         Returns:
-            (N, T, E), and the weights (N, T, S) of the attention to the memory, or None.
+            (N, [T,] E), and the weights (N, [T,] S) of the attention to the memory, or None.
         """
         alignment = None
 

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import pytest
 
+import s2s_zoo
+from s2s_zoo.protocol import END
 from tests.conftest import SENTENCES
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +33,7 @@ def load(monkeypatch):
     """Imports a file of benchmarks/ as its scripts do."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     yield importlib.import_module
-    for name in ("measure", "train", "decode", "ours", "lsh"):
+    for name in ("measure", "train", "decode", "marian", "ours", "lsh"):
         sys.modules.pop(name, None)
 
 
@@ -159,3 +161,42 @@ def test_the_cost_of_hashed_attention_grows_with_the_length_and_of_full_with_its
     )
     assert full[1] / full[0] > 8
     assert 3 < hashed[1] / hashed[0] < 5
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_our_forced_decoding_speaks_the_ids_of_the_files(ours, hub_marian, num_beams):
+    arguments = ["forced", "--checkpoint", str(hub_marian), "--precision", "float32"]
+    _, work = ours.forced_decoder(ours.parse(arguments))
+    rows, length = [[20, 31, 42, 0], [25, 36, 0, 0]], 5
+    answer = work(rows, num_beams, length)
+    assert answer["seconds"] > 0
+    pipeline = s2s_zoo.from_pretrained(hub_marian)
+    tokenizer = pipeline.processor.source_tokenizer
+    search = {"strategy": "greedy"} if num_beams == 1 else {"num_beams": num_beams}
+    rules = {"min_length": length - 1, "early_stopping": False, "score_forced": False}
+    if num_beams == 1:
+        rules = {"min_length": length - 1}
+    generator = s2s_zoo.Generator(pipeline.model, max_length=length, **search, **rules)
+    source = tokenizer.places[np.array(rows)].astype("int32")
+    expected = generator.generate(source).tokens[:, 0]
+    assert np.array_equal(tokenizer.places[np.array(answer["found"])], expected)
+    # The end comes last, and it has another id in the files.
+    assert (expected[:, -1] == END).all() and (np.array(answer["found"])[:, -1] == 0).all()
+
+
+def test_full_size_figures_are_rates_beside_each_peer(load, capsys):
+    marian = load("marian")
+    answers = {
+        ("ours", "bfloat16"): [{"seconds": 0.5, "found": [[1, 2], [3, 4]]}] * 2,
+        ("ours", "float32"): [{"seconds": 1.0, "found": [[1, 2], [3, 5]]}] * 2,
+        ("transformers", "float32"): [{"seconds": 2.0, "found": [[1, 2], [3, 5]]}] * 2,
+        ("CTranslate2", "int8"): [{"seconds": 0.25, "found": [[1, 2], [3, 5]]}] * 2,
+    }
+    result = marian.show_task(4, 2, answers)
+    assert result["sentences_per_second"]["ours, bfloat16"] == [4.0, 4.0]
+    assert result["same"]["ours, bfloat16"] == 0.75
+    assert result["ours in bfloat16 over transformers float32"]["ratio"] == 4
+    assert result["ours in bfloat16 over CTranslate2 int8"]["ratio"] == 0.5
+    assert "| ours | bfloat16 | 4.00 (4.00–4.00) | 250.0 | 75% |" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        marian.parse(["--folder", "nowhere", "--peer-python", "python"])

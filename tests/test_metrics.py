@@ -47,6 +47,14 @@ def test_rouge_by_hand():
         assert score.signature.startswith("nrefs:1|case:lc|stemmer:porter|score:f1")
 
 
+def test_repetition_counts_texts_that_say_three_words_twice():
+    texts = ["a b c d a b c", "a b c d A b c", "a b a b", "a a a a", "", "a b c"]
+    score = corpus_score("repetition", texts, ["x"] * 6)
+    assert score.value == pytest.approx(100 * 2 / 6)
+    assert corpus_score("repetition", texts, ["x"] * 6, lowercase=True).value == pytest.approx(50)
+    assert score.signature.startswith("ngram:3")
+
+
 def test_rouge_is_the_mean_over_texts():
     assert corpus_score("rougeL", ["a b", "c"], ["a b", "d"]).value == pytest.approx(50)
     assert corpus_score("rouge1", [""], ["a"]).value == 0

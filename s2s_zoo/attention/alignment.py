@@ -9,6 +9,7 @@ has weight 0; a row without a real position has nothing else.
 from keras import ops
 
 from s2s_zoo.config import build_from
+from s2s_zoo.kernels import times_transposed
 
 
 def masked_softmax(scores, mask=None):
@@ -148,7 +149,7 @@ def weighted_sum(weights, values):
 def dot_scores(query, keys):
     """Inner products: (N, A) or (N, T, A) queries with (N, S, A) keys give (N, S) or (N, T, S)."""
     if len(query.shape) == 3:
-        return ops.matmul(query, ops.transpose(keys, (0, 2, 1)))
+        return times_transposed(query, keys)
     return ops.squeeze(ops.matmul(keys, ops.expand_dims(query, -1)), -1)
 
 

@@ -5,6 +5,7 @@ from keras import ops
 
 from s2s_zoo.attention.alignment import alignment_function
 from s2s_zoo.heads import head_depth, join_heads, projection, split_heads
+from s2s_zoo.kernels import times_transposed
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -73,24 +74,26 @@ class MultiHeadAttention(keras.layers.Layer):
         self.output_projection = projection(output_dim, inner, self.bias, "output")
 
     def project(self, memory):
-        """Returns the keys and values (B, H, S, d) of a memory (B, S, D), needed once a source."""
+        """Returns the keys and values (B, H, S, d) of a memory (B, S, D), needed once a source.
+
+        A memory (B, D) is one position.
+        """
         return self._split(self.key_projection(memory)), self._split(self.value_projection(memory))
 
     def call(self, query, keys, values=None, mask=None, bias=None):
-        if len(query.shape) == 2:
-            context, weights = self.call(ops.expand_dims(query, 1), keys, mask=mask, bias=bias)
-            return ops.squeeze(context, 1), ops.squeeze(weights, 1)
+        single = len(query.shape) == 2
         keys, values = keys
         query = self._split(self.query_projection(query))
         if self.scaled:
             query = query * self.depth**-0.5
-        scores = ops.matmul(query, ops.transpose(keys, (0, 1, 3, 2)))
+        scores = times_transposed(query, keys)
         if bias is not None:
             scores = ops.cast(scores, "float32") + ops.cast(bias, "float32")
         weights = self.align(scores, mask)
         context = ops.matmul(ops.cast(weights, values.dtype), values)
-        context = join_heads(context, self.heads, self.depth)
-        return self.output_projection(context), ops.mean(weights, axis=1)
+        context = self.output_projection(join_heads(context, self.heads, self.depth, single))
+        weights = ops.mean(weights, axis=1)
+        return context, ops.squeeze(weights, 1) if single else weights
 
     def _split(self, x):
         return split_heads(x, self.heads, self.depth)

@@ -8,7 +8,7 @@ from s2s_zoo.attention.history import attend, attended, initial_history, is_sequ
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.decoders.bridge import BRIDGES, bridge_layers, initial_cells
 from s2s_zoo.decoders.pointer import Pointer, check_copying, coverage_loss
-from s2s_zoo.embedding import TokenEmbedding
+from s2s_zoo.embedding import TokenEmbedding, add_bias
 from s2s_zoo.recurrence import recurrent_layer, run_layer, step_layer, unrolled_scan
 from s2s_zoo.registry import check_option
 
@@ -230,7 +230,7 @@ class RecurrentDecoder(keras.layers.Layer):
             logits = self.embedding.logits(readout)
         else:
             logits = self.output_projection(readout)
-        return logits + ops.cast(self.output_bias, logits.dtype)
+        return add_bias(logits, self.output_bias)
 
     def _output(self, logits, steps, memory):
         """The logits, or with a pointer log P (..., V + X)."""

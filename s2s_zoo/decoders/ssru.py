@@ -44,10 +44,9 @@ class SSRU(keras.layers.Layer):
         return ops.relu(ops.cast(cells, x.dtype))
 
     def step(self, x, c):
-        """One position: (N, 1, E) and c (N, E) float32 to h (N, 1, E) and the next c."""
-        kept, added = self._products(x)
-        c = self._move(c, kept[:, 0], added[:, 0])
-        return ops.expand_dims(ops.relu(ops.cast(c, x.dtype)), 1), c
+        """One position: (N, E) and c (N, E) float32 to h (N, E) and the next c."""
+        c = self._move(c, *self._products(x))
+        return ops.relu(ops.cast(c, x.dtype)), c
 
     def _products(self, x):
         """f and (1 - f) * W x of all positions, in float32: sums over time need the digits."""

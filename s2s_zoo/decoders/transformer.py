@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_zoo.embedding import TokenEmbedding
+from s2s_zoo.embedding import TokenEmbedding, add_bias
 from s2s_zoo.protocol import START
 from s2s_zoo.transformer import TransformerStack
 
@@ -129,7 +129,7 @@ class TransformerDecoder(keras.layers.Layer):
     def step(self, tokens, index, state, memory):
         """One step: tokens (N,) int at position `index` to logits (N, V) and the next state."""
         tokens = ops.expand_dims(ops.where(ops.equal(index, 0), self.start_token, tokens), 1)
-        x = self.stack.embed(self.embedding(tokens), first=index)
+        x = ops.squeeze(self.stack.embed(self.embedding(tokens), first=index), 1)
         mix, layers = self._mix_next(index, state["layers"][0]), []
         for block, keys, past in zip(
             self.stack.blocks, memory["layers"], state["layers"], strict=True
@@ -141,8 +141,7 @@ class TransformerDecoder(keras.layers.Layer):
                 return out
 
             x, alignment = block.run(x, attend, (keys, memory["mask"]))
-        logits = self.logits(ops.squeeze(self.stack.finish(x), 1))
-        return logits, {"layers": layers, "alignment": ops.squeeze(alignment, 1)}
+        return self.logits(self.stack.finish(x)), {"layers": layers, "alignment": alignment}
 
     def call(self, target, encoded, training=False):
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
@@ -159,7 +158,7 @@ class TransformerDecoder(keras.layers.Layer):
         """Returns (..., V) of the top of the stack (..., E)."""
         logits = self.embedding.logits(x) if self.tie_embeddings else self.output_projection(x)
         if self.use_output_bias:
-            logits = logits + ops.cast(self.output_bias, logits.dtype)
+            logits = add_bias(logits, self.output_bias)
         return logits
 
     def _past(self, attention, batch, max_length):
@@ -169,7 +168,7 @@ class TransformerDecoder(keras.layers.Layer):
         return {"keys": zeros, "values": zeros}
 
     def _mix_next(self, index, past):
-        """A function of a block's first layer, its input (N, 1, E) and past to output and past."""
+        """A function of a block's first layer, its input (N, E) and past to output and past."""
         positions = ops.arange(past["keys"].shape[2], dtype="int32")
         mask = ops.reshape(positions <= index, (1, 1, 1, -1))
         bias = self.stack.bias(ops.reshape(index, (1,)), positions)

@@ -8,6 +8,7 @@ from s2s_zoo.generation.loop import (
     alignment,
     empty_history,
     empty_records,
+    log_normaliser,
     log_softmax,
     pad_after_end,
     record,
@@ -103,8 +104,7 @@ def beam_search(
             written = record(written, index, state)
         if coverage_penalty:
             coverage = {"sum": coverage["sum"] + ops.cast(state["alignment"], "float32")}
-        scores = rules.penalise(log_softmax(logits), written["tokens"])
-        totals, parents, tokens = _candidates(scores, index, written["tokens"], live, rules)
+        totals, parents, tokens = _candidates(logits, index, written["tokens"], live, rules)
         ends = tokens == END
         parents = parents + rows * num_beams
 
@@ -161,25 +161,31 @@ def beam_search(
     return SearchResult(tokens, finished, kept.get("alignments"), kept.get("p_gen"))
 
 
-def _candidates(scores, index, history, live, rules):
+def _candidates(logits, index, history, live, rules):
     """The 2K best extensions of each row.
 
     Args:
-        scores: (N, V) log-probabilities of the next token.
+        logits: (N, V) of the next token.
         live: (B, K) log-probabilities of the live beams.
 
     Returns:
         totals (B, 2K), best first; the beam (B, 2K) each extends, 0 to K - 1; its token (B, 2K).
     """
     num_beams = live.shape[1]
-    each = min(2 * num_beams, scores.shape[-1])
-    best, tokens = ops.top_k(rules.restrict(scores, index, history), each)
-    tokens = ops.cast(tokens, "int32")
+    each = min(2 * num_beams, logits.shape[-1])
+    if rules.repetition_penalty == 1:
+        # Within a row logits rank as log-probabilities do: only what is chosen is normalised.
+        scores, norm = logits, log_normaliser(logits)
+    else:
+        scores, norm = rules.penalise(log_softmax(logits), history), 0.0
+    best, tokens = rules.best(scores, index, history, each)
+    best = best - norm
     forced = rules.force(ops.full_like(history[:, 0], PAD), index)
     of_forced = ops.take(ops.reshape(scores, (-1,)), flat_cells(scores, forced))
+    of_forced = ops.cast(of_forced, "float32")[:, None] - norm
     if not rules.score_forced:
         of_forced = ops.zeros_like(of_forced)
-    of_forced = ops.where(np.arange(each) == 0, of_forced[:, None], -np.inf)
+    of_forced = ops.where(np.arange(each) == 0, of_forced, -np.inf)
     forced = forced[:, None]
     best = ops.where(forced == PAD, best, of_forced)
     tokens = ops.where(forced == PAD, tokens, forced)

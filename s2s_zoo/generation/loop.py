@@ -77,6 +77,13 @@ def log_softmax(logits):
     return ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
 
 
+def log_normaliser(logits):
+    """Returns log sum_v exp(logits_v), (..., 1) float32, whatever the logits are."""
+    logits = ops.cast(logits, "float32")  # first of all: the rest is slow in half precision
+    highest = ops.max(logits, axis=-1, keepdims=True)
+    return ops.log(ops.sum(ops.exp(logits - highest), axis=-1, keepdims=True)) + highest
+
+
 def empty_history(rows, max_length):
     """Returns (N, T) int32 of END, so that a hypothesis ends wherever it was left."""
     return ops.full((rows, max_length), END, dtype="int32")

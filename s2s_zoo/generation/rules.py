@@ -8,6 +8,8 @@ from keras import ops
 
 from s2s_zoo.protocol import END, PAD, START
 
+FEW = 8  # tokens that are cheaper to leave out of the best than to mask in all scores
+
 
 class Rules:
     """The tokens a search may choose from.
@@ -106,15 +108,40 @@ class Rules:
             index: () int32, the number of tokens so far.
             history: (N, T) int32, the tokens so far, then END.
         """
-        if self.no_repeat_ngram_size:
-            scores = self._ban_repeats(scores, index, history)
-        for length in sorted({len(tokens) for tokens in self.sequences}):
-            scores = self._ban_sequences(scores, index, history, length)
+        scores = self._ban_by_history(scores, index, history)
         bias = self._bias(scores, self.suppressed)
         if self.min_length:
             early = self._bias(scores, (*self.suppressed, END))
             bias = ops.where(index < self.min_length, early, bias)
         return scores + bias
+
+    def best(self, scores, index, history, count):
+        """The `count` best tokens of what `restrict` gives.
+
+        A few tokens that are always banned are left out of a longer list of the best: no array of
+        the size of the scores is made for them.
+
+        Args:
+            scores, index, history: as in `restrict`.
+            count: int, C.
+
+        Returns:
+            (N, C) float32 scores, best first, -inf where nothing is left; (N, C) int32 tokens.
+        """
+        banned = sorted({*self.suppressed, *([END] if self.min_length else [])})
+        if len(banned) > FEW:
+            best, tokens = ops.top_k(self.restrict(scores, index, history), count)
+            return ops.cast(best, "float32"), ops.cast(tokens, "int32")
+        self._check_vocabulary(scores.shape[-1])
+        scores = self._ban_by_history(scores, index, history)
+        best, tokens = ops.top_k(scores, min(count + len(banned), scores.shape[-1]))
+        tokens = ops.cast(tokens, "int32")
+        out = ops.any(ops.expand_dims(tokens, -1) == np.array(banned, "int32"), axis=-1)
+        if self.min_length and END not in self.suppressed:
+            late = ops.logical_and(tokens == END, index >= self.min_length)
+            out = ops.logical_and(out, ops.logical_not(late))
+        best, places = ops.top_k(ops.where(out, -np.inf, ops.cast(best, "float32")), count)
+        return best, ops.take_along_axis(tokens, ops.cast(places, "int32"), axis=1)
 
     def force(self, tokens, index):
         """Replaces chosen tokens (N,) or () where another one must come."""
@@ -125,15 +152,25 @@ class Rules:
         return ops.where(index >= self.last, END, tokens)
 
     def _bias(self, scores, suppressed):
+        self._check_vocabulary(scores.shape[-1])
         bias = np.zeros(scores.shape[-1], "float32")
-        every = [*suppressed, *itertools.chain(*self.sequences)]
-        _require(
-            0 <= min(every) and max(every) < len(bias),
-            f"suppress_tokens below the vocabulary size {len(bias)}",
-            suppress_tokens=every,
-        )
         bias[list(suppressed)] = -np.inf
         return ops.convert_to_tensor(bias, dtype=scores.dtype)
+
+    def _check_vocabulary(self, size):
+        every = [*self.suppressed, *itertools.chain(*self.sequences)]
+        _require(
+            0 <= min(every) and max(every) < size,
+            f"suppress_tokens below the vocabulary size {size}",
+            suppress_tokens=every,
+        )
+
+    def _ban_by_history(self, scores, index, history):
+        if self.no_repeat_ngram_size:
+            scores = self._ban_repeats(scores, index, history)
+        for length in sorted({len(tokens) for tokens in self.sequences}):
+            scores = self._ban_sequences(scores, index, history, length)
+        return scores
 
     def _ban_repeats(self, scores, index, history):
         """Bans the tokens that would complete an n-gram which is already there."""

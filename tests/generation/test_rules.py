@@ -83,6 +83,32 @@ def test_no_repeat_ngram_against_sets(size):
         assert banned(rules, index, *rows) == expected
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"min_length": 4},
+        {"suppress_tokens": (4, 6, (3, 5)), "min_length": 2},
+        {"no_repeat_ngram_size": 2},
+        {"suppress_tokens": tuple(range(3, 14))},  # more than are left out one by one
+    ],
+)
+@pytest.mark.parametrize("index", [0, 3])
+def test_the_best_are_those_of_the_restricted_scores(options, index):
+    rules = Rules(8, **options)
+    scores = np.random.default_rng(index).normal(size=(5, 16)).astype("float32")
+    scores[0] = np.arange(16) // 5  # ties
+    scores[1, [END, PAD, START]] = 9
+    tokens = history([3, 4, 3], [4, 5, 4], [3, 3, 3], [5, 6, 7], [7, 6, 7])
+    allowed = ops.convert_to_numpy(rules.restrict(ops.convert_to_tensor(scores), index, tokens))
+    best, chosen = map(ops.convert_to_numpy, rules.best(scores, index, tokens, 6))
+    order = np.argsort(-allowed, axis=1, kind="stable")[:, :6]
+    np.testing.assert_array_equal(best, np.take_along_axis(allowed, order, axis=1))
+    real = best > -np.inf
+    np.testing.assert_array_equal(chosen[real], order[real])
+    assert real.any(axis=1).all()
+
+
 def test_an_ngram_longer_than_the_text_bans_nothing():
     assert banned(Rules(LENGTH, no_repeat_ngram_size=LENGTH + 1), 5, [4] * 5) == [[]]
 
