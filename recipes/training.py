@@ -22,6 +22,12 @@ OF_BATCHES = (
 )
 
 
+OF_TRAINING = (
+    *("precision", "epochs", "batch_tokens", "accumulate"),
+    *("learning_rate", "sampling", "seed"),
+)
+
+
 def add_arguments(parser, config):
     """The flags that every recipe has; `config` is the path of its own configuration."""
     add = parser.add_argument
@@ -34,6 +40,7 @@ def add_arguments(parser, config):
     add("--jit", action="store_true", help="compile with XLA (on a GPU; a JAX model always is)")
     add("--epochs", type=int)
     add("--batch-tokens", type=int)
+    add("--accumulate", type=int, metavar="K", help="a step for every K batches: a larger batch")
     add("--learning-rate", type=float)
     add("--dropout", type=float)
     add("--sampling", type=float, metavar="ALPHA", help="subword regularization, such as 0.3")
@@ -46,9 +53,11 @@ def read_config(args, preset=None):
     if preset:
         config["model"] = preset["model"]
         config["training"].update(preset["training"])
-    for name in ("precision", "epochs", "batch_tokens", "learning_rate", "sampling", "seed"):
+    for name in OF_TRAINING:
         if getattr(args, name) is not None:
             config["training"][name] = getattr(args, name)
+    if config["training"].get("accumulate", 1) < 1:
+        raise DataError(f"--accumulate counts batches, from 1. Received: {args.accumulate}.")
     if args.dropout is not None:
         config["model"]["encoder"]["dropout"] = args.dropout
         config["model"]["decoder"]["dropout"] = args.dropout
@@ -73,12 +82,17 @@ def state_path(args):
 
 
 def optimizer(training, steps, kind=keras.optimizers.Adam):
-    """Adam with warm-up, cosine decay, clipping and a moving average of the weights."""
+    """Adam with warm-up, cosine decay, clipping and a moving average of the weights.
+
+    Where gradients are accumulated Keras counts batches, not steps, for schedule and average.
+    """
+    batches = training.get("accumulate", 1)
+    warmup = training["warmup_steps"] * batches
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
         warmup_target=training["learning_rate"],
-        warmup_steps=training["warmup_steps"],
-        decay_steps=max(1, steps - training["warmup_steps"]),
+        warmup_steps=warmup,
+        decay_steps=max(1, steps - warmup),
         alpha=0.02,
     )
     return kind(
@@ -86,7 +100,8 @@ def optimizer(training, steps, kind=keras.optimizers.Adam):
         beta_2=0.98,
         global_clipnorm=training["clipnorm"],
         use_ema=True,
-        ema_momentum=training["ema"],
+        ema_momentum=training["ema"] ** (1 / batches),
+        gradient_accumulation_steps=batches if batches > 1 else None,
     )
 
 

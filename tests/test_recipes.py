@@ -149,7 +149,7 @@ def test_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     schedule = {"name": "linear", "slope": 0.05}
     config["training"].update(word_dropout=0.1, scheduled_sampling=schedule)
     path.write_text(json.dumps(config), encoding="utf-8")
-    arguments = [*arguments, "--sampling", "0.3"]
+    arguments = [*arguments, "--sampling", "0.3", "--accumulate", "2"]
     train.main([*arguments, "--output", str(tmp_path / "whole")])
 
     class Killer(keras.callbacks.Callback):
@@ -158,7 +158,7 @@ def test_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
                 raise Killed
 
     killer = Killer()
-    killer.at = 15
+    killer.at = 8  # with two batches a step
     with monkeypatch.context() as patch:
         patch.setattr(train.shared, "extra_callbacks", lambda args: [killer])
         with pytest.raises(Killed):
@@ -168,6 +168,23 @@ def test_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     assert whole.keys() == cut.keys()
     for name in whole:
         np.testing.assert_array_equal(whole[name], cut[name], err_msg=name)
+
+
+def test_accumulated_batches_make_one_step_of_the_same_schedule(arguments, tmp_path):
+    train = recipe("translation")
+    command = [*arguments, "--output", str(tmp_path / "run")]
+    _, config = train.parse([*command, "--accumulate", "4"])
+    config["training"]["warmup_steps"] = 10
+    four = train.shared.optimizer(config["training"], 400)
+    del config["training"]["accumulate"]
+    one = train.shared.optimizer(config["training"], 100)
+    assert (four.gradient_accumulation_steps, one.gradient_accumulation_steps) == (4, None)
+    assert four.ema_momentum**4 == pytest.approx(one.ema_momentum)
+    for steps in (0, 5, 10, 60, 100):
+        rates = [opt._learning_rate(n) for opt, n in ((four, 4 * steps), (one, steps))]
+        assert float(rates[0]) == pytest.approx(float(rates[1]), abs=1e-9)
+    with pytest.raises(DataError, match="--accumulate counts batches"):
+        train.parse([*command, "--accumulate", "0"])
 
 
 def test_a_preset_takes_the_place_of_the_model(arguments, tmp_path):
@@ -305,7 +322,8 @@ def test_captioning_trains_in_phases(captioning, tmp_path, photos, capsys):
     pytest.importorskip("pycocoevalcap")
     train = recipe("captioning")
     train.main([*captioning, "--phases", "frozen", "tuned", "scst"])
-    assert "bleu_4" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "bleu_4" in printed.out and "epoch 1 - reward: " in printed.err
     phases = {name: load_file(tmp_path / "run" / name / "best" / "model.safetensors")
               for name in ("frozen", "tuned", "scst")}  # fmt: skip
     network = keras.applications.MobileNet((64, 96, 3), 0.25, include_top=False, weights=None)

@@ -157,9 +157,20 @@ def self_critical(args, settings, pipeline, pairs, valid, images):
             settings["draws"],
             initial_epoch=done,
             seed=settings["seed"],
-            callbacks=[generation, *shared.extra_callbacks(args), state],
+            callbacks=[
+                generation,
+                keras.callbacks.LambdaCallback(on_epoch_end=tell),
+                *shared.extra_callbacks(args),
+                state,
+            ],
         )
     shared.report(args, generation, state)
+
+
+def tell(epoch, logs):
+    """Prints what `fit` prints for the other phases."""
+    scores = " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
+    print(f"epoch {epoch + 1} - {scores}", file=sys.stderr)
 
 
 PHASES = {"frozen": cross_entropy, "tuned": cross_entropy, "scst": self_critical}
