@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.initial import initializer
-from s2s_zoo.kernels import times_transposed
+from s2s_zoo.native import times_transposed
 from s2s_zoo.protocol import UNK
 
 _blend = ContextVar("blend", default=None)

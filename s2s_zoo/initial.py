@@ -20,6 +20,6 @@ def initializer(default):
     """Returns `default`, an initializer, or one that sets nothing within `to_be_loaded`."""
     if not _replaced.get():
         return default
-    from s2s_zoo import kernels  # which imports Keras
+    from s2s_zoo import native  # which imports Keras
 
-    return kernels.empty
+    return native.empty

@@ -2,7 +2,7 @@
 
 import keras
 
-from s2s_zoo import kernels
+from s2s_zoo import native
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.decoders import DECODERS
 from s2s_zoo.encoders import ENCODERS
@@ -81,7 +81,7 @@ class Seq2Seq(keras.Model):
 
     def make_train_function(self, force=False):
         if self.train_function is None or force:
-            self.train_function = kernels.train_function(self)
+            self.train_function = native.train_function(self)
         if self.train_function is None:
             super().make_train_function(force)
 

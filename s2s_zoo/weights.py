@@ -112,14 +112,14 @@ def assign(model, path):
     import numpy as np
     import safetensors
 
-    from s2s_zoo import kernels
+    from s2s_zoo import native
 
     kinds = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16}
     tensors = dict(safetensors.deserialize(path.read_bytes()))
     for name, weight in weights_by_name(model).items():
         tensor = tensors[name]
         values = np.frombuffer(tensor["data"], kinds[tensor["dtype"]]).reshape(tensor["shape"])
-        weight.assign(kernels.tensor(values, weight.dtype))
+        weight.assign(native.tensor(values, weight.dtype))
 
 
 def _weight_shapes(config, most_layers):

@@ -134,21 +134,3 @@ def test_kernels_keep_the_dtype_of_half_precision(policy):
         np.testing.assert_allclose(tf.cast(outputs, "float32"), plain, atol=0.03)
     h, states = step_layer(layer, x[:, 0], states)
     assert [t.dtype for t in (h, *states)] == [tf.bfloat16] * 3
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-def test_a_weight_takes_an_array_and_keeps_it(dtype):
-    rng = np.random.default_rng(0)
-    for value in (rng.normal(size=(300, 7)), rng.normal(size=(5, 3)).T, np.array(0.5)):
-        variable = keras.Variable(np.zeros(value.shape), dtype=dtype)
-        variable.assign(kernels.tensor(value.astype("float32"), dtype))
-        found = keras.ops.convert_to_numpy(variable.value).astype("float64")
-        np.testing.assert_allclose(found, value, rtol=1e-2 if dtype == "bfloat16" else 1e-3)
-        variable.assign_add(np.ones(value.shape))
-        again = keras.ops.convert_to_numpy(variable.value).astype("float64")
-        np.testing.assert_allclose(again, value + 1, rtol=1e-2, atol=1e-2)
-
-
-def test_an_empty_weight_has_its_shape():
-    variable = keras.Variable(kernels.empty, shape=(3, 4), dtype="float16")
-    assert tuple(variable.shape) == (3, 4) and variable.dtype == "float16"

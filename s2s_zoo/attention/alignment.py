@@ -9,7 +9,7 @@ has weight 0; a row without a real position has nothing else.
 from keras import ops
 
 from s2s_zoo.config import build_from
-from s2s_zoo.kernels import times_transposed
+from s2s_zoo.native import times_transposed
 
 
 def masked_softmax(scores, mask=None):

@@ -5,7 +5,7 @@ from keras import ops
 
 from s2s_zoo.attention.alignment import alignment_function
 from s2s_zoo.heads import head_depth, join_heads, projection, split_heads
-from s2s_zoo.kernels import times_transposed
+from s2s_zoo.native import times_transposed
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")

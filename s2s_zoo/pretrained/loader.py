@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from s2s_zoo import kernels
+from s2s_zoo import native
 from s2s_zoo.checkpoint import Checkpoint, dtype_policy
 from s2s_zoo.errors import CheckpointError, DataError, S2SZooError
 from s2s_zoo.files import read_json
@@ -233,7 +233,7 @@ def _assign(model, tensors, directory, family, config, processor):
             value = value.reshape(weights[name].shape)[..., processor.order]
         factor = scale(name, config)
         value = np.asarray(value, "float32") * np.float32(factor) if factor != 1 else value
-        weights[name].assign(kernels.tensor(value, weights[name].dtype))
+        weights[name].assign(native.tensor(value, weights[name].dtype))
 
 
 def _optional(directory, name):

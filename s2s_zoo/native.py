@@ -1,0 +1,71 @@
+"""What TensorFlow does better when asked in its own words; elsewhere it is plain Keras."""
+
+import keras
+import numpy as np
+
+
+def empty(shape, dtype=None):
+    """An initializer that sets nothing: memory that is not written takes no room yet."""
+    if keras.backend.backend() != "tensorflow":
+        return keras.ops.empty(shape, dtype)
+    import tensorflow as tf
+
+    return tf.raw_ops.Empty(shape=shape, dtype=dtype, init=False)
+
+
+def tensor(value, dtype):
+    """Returns what a weight of `dtype` can be assigned to hold an array, copied once.
+
+    TensorFlow copies an array twice on its way in; memory on its boundary of 64 bytes it takes
+    as it is.
+    """
+    value = value.astype(dtype) if dtype == "bfloat16" else value
+    if keras.backend.backend() != "tensorflow" or dtype not in ("float16", "float32"):
+        return value
+    import tensorflow as tf
+
+    memory = np.empty(value.size * np.dtype(dtype).itemsize + 64, "uint8")
+    start = -memory.ctypes.data % 64
+    taken = memory[start : start + len(memory) - 64].view(dtype).reshape(value.shape)
+    taken[...] = value
+    return tf.experimental.dlpack.from_dlpack(taken.__dlpack__())
+
+
+def times_transposed(x, y):
+    """Returns x y^T of (..., N, D) and (..., M, D), both of the same rank: (..., N, M).
+
+    Of a product with `ops.transpose` TensorFlow makes one operation in float32 only; in bfloat16 it
+    writes the transposed matrix out first.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.matmul(x, y, transpose_b=True)
+    return keras.ops.matmul(x, keras.ops.swapaxes(y, -1, -2))
+
+
+def train_function(model):
+    """A train function for `fit` that is traced once for every shape, and knows each statically.
+
+    Keras lets TensorFlow forget the lengths once it has seen two; then no loop can be unrolled.
+
+    Returns:
+        A function of an iterator, or None where Keras' own is right: on another backend, under
+        a distribution strategy, run eagerly, or with several steps an execution.
+    """
+    if keras.backend.backend() != "tensorflow" or model.run_eagerly:
+        return None
+    import tensorflow as tf
+
+    if tf.distribute.has_strategy() or model.steps_per_execution > 1:
+        return None
+    step, traces = tf.function(model.train_step, jit_compile=model.jit_compile), {}
+
+    def function(iterator):
+        data = next(iterator)
+        shapes = tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(data))
+        if shapes not in traces:
+            traces[shapes] = step.get_concrete_function(data)
+        return traces[shapes](data)
+
+    return function
