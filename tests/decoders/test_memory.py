@@ -58,9 +58,10 @@ def test_equals_the_equations_step_by_step():
 
 def test_each_cell_is_chosen_and_the_choices_sum_to_one():
     decoder, _ = random_decoder()
-    memory, state = decoder.init(random_source())
+    encoded = EncoderOutput(*map(ops.convert_to_tensor, random_source()[:3]))
+    memory, state = decoder.init(encoded)
     for index, token in enumerate((1, 5, 3, 2)):
-        _, state = decoder.step(np.array([token]), index, state, memory)
+        _, state = decoder.step(ops.convert_to_tensor([token], "int32"), index, state, memory)
         for name in ("read", "write"):
             weights = ops.convert_to_numpy(state[name])
             assert weights.min() > 0

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -101,12 +102,15 @@ def test_the_best_are_those_of_the_restricted_scores(options, index):
     scores[1, [END, PAD, START]] = 9
     tokens = history([3, 4, 3], [4, 5, 4], [3, 3, 3], [5, 6, 7], [7, 6, 7])
     allowed = ops.convert_to_numpy(rules.restrict(ops.convert_to_tensor(scores), index, tokens))
-    best, chosen = map(ops.convert_to_numpy, rules.best(scores, index, tokens, 6))
+    found = rules.best(ops.convert_to_tensor(scores), index, tokens, 6)
+    best, chosen = map(ops.convert_to_numpy, found)
     order = np.argsort(-allowed, axis=1, kind="stable")[:, :6]
     np.testing.assert_array_equal(best, np.take_along_axis(allowed, order, axis=1))
     real = best > -np.inf
-    np.testing.assert_array_equal(chosen[real], order[real])
     assert real.any(axis=1).all()
+    np.testing.assert_array_equal(np.take_along_axis(allowed, chosen, axis=1)[real], best[real])
+    if keras.backend.backend() != "torch":  # which orders ties as it likes
+        np.testing.assert_array_equal(chosen[real], order[real])
 
 
 def test_an_ngram_longer_than_the_text_bans_nothing():
