@@ -56,8 +56,9 @@ def read_config(args, preset=None):
     for name in OF_TRAINING:
         if getattr(args, name) is not None:
             config["training"][name] = getattr(args, name)
-    if config["training"].get("accumulate", 1) < 1:
-        raise DataError(f"--accumulate counts batches, from 1. Received: {args.accumulate}.")
+    batches = config["training"].get("accumulate", 1)
+    if batches < 1:
+        raise DataError(f"--accumulate counts batches, from 1. Received: {batches}.")
     if args.dropout is not None:
         config["model"]["encoder"]["dropout"] = args.dropout
         config["model"]["decoder"]["dropout"] = args.dropout
