@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 
 from s2s_zoo.decoders import ConditionalGRUDecoder
-from s2s_zoo.protocol import EncoderOutput
+from tests.decoders.random_weights import built
 from tests.decoders.test_recurrent import random_source, sigmoid, softmax
 
 SIZES = {"vocabulary_size": 7, "embedding_dim": 3, "units": 4}
@@ -19,12 +19,7 @@ def gru(x, h, kernel, recurrent, bias):
 
 def test_equals_the_equations_step_by_step():
     decoder = ConditionalGRUDecoder(**SIZES, attention={"name": "bahdanau", "units": 5})
-    decoder.build((None, None), EncoderOutput((None, None, 4), (None, None), (None, 4)))
-    rng = np.random.default_rng(5)
-    w = {}
-    for weight in decoder.weights:
-        weight.assign(rng.normal(size=weight.shape))
-        w["/".join(weight.path.split("/")[1:])] = ops.convert_to_numpy(weight)
+    w = built(decoder)
     first, second = (
         [w[f"{name}/gru_cell/{part}"] for part in ("kernel", "recurrent_kernel", "bias")]
         for name in ("first", "second")

@@ -6,6 +6,7 @@ from keras import ops
 from s2s_zoo import Seq2Seq
 from s2s_zoo.decoders import ConvDecoder
 from s2s_zoo.protocol import EncoderOutput
+from tests.decoders.random_weights import built
 from tests.decoders.test_recurrent import sigmoid, softmax
 
 SIZES = {"vocabulary_size": 7, "embedding_dim": 4, "units": 3}
@@ -14,12 +15,8 @@ HALF = 0.5**0.5
 
 def test_equals_the_equations_position_by_position():
     decoder = ConvDecoder(**SIZES, layers=2, kernel_size=3)
-    decoder.build((None, None), EncoderOutput((None, None, 4), (None, None), (None, 4)))
     rng = np.random.default_rng(5)
-    w = {}
-    for weight in decoder.weights:
-        weight.assign(rng.normal(size=weight.shape))
-        w["/".join(weight.path.split("/")[1:])] = ops.convert_to_numpy(weight)
+    w = built(decoder, rng)
 
     def dense(x, name):
         return x @ w[f"{name}/kernel"] + w[f"{name}/bias"]

@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 
 from s2s_zoo.decoders import GNMTDecoder
-from s2s_zoo.protocol import EncoderOutput
+from tests.decoders.random_weights import built
 from tests.decoders.test_recurrent import lstm, random_source, softmax
 
 SIZES = {"vocabulary_size": 7, "embedding_dim": 3, "units": 4}
@@ -14,12 +14,7 @@ def test_the_bottom_layer_asks_and_every_layer_hears(tied):
     decoder = GNMTDecoder(
         **SIZES, attention={"name": "bahdanau", "units": 5}, layers=3, tie_embeddings=tied
     )
-    decoder.build((None, None), EncoderOutput((None, None, 4), (None, None), (None, 4)))
-    rng = np.random.default_rng(5)
-    w = {}
-    for weight in decoder.weights:
-        weight.assign(rng.normal(size=weight.shape))
-        w["/".join(weight.path.split("/")[1:])] = ops.convert_to_numpy(weight)
+    w = built(decoder)
 
     def cell(i):
         return [w[f"layer_{i}/lstm_cell/{name}"] for name in ("kernel", "recurrent_kernel", "bias")]

@@ -4,6 +4,7 @@ from keras import ops
 
 from s2s_zoo.decoders import MemoryDecoder
 from s2s_zoo.protocol import EncoderOutput
+from tests.decoders.random_weights import built
 from tests.decoders.test_conditional_gru import gru
 from tests.decoders.test_recurrent import random_source, sigmoid, softmax
 
@@ -13,13 +14,7 @@ SIZES = {"vocabulary_size": 7, "embedding_dim": 3, "units": 4, "cells": 3, "cell
 
 def random_decoder():
     decoder = MemoryDecoder(**SIZES, attention=ATTENTION)
-    decoder.build((None, None), EncoderOutput((None, None, 4), (None, None), (None, 4)))
-    rng = np.random.default_rng(5)
-    weights = {}
-    for weight in decoder.weights:
-        weight.assign(rng.normal(size=weight.shape))
-        weights["/".join(weight.path.split("/")[1:])] = ops.convert_to_numpy(weight)
-    return decoder, weights
+    return decoder, built(decoder)
 
 
 def test_equals_the_equations_step_by_step():

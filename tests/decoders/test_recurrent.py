@@ -5,6 +5,7 @@ from keras import ops
 
 from s2s_zoo.decoders import RecurrentDecoder
 from s2s_zoo.protocol import EncoderOutput
+from tests.decoders.random_weights import built
 
 SIZES = {"vocabulary_size": 7, "embedding_dim": 3, "units": 4}
 
@@ -27,12 +28,7 @@ def lstm(x, h, c, kernel, recurrent, bias):
 
 def decoder_with_random_weights(**options):
     decoder = RecurrentDecoder(**SIZES, **options)
-    decoder.build((None, None), EncoderOutput((None, None, 4), (None, None), (None, 4)))
-    rng = np.random.default_rng(5)
-    for weight in decoder.weights:
-        weight.assign(rng.normal(size=weight.shape))
-    weights = {"/".join(w.path.split("/")[1:]): ops.convert_to_numpy(w) for w in decoder.weights}
-    return decoder, weights
+    return decoder, built(decoder)
 
 
 def random_source():

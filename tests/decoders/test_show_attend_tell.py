@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 
 from s2s_zoo.decoders import ShowAttendTellDecoder
-from s2s_zoo.protocol import EncoderOutput
+from tests.decoders.random_weights import built
 from tests.decoders.test_recurrent import SIZES, lstm, random_source, sigmoid, softmax
 
 GATED = {"name": "gated", "attention": {"name": "bahdanau", "units": 5}}
@@ -11,12 +11,7 @@ GATED = {"name": "gated", "attention": {"name": "bahdanau", "units": 5}}
 
 def decoder_with_random_weights(**options):
     decoder = ShowAttendTellDecoder(**SIZES, attention=GATED, **options)
-    decoder.build((None, None), EncoderOutput((None, None, 4), (None, None), (None, 4)))
-    rng = np.random.default_rng(5)
-    for weight in decoder.weights:
-        weight.assign(rng.normal(size=weight.shape))
-    weights = {"/".join(w.path.split("/")[1:]): ops.convert_to_numpy(w) for w in decoder.weights}
-    return decoder, weights
+    return decoder, built(decoder)
 
 
 def test_logits_equal_the_equations():
