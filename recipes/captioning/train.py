@@ -12,7 +12,7 @@ import keras
 import s2s_zoo
 from s2s_zoo.caption_metrics import caption_words
 from s2s_zoo.data import FeatureCache, ImageProcessor, SentencePieceTokenizer, read_pairs
-from s2s_zoo.distribution import data_parallel
+from s2s_zoo.distribution import current, data_parallel
 from s2s_zoo.errors import DataError
 from s2s_zoo.self_critical import CiderReward, PolicyGradient, self_critical_fit
 
@@ -137,6 +137,8 @@ def cross_entropy(args, settings, pipeline, pairs, valid, images):
 
 def self_critical(args, settings, pipeline, pairs, valid, images):
     """Learns what scores well: CIDEr of captions it draws, against its own best guess."""
+    if current().devices > 1:
+        raise DataError("The phase scst trains on one device: leave --devices out for it.")
     generation, state = shared.callbacks(args, settings, pipeline, valid, METRICS)
     captions = {}
     for name, text in pairs:

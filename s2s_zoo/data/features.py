@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
+from s2s_zoo.distribution import alone, current, gather
+
 
 class FeatureCache:
     """The features of images and of their mirror images, in one file.
@@ -33,14 +35,18 @@ class FeatureCache:
         self.processor = pipeline.processor
         self.sources = sorted(set(sources))
         self.places = {source: place for place, source in enumerate(self.sources)}
-        frozen = pipeline.model.encoder.frozen()
         seen = (self.sources, self.processor.size, self.processor.resize)
         digest = hashlib.sha256(repr(seen).encode())
-        for weight in frozen.weights:
-            digest.update(ops.convert_to_numpy(weight.value).astype("float32").tobytes())
-        self.path = Path(directory) / f"features-{digest.hexdigest()[:16]}.npy"
-        if not self.path.exists():
-            self._compute(frozen, batch_size)
+        with alone(pipeline) as copy:
+            if copy is not pipeline:
+                copy.model.encoder.freeze(pipeline.model.encoder.train_from)
+            frozen = copy.model.encoder.frozen()
+            for weight in frozen.weights:
+                digest.update(ops.convert_to_numpy(weight.value).astype("float32").tobytes())
+            self.path = Path(directory) / f"features-{digest.hexdigest()[:16]}.npy"
+            if current().process == 0 and not self.path.exists():
+                self._compute(frozen, batch_size)
+        gather(None)  # all wait for the file
         self.features = np.load(self.path, mmap_mode="r")
 
     def _compute(self, frozen, batch_size):

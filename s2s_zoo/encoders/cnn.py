@@ -77,7 +77,7 @@ class CNNEncoder(keras.layers.Layer):
                 f"CNNEncoder expected alpha with a MobileNet only. Received: alpha={alpha}, "
                 f"backbone={backbone!r}. Leave alpha out."
             )
-        self._cut = None  # the first layer that is not frozen
+        self.train_from = None  # the first layer that is not frozen
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         if projection is not None:
             self.projection = keras.layers.Dense(projection, activation="relu", name="projection")
@@ -137,7 +137,7 @@ class CNNEncoder(keras.layers.Layer):
         """
         layers = self.backbone.layers
         if before is None:
-            first, self._cut = len(layers), None
+            first, self.train_from = len(layers), None
         else:
             names = {layer.name: i for i, layer in enumerate(layers)}
             first = lookup(names, before, f"layer of {self.backbone_name}")
@@ -149,7 +149,7 @@ class CNNEncoder(keras.layers.Layer):
                     f"freeze expected a layer that all the rest depends on. Received: "
                     f"before={before!r}, which other layers bypass. Name the first of a block."
                 ) from error
-            self._cut = before
+            self.train_from = before
         for i, layer in enumerate(layers):
             layer.trainable = i >= first
 
@@ -168,7 +168,7 @@ class CNNEncoder(keras.layers.Layer):
             features = self.backbone(self._scaled(source), training=False)
         else:
             features = ops.cast(source, self.compute_dtype)
-            if self._cut is not None:
+            if self.train_from is not None:
                 above = keras.Model(self._cut_tensor(), self.backbone.output)
                 features = above(features, training=False)
         shape = ops.shape(features)
@@ -180,9 +180,9 @@ class CNNEncoder(keras.layers.Layer):
         return EncoderOutput(memory, mask, ops.mean(memory, axis=1))
 
     def _cut_tensor(self):
-        if self._cut is None:
+        if self.train_from is None:
             return self.backbone.output
-        return self.backbone.get_layer(self._cut).input
+        return self.backbone.get_layer(self.train_from).input
 
     def _scaled(self, pixels):
         preprocess = sys.modules[self._application.__module__].preprocess_input
