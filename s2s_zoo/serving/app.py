@@ -30,6 +30,7 @@ ENDPOINTS = {
     "/openapi.json": "a description of all this",
 }
 IMAGES_AT_ONCE = 2  # that are decoded: each may take some hundred megabytes
+CLOSING = (408, 413, 503)  # statuses after which nothing more is read from a client
 LEFT = 499  # the status in the metrics of a request whose client left
 log = logging.getLogger("uvicorn.error")
 
@@ -151,8 +152,9 @@ class Service:
             futures = self._submit(work, sources)
             answers = await self._answers(request, futures)
             results = [_as_result(answer) for answer in answers]
-            failed = bool(answers) and all(isinstance(x, Exception) for x in answers)
-            return JSONResponse({"results": results}, 500 if failed else 200)
+            if answers and all(isinstance(answer, Exception) for answer in answers):
+                return JSONResponse(results[0], 500)
+            return JSONResponse({"results": results})
 
     async def stream(self, request: Request) -> Response:
         """Server-sent events: {"text", "token"} for each token, then the result, "done": true."""
@@ -217,7 +219,8 @@ class Service:
                 raise ClientDisconnect
             raise _too_slow(self.limits.timeout)
         finally:
-            answers.cancel()
+            for future in futures:
+                future.cancel()
             left.cancel()
 
 
@@ -226,12 +229,12 @@ class Tokens:
 
     Args:
         served: Served.
-        results: generator of Result.
+        begin: function that returns the generator of Result.
     """
 
-    def __init__(self, served, results):
+    def __init__(self, served, begin):
         self.served = served
-        self.results = results
+        self.begin = begin
         self.loop = asyncio.get_running_loop()
         self.queue = asyncio.Queue()
         self.stopped = threading.Event()
@@ -240,7 +243,7 @@ class Tokens:
     def run(self, _):
         """In the thread of the model: at its speed, whatever the client's."""
         result = None
-        for result in self.results:
+        for result in self.begin():
             if self.stopped.is_set():
                 return [None]
             if result.target_tokens:
@@ -332,6 +335,8 @@ async def _left(request, error):
 
 async def _refused(request, error):
     headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
+    if error.status in CLOSING:
+        headers["connection"] = "close"
     return JSONResponse({"error": error.message}, error.status, headers)
 
 

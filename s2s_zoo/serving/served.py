@@ -11,7 +11,7 @@ from s2s_zoo.errors import DataError
 from s2s_zoo.searcher import check_options
 from s2s_zoo.serving.schema import REQUESTS, Options, Refused
 
-WARM = ("Guten Morgen!", "one two three four five six seven eight nine ten eleven twelve thirteen")
+WARM = ("a", "a b c d e f g h i j")  # two shapes: the next are then compiled already
 
 
 class Generation(NamedTuple):
@@ -119,7 +119,7 @@ class Served:
         return Generation(self, tuple(sorted(options.items())), request.return_alignment, alone)
 
     def stream(self, request, source):
-        """Returns the generator of `Pipeline.stream` for the only source of a request.
+        """Returns a function that begins `Pipeline.stream` for the only source of a request.
 
         Raises:
             Refused: 422 for options that do not fit the model, or are not of greedy search.
@@ -132,7 +132,8 @@ class Served:
                 f"strategy={options['strategy']!r}. Leave it out, or use /generate.",
             )
         self._check(request, options)
-        return self.pipeline.stream(source, return_alignment=request.return_alignment, **options)
+        aligned = request.return_alignment
+        return lambda: self.pipeline.stream(source, return_alignment=aligned, **options)
 
     def _check(self, request, options):
         """Returns the Search of a request, without its seed."""

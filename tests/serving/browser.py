@@ -98,7 +98,9 @@ class Browser:
 
     def screenshot(self, path):
         """Writes a PNG of the whole page."""
-        shot = self.command("Page.captureScreenshot", captureBeyondViewport=True)
+        size = self.command("Page.getLayoutMetrics")["cssContentSize"]
+        clip = {**size, "scale": 1}
+        shot = self.command("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def _find(self, selector):
