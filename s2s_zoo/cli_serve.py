@@ -1,5 +1,6 @@
 """The command `s2s-zoo serve`."""
 
+import contextlib
 import os
 import socket
 import sys
@@ -61,44 +62,46 @@ def _serve(arguments):
             f"Serving needs FastAPI, uvicorn and prometheus_client ({error.name} is missing). "
             "Install them with `pip install 's2s-zoo[serve]'`."
         ) from error
-    listener = _bind(arguments.host, arguments.port)
-    pipeline = load(arguments.model)
+    with _bind(arguments.host, arguments.port) as listener:
+        pipeline = load(arguments.model)
 
-    from s2s_zoo.serving.app import Limits
-    from s2s_zoo.serving.server import serve
+        from s2s_zoo.serving.app import Limits
+        from s2s_zoo.serving.server import serve
 
-    if arguments.num_beams:
-        pipeline.generation["num_beams"] = arguments.num_beams
-    name = arguments.model
-    if os.path.isdir(name):  # the rest of the path is nobody's business
-        name = Path(name).resolve().name
-    reads = "text" if hasattr(pipeline.processor, "source_tokenizer") else "image"
-    limits = Limits(
-        max_batch=arguments.max_batch,
-        max_wait=arguments.max_wait_ms / 1000,
-        max_body=arguments.max_body or MAX_BODY[reads],
-        timeout=arguments.timeout,
-        max_queue=arguments.max_queue,
-    )
-    serve(pipeline, name, limits, listener)
+        if arguments.num_beams:
+            pipeline.generation["num_beams"] = arguments.num_beams
+        name = arguments.model
+        if os.path.isdir(name):  # the rest of the path is nobody's business
+            name = Path(name).resolve().name
+        reads = "text" if hasattr(pipeline.processor, "source_tokenizer") else "image"
+        limits = Limits(
+            max_batch=arguments.max_batch,
+            max_wait=arguments.max_wait_ms / 1000,
+            max_body=arguments.max_body or MAX_BODY[reads],
+            timeout=arguments.timeout,
+            max_queue=arguments.max_queue,
+        )
+        serve(pipeline, name, limits, listener)
 
 
 def _bind(host, port):
     """Returns a socket that has the address, not yet listening."""
-    try:
-        kind, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(kind, socket.SOCK_STREAM)
-        if sys.platform != "win32":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        raise S2SZooError(
-            f"{host}:{port} cannot be served from: {error.strerror}. Choose another --host or "
-            "--port."
-        ) from error
-    return listener
+    with contextlib.ExitStack() as stack:
+        try:
+            kind, _, _, _, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listener = stack.enter_context(socket.socket(kind, socket.SOCK_STREAM))
+            if sys.platform != "win32":
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError as error:
+            raise S2SZooError(
+                f"{host}:{port} cannot be served from: {error.strerror}. Choose another --host or "
+                "--port."
+            ) from error
+        stack.pop_all()
+        return listener
 
 
 def _port(text):
