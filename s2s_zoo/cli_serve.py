@@ -66,6 +66,7 @@ def _serve(arguments):
         pipeline = load(arguments.model)
 
         from s2s_zoo.serving.app import Limits
+        from s2s_zoo.serving.served import Served
         from s2s_zoo.serving.server import serve
 
         if arguments.num_beams:
@@ -73,15 +74,15 @@ def _serve(arguments):
         name = arguments.model
         if os.path.isdir(name):  # the rest of the path is nobody's business
             name = Path(name).resolve().name
-        reads = "text" if hasattr(pipeline.processor, "source_tokenizer") else "image"
+        served = Served(pipeline, name)
         limits = Limits(
             max_batch=arguments.max_batch,
             max_wait=arguments.max_wait_ms / 1000,
-            max_body=arguments.max_body or MAX_BODY[reads],
+            max_body=arguments.max_body or MAX_BODY[served.reads],
             timeout=arguments.timeout,
             max_queue=arguments.max_queue,
         )
-        serve(pipeline, name, limits, listener)
+        serve(served, limits, listener)
 
 
 def _bind(host, port):

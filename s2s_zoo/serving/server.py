@@ -9,19 +9,17 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from s2s_zoo.serving.app import create_app
-from s2s_zoo.serving.served import Served
 
 
-def make_server(pipeline, name, limits):
-    """Returns the uvicorn server of a pipeline; `run(sockets=[…])` runs it.
+def make_server(served, limits):
+    """Returns the uvicorn server of a model; `run(sockets=[…])` runs it.
 
     Args:
-        pipeline: a `Pipeline`, from now on used by the server alone.
-        name: str, how it is called.
+        served: Served, whose pipeline is from now on used by the server alone.
         limits: Limits.
     """
     config = uvicorn.Config(
-        create_app(Served(pipeline, name), limits),
+        create_app(served, limits),
         http=patient(limits.timeout),
         ws="none",
         lifespan="on",
@@ -33,15 +31,15 @@ def make_server(pipeline, name, limits):
     return uvicorn.Server(config)
 
 
-def serve(pipeline, name, limits, listener):
+def serve(served, limits, listener):
     """Serves until the process is told to end; then finishes what is in flight."""
     host, port = listener.getsockname()[:2]
     host = f"[{host}]" if ":" in host else host
-    print(f"{name} is served at http://{host}:{port}/ until Ctrl-C.", file=sys.stderr)
+    print(f"{served.name} is served at http://{host}:{port}/ until Ctrl-C.", file=sys.stderr)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every new shape
     # uvicorn sends itself the signal again when it is done: that is no reason to fail.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    make_server(pipeline, name, limits).run(sockets=[listener])
+    make_server(served, limits).run(sockets=[listener])
 
 
 def patient(timeout):

@@ -48,7 +48,7 @@ def serve(monkeypatch):
         def serve(pipeline, warm=None, **limits):
             monkeypatch.setattr(Served, "warm", warm or (lambda self, _: [None]))
             listener = socket.create_server(("127.0.0.1", 0))
-            server = make_server(pipeline, "tiny", Limits(**limits))
+            server = make_server(Served(pipeline, "tiny"), Limits(**limits))
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
             thread.start()
 
