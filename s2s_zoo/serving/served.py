@@ -11,7 +11,10 @@ from s2s_zoo.errors import DataError
 from s2s_zoo.searcher import check_options
 from s2s_zoo.serving.schema import REQUESTS, Options, Refused
 
-WARM = ("a", "a b c d e f g h i j")  # two shapes: the next are then compiled already
+# Two lengths of the loop, for texts up to about 11 and 27 tokens. The first search for a single short
+# text is not compiled, and a function that has met two shapes takes all.
+SHORT, LONG = "a", "a b c d e f g h i j k"
+WARM = ([SHORT], [SHORT], ["a b c d"] * 2, [LONG], [LONG], [LONG] * 2)
 
 
 class Generation(NamedTuple):
@@ -87,16 +90,16 @@ class Served:
 
     def warm(self, _):
         """Runs what most requests ask for, so that none has to wait until it is compiled."""
-        sources = list(WARM)
+        batches = WARM
         if self.reads == "image":
-            sources = [np.zeros((*self.pipeline.processor.size, 3), "uint8")] * 2
+            black = np.zeros((*self.pipeline.processor.size, 3), "uint8")
+            batches = [[black], [black], [black] * 2]
         # A checkpoint of many languages may have no pair of its own.
         with contextlib.suppress(DataError):
             for aligned in {False, self.has_alignment}:
-                for batch in (sources[:1], sources, sources * 2):
+                for batch in batches:
                     Generation(self, (), aligned)(batch)
-                for source in sources:
-                    list(self.pipeline.stream(source, return_alignment=aligned))
+                    list(self.pipeline.stream(batch[0], return_alignment=aligned))
         return [None]
 
     def generation(self, request):
