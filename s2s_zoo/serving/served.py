@@ -11,8 +11,8 @@ from s2s_zoo.errors import DataError
 from s2s_zoo.searcher import check_options
 from s2s_zoo.serving.schema import REQUESTS, Options, Refused
 
-# Two lengths of the loop, for texts up to about 11 and 27 tokens. The first search for a single short
-# text is not compiled, and a function that has met two shapes takes all.
+# Two lengths of the loop, for texts up to about 11 and 27 tokens. The first search for a single
+# short text is not compiled, and a function that has met two shapes takes all.
 SHORT, LONG = "a", "a b c d e f g h i j k"
 WARM = ([SHORT], [SHORT], ["a b c d"] * 2, [LONG], [LONG], [LONG] * 2)
 

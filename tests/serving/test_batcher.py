@@ -108,9 +108,9 @@ def test_only_what_is_bad_fails(make):
             assert future.result() == 2 * number
 
 
-def test_a_work_that_answers_too_little_fails_and_the_thread_lives(make):
+def test_a_work_that_answers_too_much_fails_and_the_thread_lives(make):
     batcher = make()
-    for future in batcher.submit(lambda sources: sources[1:] * 2, [1, 2, 3]):
+    for future in batcher.submit(lambda sources: [*sources, 0], [1, 2, 3]):
         with pytest.raises(ValueError):
             future.result(10)
     assert results(batcher.submit(Work(), [1])) == [2]

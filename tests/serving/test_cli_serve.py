@@ -20,6 +20,7 @@ from tests.serving.test_app import eventually, texts_of  # noqa: E402
 COMMAND = "import sys; from s2s_zoo.cli import main; sys.exit(main())"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM to send on Windows")
 def test_a_process_serves_and_ends_cleanly(tiny_checkpoint, tiny_pipeline):
     import httpx2
