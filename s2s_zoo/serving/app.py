@@ -2,13 +2,10 @@
 
 import asyncio
 import contextlib
-import json
-import logging
-import threading
 from typing import NamedTuple
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -18,7 +15,9 @@ from s2s_zoo.serving.batcher import Batcher, Overloaded
 from s2s_zoo.serving.body import drain, read_body, wait_for_leaving
 from s2s_zoo.serving.metrics import Metrics, Observed
 from s2s_zoo.serving.page import PAGE, POLICY
-from s2s_zoo.serving.schema import Refused, parse
+from s2s_zoo.serving.refused import Refused, failed, overloaded, too_slow
+from s2s_zoo.serving.schema import parse
+from s2s_zoo.serving.streaming import Events, Tokens
 
 ENDPOINTS = {
     "/": "a page to try the model",
@@ -32,7 +31,6 @@ ENDPOINTS = {
 IMAGES_AT_ONCE = 2  # that are decoded: each may take some hundred megabytes
 CLOSING = (408, 413, 503)  # statuses after which nothing more is read from a client
 LEFT = 499  # the status in the metrics of a request whose client left
-log = logging.getLogger("uvicorn.error")
 
 
 class Limits(NamedTuple):
@@ -151,10 +149,16 @@ class Service:
             work = self.served.generation(given)
             futures = self._submit(work, sources)
             answers = await self._answers(request, futures)
-            results = [_as_result(answer) for answer in answers]
-            if answers and all(isinstance(answer, Exception) for answer in answers):
-                return JSONResponse(results[0], 500)
-            return JSONResponse({"results": results})
+            answers = [failed(x) if isinstance(x, Exception) else x for x in answers]
+            if answers and all(isinstance(answer, Refused) for answer in answers):
+                raise answers[0]
+            return JSONResponse(
+                {
+                    "results": [
+                        {"error": x.message} if isinstance(x, Refused) else x for x in answers
+                    ]
+                }
+            )
 
     async def stream(self, request: Request) -> Response:
         """Server-sent events: {"text", "token"} for each token, then the result, "done": true."""
@@ -179,7 +183,7 @@ class Service:
         try:
             if busy:
                 await drain(request, limits.timeout)
-                raise _overloaded()
+                raise overloaded()
             body = await read_body(request, limits.max_body, limits.timeout)
             if not self.warming.done():
                 raise Refused(503, "The model is being warmed. Try again.", retry_after=1)
@@ -193,17 +197,23 @@ class Service:
                     f"Received: {len(sources)}. Send several requests.",
                 )
             if self.served.reads == "image":
-                async with self.decoding:
-                    sources = await asyncio.to_thread(self.served.read, sources)
+                sources = await self._pixels(sources)
             yield given, sources
         finally:
             self.open -= 1
+
+    async def _pixels(self, images):
+        try:
+            async with asyncio.timeout(self.limits.timeout), self.decoding:
+                return await asyncio.to_thread(self.served.read, images)
+        except TimeoutError:
+            raise too_slow(self.limits.timeout) from None
 
     def _submit(self, work, sources):
         try:
             return self.batcher.submit(work, sources)
         except Overloaded:
-            raise _overloaded() from None
+            raise overloaded() from None
 
     async def _answers(self, request, futures):
         """The results of futures, or their exceptions; nobody waits for them any more after."""
@@ -217,116 +227,11 @@ class Service:
                 return answers.result()
             if left.done():
                 raise ClientDisconnect
-            raise _too_slow(self.limits.timeout)
+            raise too_slow(self.limits.timeout)
         finally:
             for future in futures:
                 future.cancel()
             left.cancel()
-
-
-class Tokens:
-    """The tokens of one answer on their way from the thread of the model to a client.
-
-    Args:
-        served: Served.
-        begin: function that returns the generator of Result.
-    """
-
-    def __init__(self, served, begin):
-        self.served = served
-        self.begin = begin
-        self.loop = asyncio.get_running_loop()
-        self.queue = asyncio.Queue()
-        self.stopped = threading.Event()
-        self.future = None
-
-    def run(self, _):
-        """In the thread of the model: at its speed, whatever the client's."""
-        result = None
-        for result in self.begin():
-            if self.stopped.is_set():
-                return [None]
-            if result.target_tokens:
-                event = {"text": result.text, "token": result.target_tokens[-1]}
-                self._put(event)
-        self._put({**self.served.as_json(result), "done": True})
-        return [None]
-
-    async def events(self, timeout):
-        """Yields what `run` puts, the last with "done"; or a Refused, and that is the end."""
-        self.future.add_done_callback(self._put_error)
-        deadline = self.loop.time() + timeout
-        event = {}
-        while "done" not in event:
-            try:
-                event = await asyncio.wait_for(self.queue.get(), deadline - self.loop.time())
-            except TimeoutError:
-                event = _too_slow(timeout)
-            yield event
-            if isinstance(event, Refused):
-                return
-
-    def stop(self):
-        """Nobody listens any more."""
-        self.stopped.set()
-        self.future.cancel()
-
-    def _put(self, event):
-        self.loop.call_soon_threadsafe(self.queue.put_nowait, event)
-
-    def _put_error(self, future):
-        if not future.cancelled() and (error := future.exception()):
-            self._put(Refused(500, _as_result(error)["error"]))
-
-
-class Events(StreamingResponse):
-    """Server-sent events.
-
-    Args:
-        first: dict or Refused.
-        others: async iterator of them.
-        kept: AsyncExitStack, left when the client has them all, or is gone.
-    """
-
-    def __init__(self, first, others, kept):
-        self.kept = kept
-
-        async def lines():
-            yield _event(first)
-            async for event in others:
-                yield _event(event)
-
-        super().__init__(
-            lines(), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
-        )
-
-    async def __call__(self, scope, receive, send):
-        async with self.kept:
-            await super().__call__(scope, receive, send)
-
-
-def _event(event):
-    if isinstance(event, Refused):
-        event = {"error": event.message, "done": True}
-    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n"
-
-
-def _as_result(answer):
-    """The JSON of an answer, or of the exception in its place."""
-    if not isinstance(answer, Exception):
-        return answer
-    log.error("The model failed.", exc_info=answer)
-    return {"error": f"The model failed: {type(answer).__name__}."}
-
-
-def _overloaded():
-    return Refused(503, "The server is busy. Try again in a second.", retry_after=1)
-
-
-def _too_slow(timeout):
-    return Refused(
-        504, f"No answer after {timeout:g} seconds. Send less at once, or use a larger --timeout."
-    )
 
 
 async def _left(request, error):

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from s2s_zoo.serving.schema import Refused
+from s2s_zoo.serving.refused import Refused
 
 DRAINED = 32 << 20  # bytes of a refused body that are read, so that its sender hears why
 

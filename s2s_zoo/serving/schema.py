@@ -1,4 +1,4 @@
-"""What a request may say, and the answer to one that says something else."""
+"""What a request may say."""
 
 import base64
 import binascii
@@ -7,24 +7,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from s2s_zoo.registry import unknown_name
+from s2s_zoo.serving.refused import Refused
 
 MOST_BEAMS = 16
-
-
-class Refused(Exception):
-    """A request that is not answered.
-
-    Args:
-        status: int, of HTTP.
-        message: str, what was expected, what was received, and the remedy.
-        retry_after: int, seconds, or None.
-    """
-
-    def __init__(self, status, message, retry_after=None):
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.retry_after = retry_after
 
 
 Beams = Annotated[int, Field(ge=1, le=MOST_BEAMS)]

@@ -9,7 +9,8 @@ import numpy as np
 
 from s2s_zoo.errors import DataError
 from s2s_zoo.searcher import check_options
-from s2s_zoo.serving.schema import REQUESTS, Options, Refused
+from s2s_zoo.serving.refused import Refused
+from s2s_zoo.serving.schema import REQUESTS, Options
 
 # Two lengths of the loop, for texts up to about 11 and 27 tokens. The first search for a single
 # short text is not compiled, and a function that has met two shapes takes all.

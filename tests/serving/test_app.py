@@ -15,7 +15,8 @@ pytest.importorskip("fastapi", reason="pip install 's2s-zoo[serve]'")
 pytest.importorskip("prometheus_client", reason="pip install 's2s-zoo[serve]'")
 pytest.importorskip("uvicorn", reason="pip install 's2s-zoo[serve]'")
 
-from s2s_zoo.serving import app  # noqa: E402
+from s2s_zoo.errors import DataError  # noqa: E402
+from s2s_zoo.serving import refused  # noqa: E402
 
 SOURCES = ["ein hund rennt", "zwei hunde", "", "das kind spielt im garten", "der ball"]
 
@@ -120,7 +121,7 @@ def test_different_options_are_not_mixed(serve, hooked):
 
 def test_a_text_that_fails_does_not_fail_the_others(serve, hooked, monkeypatch):
     told = []
-    monkeypatch.setattr(app.log, "error", lambda message, exc_info: told.append(exc_info))
+    monkeypatch.setattr(refused.log, "error", lambda message, exc_info: told.append(exc_info))
     hooked.bad = {"zwei hunde"}
     client = serve(hooked, max_wait=0.2)
     with ThreadPoolExecutor(2) as pool:
@@ -132,6 +133,17 @@ def test_a_text_that_fails_does_not_fail_the_others(serve, hooked, monkeypatch):
     assert "text" in found[0] and "text" in found[2]
     assert error_of(generate(client, ["zwei hunde"]), 500) == "The model failed: RuntimeError."
     assert [str(error) for error in told] == ["out of luck"] * 2
+
+
+def test_what_the_pipeline_says_to_users_reaches_them(serve, hooked, monkeypatch):
+    def refusing(*sources, **options):
+        raise DataError("Unknown language code.")
+
+    hooked.stream = refusing
+    monkeypatch.setattr(type(hooked), "__call__", refusing)
+    client = serve(hooked)
+    assert error_of(generate(client, ["ein hund"]), 422) == "Unknown language code."
+    assert error_of(client.post("/stream", json={"text": "ein hund"}), 422)
 
 
 @pytest.mark.parametrize("text", ["das kind spielt", "", "ein 👩‍🚀 hund"])
