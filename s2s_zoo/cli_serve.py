@@ -73,7 +73,7 @@ def _serve(arguments):
             pipeline.generation["num_beams"] = arguments.num_beams
         name = arguments.model
         if os.path.isdir(name):  # the rest of the path is nobody's business
-            name = Path(name).resolve().name
+            name = "/".join(Path(name).resolve().parts[-2:])
         served = Served(pipeline, name)
         limits = Limits(
             max_batch=arguments.max_batch,

@@ -36,7 +36,7 @@ def test_a_process_serves_and_ends_cleanly(tiny_checkpoint, tiny_pipeline):
         lines = []
         for line in process.stderr:
             lines.append(line)
-            if found := re.fullmatch(r"tiny is served at (http://127.0.0.1:\d+)/.*\n", line):
+            if found := re.fullmatch(r"[^/ ]+/tiny is served at (http://127.0.0.1:\d+)/.*\n", line):
                 break
         with httpx2.Client(base_url=found[1], timeout=30) as client:
             eventually(lambda: answers(client, "/health"), seconds=60)
