@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 
+from s2s_zoo import distribution
 from s2s_zoo.callbacks import GenerationMetrics, TrainingState
 from s2s_zoo.errors import DataError, S2SZooError
 from s2s_zoo.losses import SmoothedCrossEntropy
@@ -45,6 +46,7 @@ def add_arguments(parser, config):
     add("--dropout", type=float)
     add("--sampling", type=float, metavar="ALPHA", help="subword regularization, such as 0.3")
     add("--seed", type=int)
+    add("--devices", type=int, metavar="N", help="train on N devices; the README has processes")
 
 
 def read_config(args, preset=None):
@@ -76,6 +78,26 @@ def prepare(args, training):
     args.output.mkdir(parents=True, exist_ok=True)
     if state_path(args).exists() and not args.resume:
         raise DataError(f"{args.output} holds a training. Go on with --resume, or name another.")
+
+
+def vocabulary(args, tokenizer, texts, options, path=None):
+    """The tokenizer of a run: learnt from the texts or, where the run goes on, read.
+
+    Args:
+        args: what was parsed.
+        tokenizer: its class.
+        texts: iterable of str.
+        options: dict, of its training.
+        path: its file; in the folder of the run where None.
+    """
+    path = path or args.output / "tokenizer.model"
+
+    def learn():
+        if not (args.resume and path.exists()):
+            tokenizer.train(texts, **options).save(path)
+
+    distribution.first_alone(learn)
+    return tokenizer.load(path)
 
 
 def state_path(args):
@@ -131,6 +153,7 @@ def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, 
     model = pipeline.model
     generation, state = callbacks(args, training, pipeline, valid, metrics)
     options |= {name: training[name] for name in OF_BATCHES if name in training}
+    options["parallel"] = distribution.current()
     steps = len(pipeline.batches(pairs, **options)) * training["epochs"]
     model.compile(
         optimizer=optimizer(training, steps),
@@ -138,6 +161,7 @@ def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, 
         jit_compile=args.jit or keras.backend.backend() == "jax",
     )
     done = state.restore(model)
+    distribution.check_alike(data=pairs, settings=training, progress=done)
     batches = pipeline.batches(pairs, start_epoch=done, **options)
     print(
         f"{len(pairs):,} pairs, {len(generation.sources):,} held out, "
@@ -150,15 +174,22 @@ def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, 
             batches,
             initial_epoch=done,
             epochs=training["epochs"],
-            verbose=1 if sys.stderr.isatty() else 2,
+            verbose=verbosity(),
             callbacks=[generation, *extra_callbacks(args), state],
         )
     report(args, generation, state)
 
 
+def verbosity():
+    """What `fit` prints: a bar for a person, a line for a file, nothing in further processes."""
+    if distribution.current().process:
+        return 0
+    return 1 if sys.stderr.isatty() else 2
+
+
 def extra_callbacks(args):
-    """TensorBoard, where it is asked for."""
-    if not args.tensorboard:
+    """TensorBoard, where it is asked for, in the first process."""
+    if not args.tensorboard or distribution.current().process:
         return []
     if importlib.util.find_spec("tensorboard") is None:
         raise DataError("--tensorboard needs the package: pip install 's2s-zoo[train]'")
@@ -167,6 +198,8 @@ def extra_callbacks(args):
 
 def report(args, generation, state):
     """The summary a person wants to see at the end, and report.json for programs."""
+    if distribution.current().process:
+        return
     best, minutes = generation.best, state.seconds / 60
     summary = {"minutes": minutes, "best": best, "epochs": generation.history}
     (args.output / "report.json").write_text(json.dumps(summary, indent=2) + "\n")
@@ -187,4 +220,4 @@ def run(main):
     try:
         main()
     except S2SZooError as error:
-        sys.exit(f"train.py: error: {error}")
+        distribution.leave(f"train.py: error: {error}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from s2s_zoo import distribution
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.metrics import corpus_score
 
@@ -24,13 +25,28 @@ def averaged_weights(model):
     if not getattr(inner, "use_ema", False) or not inner.built:
         yield
         return
-    trained = [keras.ops.convert_to_numpy(v) for v in model.trainable_variables]
-    optimizer.finalize_variable_values(model.trainable_variables)
+    variables = model.trainable_variables
+    trained = _copies(variables)
+    optimizer.finalize_variable_values(variables)
+    # With JAX a variable and its average now are one array, which Keras gives away to predict.
+    _assign(variables, _copies(variables))
     try:
         yield
     finally:
-        for variable, value in zip(model.trainable_variables, trained, strict=True):
-            variable.assign(value)
+        _assign(variables, trained)
+
+
+def _copies(variables):
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def _assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _floats(values):
+    return [float(value) for value in values]
 
 
 class GenerationMetrics(keras.callbacks.Callback):
@@ -68,6 +84,7 @@ class GenerationMetrics(keras.callbacks.Callback):
         self.history = []
         self.signatures = {}
         self.samples = []
+        self._copy = None
 
     @property
     def best(self):
@@ -76,10 +93,7 @@ class GenerationMetrics(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         with averaged_weights(self.model):
-            texts = self.pipeline(self.sources, **self.options)
-            log_probability, tokens = self.pipeline.score(
-                self.sources, self.first_targets, return_lengths=True
-            )
+            texts, log_probability, tokens = self._generate()
             row = {"epoch": epoch + 1}
             for name in self.metrics:
                 score = corpus_score(name, texts, self.targets)
@@ -88,12 +102,28 @@ class GenerationMetrics(keras.callbacks.Callback):
             row["perplexity"] = float(np.exp(-np.sum(log_probability) / np.sum(tokens)))
             self.samples = list(zip(self.sources, texts, self.first_targets, strict=True))[:3]
             self.history.append(row)
-            if self.best is row and self.directory is not None:
+            first = distribution.current().process == 0
+            if self.best is row and self.directory is not None and first:
                 self.pipeline.save(self.directory)
         if logs is not None:
             logs.update({f"val_{key}": value for key, value in row.items() if key != "epoch"})
         if self.patience is not None and epoch + 1 - self.best["epoch"] >= self.patience:
             self.model.stop_training = True
+
+    def _generate(self):
+        """Texts, log-probabilities and lengths; each process sees to its share of the sources."""
+        parallel = distribution.current()
+        mine = slice(parallel.process, None, parallel.processes)
+        sources, targets = self.sources[mine], self.first_targets[mine]
+        made = [[], [], []]
+        with distribution.alone(self.pipeline, self._copy) as self._copy:
+            if sources:
+                made[0] = self._copy(sources, **self.options)
+                made[1:] = self._copy.score(sources, targets, return_lengths=True)
+        merged = [None] * len(self.sources)
+        for i, rows in enumerate(distribution.gather([made[0], *map(_floats, made[1:])])):
+            merged[i :: parallel.processes] = zip(*rows, strict=True)
+        return map(list, zip(*merged, strict=True))
 
     def get_state(self):
         """What a resumed training needs to know, as plain JSON."""
@@ -182,6 +212,8 @@ class TrainingState(keras.callbacks.Callback):
             "seconds": self.seconds,
             "callbacks": {name: callback.get_state() for name, callback in self.callbacks.items()},
         }
+        if distribution.current().process:
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         aside = self.path.with_suffix(".part")
         save_file(values, aside, metadata={"s2s_zoo": json.dumps(meta)})

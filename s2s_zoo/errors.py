@@ -11,3 +11,7 @@ class CheckpointError(S2SZooError):
 
 class DataError(S2SZooError):
     """A data file or a text cannot be used; the message names the file and the line."""
+
+
+class DistributionError(S2SZooError):
+    """The devices or processes asked for are not there, or would not do the same work."""

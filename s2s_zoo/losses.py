@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_zoo import kernels
+from s2s_zoo import kernels, native
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -42,10 +42,12 @@ class SmoothedCrossEntropy(keras.losses.Loss):
     def __call__(self, y_true, y_pred, sample_weight=None):
         # Without the parent's cast, which copies mixed-precision logits to float32 and back.
         loss = self.call(y_true, y_pred)
-        if sample_weight is None:
-            return ops.mean(loss)
-        weight = ops.cast(sample_weight, "float32")
-        return ops.sum(loss * weight) / ops.maximum(ops.sum(weight), 1.0)
+        weight = (
+            ops.ones_like(loss) if sample_weight is None else ops.cast(sample_weight, "float32")
+        )
+        # The gradients of replicas are added, and one may have more tokens than another.
+        total = native.sum_over_replicas(ops.sum(weight))
+        return ops.sum(loss * weight) / ops.maximum(total, 1.0)
 
     def call(self, y_true, y_pred):
         """Returns the loss of each token, (B, T) float32."""

@@ -1,6 +1,7 @@
 """The sequence-to-sequence model: an encoder and a decoder."""
 
 import keras
+from keras import ops
 
 from s2s_zoo import native
 from s2s_zoo.config import build_from, config_of
@@ -78,6 +79,17 @@ class Seq2Seq(keras.Model):
         """As `keras.Model.fit`, but data sets keep their own order unless `shuffle` is given."""
         shuffle = isinstance(x, dict) if shuffle is None else shuffle
         return super().fit(x, y, *args, shuffle=shuffle, **kwargs)
+
+    def compile(self, *args, **kwargs):
+        """As `keras.Model.compile`."""
+        super().compile(*args, **kwargs)
+        if keras.backend.backend() == "tensorflow" and native.replicas() > 1:
+            self.compute_loss(y=ops.zeros((1, 1), "int32"), y_pred=ops.zeros((1, 1, 2)))
+            self.optimizer.build(self.trainable_variables)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras would take a batch of mean ids out of the first epoch; `compile` built all it needs.
+        pass
 
     def make_train_function(self, force=False):
         if self.train_function is None or force:

@@ -1,5 +1,7 @@
 """What TensorFlow does better when asked in its own words; elsewhere it is plain Keras."""
 
+import contextlib
+
 import keras
 import numpy as np
 
@@ -69,3 +71,42 @@ def train_function(model):
         return traces[shapes](data)
 
     return function
+
+
+def replicas():
+    """Returns how many replicas of a model are trained side by side by a strategy of TensorFlow."""
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def sum_over_replicas(value):
+    """Returns the sum of a scalar over the replicas that train side by side."""
+    if keras.backend.backend() != "tensorflow":
+        return value
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce("SUM", value)
+
+
+def mirrored(devices):
+    """Returns the number of devices, and a strategy over them or None where they are too few.
+
+    Without a GPU the CPU is split, as long as TensorFlow has not computed yet.
+    """
+    import tensorflow as tf
+
+    kind, found = "GPU", tf.config.list_physical_devices("GPU")
+    if not found:
+        kind, cpu = "CPU", tf.config.list_physical_devices("CPU")[0]
+        if tf.config.get_logical_device_configuration(cpu) is None:
+            parts = [tf.config.LogicalDeviceConfiguration()] * devices
+            with contextlib.suppress(RuntimeError):  # it has computed: as many as there are
+                tf.config.set_logical_device_configuration(cpu, parts)
+        found = tf.config.list_logical_devices("CPU")
+    names = [f"{kind}:{i}" for i in range(devices)]
+    enough = len(found) >= devices
+    return len(found), tf.distribute.MirroredStrategy(names) if enough else None

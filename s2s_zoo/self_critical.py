@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from s2s_zoo import native
 from s2s_zoo.caption_metrics import caption_words, cider_scorer
 from s2s_zoo.generation import Generator
 from s2s_zoo.losses import SmoothedCrossEntropy
@@ -63,7 +64,8 @@ class PolicyGradient(SmoothedCrossEntropy):
     def __call__(self, y_true, y_pred, sample_weight=None):
         real = ops.cast(ops.not_equal(y_true, PAD), "float32")
         weight = ops.cast(sample_weight, "float32") * real
-        return ops.sum(self.call(y_true, y_pred) * weight) / ops.maximum(ops.sum(real), 1.0)
+        total = native.sum_over_replicas(ops.sum(real))
+        return ops.sum(self.call(y_true, y_pred) * weight) / ops.maximum(total, 1.0)
 
 
 def self_critical_fit(

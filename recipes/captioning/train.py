@@ -12,6 +12,7 @@ import keras
 import s2s_zoo
 from s2s_zoo.caption_metrics import caption_words
 from s2s_zoo.data import FeatureCache, ImageProcessor, SentencePieceTokenizer, read_pairs
+from s2s_zoo.distribution import data_parallel
 from s2s_zoo.errors import DataError
 from s2s_zoo.self_critical import CiderReward, PolicyGradient, self_critical_fit
 
@@ -77,10 +78,8 @@ def load(folder):
 
 def new_pipeline(args, config, pairs, path):
     """A vocabulary learnt from the captions, and a model that knows images but no words."""
-    if not (args.resume and path.exists()):
-        captions = (text for _, text in pairs)
-        SentencePieceTokenizer.train(captions, **config["tokenizer"]).save(path)
-    tokenizer = SentencePieceTokenizer.load(path)
+    captions = (text for _, text in pairs)
+    tokenizer = shared.vocabulary(args, SentencePieceTokenizer, captions, config["tokenizer"], path)
     config["model"]["decoder"]["vocabulary_size"] = tokenizer.vocabulary_size
     model = s2s_zoo.Seq2Seq.from_config(config["model"])
     model.encoder.load_backbone(args.encoder_weights)
@@ -178,6 +177,11 @@ PHASES = {"frozen": cross_entropy, "tuned": cross_entropy, "scst": self_critical
 
 def main(argv=None):
     args, config = parse(argv)
+    with data_parallel(args.devices):
+        train(args, config)
+
+
+def train(args, config):
     output = args.output
     output.mkdir(parents=True, exist_ok=True)
     pairs, valid = load(args.data)

@@ -17,6 +17,7 @@ from s2s_zoo.data import (
     WordTokenizer,
     read_pairs,
 )
+from s2s_zoo.distribution import data_parallel
 from s2s_zoo.errors import DataError
 from s2s_zoo.metrics import METRICS_OF
 
@@ -98,11 +99,8 @@ def new_pipeline(args, config, pairs):
     """A vocabulary learnt from the training pairs, and a model that knows nothing yet."""
     kind = "words" if args.words else "sentencepiece"
     tokenizer_class = WordTokenizer if args.words else SentencePieceTokenizer
-    path = args.output / "tokenizer.model"
-    if not (args.resume and path.exists()):
-        texts = (text for pair in pairs for text in pair)
-        tokenizer_class.train(texts, **config["tokenizer"][kind]).save(path)
-    tokenizer = tokenizer_class.load(path)
+    texts = (text for pair in pairs for text in pair)
+    tokenizer = shared.vocabulary(args, tokenizer_class, texts, config["tokenizer"][kind])
     for part in ("encoder", "decoder"):
         config["model"][part]["vocabulary_size"] = tokenizer.vocabulary_size
     processor = TextProcessor(tokenizer, tokenizer, **config["processor"])
@@ -138,6 +136,11 @@ def with_coverage(pipeline, weight):
 
 def main(argv=None):
     args, config = parse(argv)
+    with data_parallel(args.devices):
+        train(args, config)
+
+
+def train(args, config):
     shared.prepare(args, config["training"])
     pairs, valid = load(args, config, "train"), load(args, config, "valid")
     if args.checkpoint:

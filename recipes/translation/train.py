@@ -9,6 +9,7 @@ from pathlib import Path
 
 import s2s_zoo
 from s2s_zoo.data import SentencePieceTokenizer, TextProcessor, read_pairs
+from s2s_zoo.distribution import data_parallel
 from s2s_zoo.errors import DataError
 from s2s_zoo.presets import PRESETS
 
@@ -72,11 +73,8 @@ def load(args, splits):
 
 def new_pipeline(args, config, pairs):
     """A vocabulary learnt from the training pairs, and a model that knows nothing yet."""
-    path = args.output / "tokenizer.model"
-    if not (args.resume and path.exists()):
-        sentences = (text for pair in pairs for text in pair)
-        SentencePieceTokenizer.train(sentences, **config["tokenizer"]).save(path)
-    tokenizer = SentencePieceTokenizer.load(path)
+    sentences = (text for pair in pairs for text in pair)
+    tokenizer = shared.vocabulary(args, SentencePieceTokenizer, sentences, config["tokenizer"])
     model = config["model"]
     for part in ("encoder", "decoder"):
         model[part]["vocabulary_size"] = tokenizer.vocabulary_size
@@ -91,6 +89,11 @@ def new_pipeline(args, config, pairs):
 
 def main(argv=None):
     args, config = parse(argv)
+    with data_parallel(args.devices):
+        train(args, config)
+
+
+def train(args, config):
     shared.prepare(args, config["training"])
     pairs = load(args, ["train"])
     valid = load(args, ["val", "valid"])

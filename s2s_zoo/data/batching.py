@@ -40,6 +40,9 @@ class TokenBatches(keras.utils.PyDataset):
             every text, with this alpha of `SentencePieceTokenizer.sample`. A draw that does not
             fit the shape of its pair gives way to the usual segmentation. None draws nothing.
         word_dropout, scheduled_sampling: see `s2s_zoo.data.noise.Noise`.
+        parallel: the `s2s_zoo.distribution.Parallel` of the training: batches are filled with
+            rows of weight 0 to a multiple of its devices, and its process gets its rows of each.
+            None is one device.
 
     Attributes:
         epoch: int, the epoch of the next iteration; may be set.
@@ -61,6 +64,7 @@ class TokenBatches(keras.utils.PyDataset):
         sampling=None,
         word_dropout=0.0,
         scheduled_sampling=None,
+        parallel=None,
     ):
         super().__init__()
         if word_dropout and not hasattr(processor, "source_tokenizer"):
@@ -84,6 +88,7 @@ class TokenBatches(keras.utils.PyDataset):
         self._members = [np.flatnonzero(owners == index) for index in range(len(shapes))]
         self._filled = None if sampling else self._fill(*self._rows)
         self.shuffle = shuffle
+        self.parallel = parallel
         self.epoch = start_epoch
         self._plan = None, (), ()
         self._served = set()
@@ -217,7 +222,15 @@ class TokenBatches(keras.utils.PyDataset):
         ]
 
     def _noisy(self, buckets, bucket, rows, epoch, index):
-        return self._noise(self._batch(buckets, bucket, rows), epoch * len(self) + index)
+        batch = self._noise(self._batch(buckets, bucket, rows), epoch * len(self) + index)
+        if self.parallel is None:
+            return batch
+        inputs, labels, weights = batch
+        count = len(labels) + -len(labels) % self.parallel.devices
+        weights = np.pad(weights, [(0, count - len(weights)), (0, 0)])
+        share = np.array_split(np.arange(count), self.parallel.processes)[self.parallel.process]
+        rows = share % len(labels)
+        return {name: array[rows] for name, array in inputs.items()}, labels[rows], weights[share]
 
     def _batch(self, buckets, bucket, rows):
         source, labels = (array[rows] for array in buckets[bucket])

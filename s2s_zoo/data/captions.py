@@ -46,8 +46,8 @@ class CaptionBatches(TokenBatches):
             buckets.append((places + len(self.names) * mirrored, labels))
         return buckets
 
-    def _batch(self, buckets, bucket, rows):
-        inputs, labels, weights = super()._batch(buckets, bucket, rows)
+    def _noisy(self, buckets, bucket, rows, epoch, index):
+        inputs, labels, weights = super()._noisy(buckets, bucket, rows, epoch, index)
         mirrored, places = np.divmod(inputs["source"][:, 0], len(self.names))
         images = self.images([self.names[place] for place in places], mirrored == 1)
         return {**inputs, "source": images}, labels, weights

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from s2s_zoo.data import SentencePieceTokenizer, TextProcessor, TokenBatches, batches
+from s2s_zoo.distribution import Parallel
 from s2s_zoo.errors import DataError
 from s2s_zoo.protocol import END, PAD, START
 
@@ -296,3 +297,22 @@ def test_a_vocabulary_that_knows_nothing_still_makes_batches(pairs):
     tokenizer = SentencePieceTokenizer.train(["我爱吃苹果"] * 20, 10)
     made = TokenBatches(TextProcessor(tokenizer, tokenizer), pairs, 128)
     assert sum(len(ids_of(batch)) for batch in made) == 120
+
+
+@pytest.mark.parametrize(("devices", "processes"), [(1, 1), (2, 2), (4, 2), (3, 1), (64, 2)])
+def test_the_processes_of_a_training_share_each_batch(make, devices, processes):
+    options = {"word_dropout": 0.2, "sampling": 0.3}
+    whole = make(**options)
+    parts = [
+        make(**options, parallel=Parallel(devices, processes, process))
+        for process in range(processes)
+    ]
+    for (inputs, labels, weights), *shares in zip(whole, *parts, strict=True):
+        assert len({len(labels) for _, labels, _ in shares}) == 1
+        assert sum(len(labels) for _, labels, _ in shares) % devices == 0
+        rows, none = np.split(np.concatenate([part[2] for part in shares]), [len(labels)])
+        assert np.array_equal(rows, weights) and not none.any() and len(none) < devices
+        for name in inputs:
+            found = np.concatenate([part[0][name] for part in shares])
+            assert np.array_equal(found[: len(labels)], inputs[name])
+        assert np.array_equal(np.concatenate([part[1] for part in shares])[: len(labels)], labels)
