@@ -130,7 +130,7 @@ def _refusal(kind, errors, expected):
     error = errors[0]
     name, *places = error["loc"]
     if error["type"] == "extra_forbidden":
-        return Refused(422, unknown_name(kind.model_fields, name, "field of the request"))
+        return Refused(422, unknown_name(kind.model_fields, name[:80], "field of the request"))
     if error["type"] == "missing":
         return Refused(422, f"The request has no {name!r}. {expected}")
     where = name + "".join(f"[{place}]" for place in places if isinstance(place, int))

@@ -82,6 +82,7 @@ class Served:
             "reads": self.reads,
             "image": image,
             "languages": self.pipeline.languages,
+            "known_languages": sorted(getattr(processor, "languages", ())),
             "num_beams": self.pipeline.generation["num_beams"],
             "has_alignment": self.has_alignment,
             "max_source_length": getattr(processor, "max_source_length", None),

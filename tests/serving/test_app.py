@@ -373,6 +373,19 @@ def test_captions(serve, captioner, photos):
         assert re.search(message, error_of(answer, status)), answer.text
 
 
+def test_a_checkpoint_of_the_hub_is_served(serve, hub_marian):
+    from s2s_zoo import from_pretrained
+
+    pipeline = from_pretrained(hub_marian)
+    expected = pipeline("a b c", return_alignment=True, num_beams=1)
+    client = serve(pipeline)
+    *_, last = events_of(client.post("/stream", json={"text": "a b c", "return_alignment": True}))
+    assert last["text"] == expected.text
+    np.testing.assert_allclose(last["alignment"], expected.alignment, atol=2e-4)
+    assert texts_of(generate(client, ["a b c"], num_beams=1)) == [expected.text]
+    assert client.get("/model").json()["known_languages"] == []
+
+
 def test_warming_runs_what_requests_ask_for(serve, hooked):
     from s2s_zoo.serving.served import Served
 

@@ -88,6 +88,25 @@ def test_beam_search_and_long_text_and_errors(serve, hooked, browser):
 
 
 @needs_browser
+def test_languages_are_chosen_where_there_are_many(serve, loaded, browser, monkeypatch):
+    from s2s_zoo.serving.served import Served
+
+    describe = Served.describe
+    known = {"known_languages": ["de", "en", "pt_BR"]}
+    monkeypatch.setattr(Served, "describe", lambda self: {**describe(self), **known})
+    browser.open(str(serve(loaded).base_url))
+    browser.wait(READY)
+    names = browser.run('return [...document.getElementById("to").options].map((o) => o.text)')
+    assert names == ["English", "German", "English", "Brazilian Portuguese"]
+    browser.run('document.getElementById("to").value = "pt_BR"')
+    browser.type("#source", "ein hund")
+    browser.click("#go")
+    message = browser.wait('document.getElementById("error").textContent')
+    assert "Received: source=None, target='pt_BR'" in message  # this one knows a single pair
+    browser.log()
+
+
+@needs_browser
 def test_what_is_written_is_text(serve, loaded, browser):
     evil = "<img src=x onerror=\"document.title='owned'\"><script>alert(1)</script>"
     browser.open(str(serve(loaded).base_url))
