@@ -1,4 +1,4 @@
-"""The command line: `s2s-zoo translate | summarize | caption | evaluate`, and checkpoints.
+"""The command line: `s2s-zoo translate | summarize | caption | serve | evaluate`, and checkpoints.
 
 What was asked for goes to standard output, everything else to standard error. Exit codes: 0 done,
 1 an error (one line says which), 2 wrong usage, 130 Ctrl-C, 141 nobody reads the output any more.
@@ -12,7 +12,7 @@ import time
 import warnings
 
 import s2s_zoo
-from s2s_zoo import cli_bulk, cli_caption, cli_checkpoints, cli_text
+from s2s_zoo import cli_bulk, cli_caption, cli_checkpoints, cli_serve, cli_text
 from s2s_zoo.cli_shared import load, positive
 from s2s_zoo.data import read_pairs
 from s2s_zoo.errors import S2SZooError
@@ -55,6 +55,7 @@ def _parser():
     cli_text.add_commands(commands)
     cli_caption.add_command(commands)
     cli_bulk.add_command(commands)
+    cli_serve.add_command(commands)
 
     command = commands.add_parser("evaluate", help="the metrics of the task on held-out pairs")
     command.set_defaults(command=_evaluate)

@@ -123,6 +123,46 @@ class Pipeline:
             answers = [x for i in starts for x in answer(sources[i : i + window], bar)]
         return answers[0] if single else answers
 
+    def stream(self, text, return_alignment=False, source=None, target=None, **options):
+        """Generates from one source by greedy search, and gives what there is after every token.
+
+        Args:
+            text: str; or an image, as `read_image` takes it.
+            return_alignment, source, target: as in a call.
+            **options: those of a call with `strategy="greedy"`.
+
+        Returns:
+            A generator of `Result`: each has one token more than the one before, and the last is
+            that of a call with `num_beams=1, return_scores=True`. The text of one need not be
+            the beginning of the next: a unit may change how the one before it is written.
+
+        Raises:
+            TypeError, DataError, ValueError: as a call does; for several sources, and for options
+                of another strategy.
+        """
+        if options.setdefault("strategy", "greedy") != "greedy":
+            raise ValueError(
+                "stream takes the most probable token at every step. Received: "
+                f"strategy={options['strategy']!r}. Leave it out, or call the pipeline itself."
+            )
+        processor = self._processor_of(source, target)
+        search = self._search(True, return_alignment, options, processor)
+        sources, single = processor.collect(text)
+        if not single:
+            raise ValueError(f"stream expected one source. Received: {type(text).__name__}.")
+        blank = processor.is_blank(sources[0])
+        [row] = processor.encode_source(sources)
+        return self._steps(sources[0], [] if blank else row, search)
+
+    def _steps(self, source, row, search):
+        """The results of `stream`; a blank text has one, "", as in a call."""
+        if len(row) < 2:
+            yield Result("")
+            return
+        for found in self._searcher.stream(search, row):
+            [[text]] = self.processor.decode(found.tokens, [source])
+            yield self._result(text, source, row, found, (0, 0))
+
     def score(self, sources, targets, batch_size=64, return_lengths=False):
         """Returns the log-probability the model gives to each target.
 

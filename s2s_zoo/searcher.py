@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from s2s_zoo.generation import STRATEGIES, Generator
+from s2s_zoo.generation import STRATEGIES, Generator, Streamer
 from s2s_zoo.generation.generator import options_of
 from s2s_zoo.protocol import END, PAD, UNK, SearchResult
 from s2s_zoo.registry import lookup, unknown_name
@@ -107,6 +107,21 @@ class Searcher:
         Returns:
             SearchResult of numpy arrays with B rows.
         """
+        source, limits, prefix, max_length = self._prepared(search, rows)
+        eager = len(rows) == 1 and (rows[0].ndim > 1 or len(rows[0]) <= EAGER_LENGTH)
+        generator = self._generator(search, max_length, eager)
+        result = generator.generate(source, limits, prefix)
+        return SearchResult(*(None if x is None else x[: len(rows)] for x in result))
+
+    def stream(self, search, row):
+        """Yields a SearchResult (K = 1) of one row after each token: see `Streamer`."""
+        *inputs, max_length = self._prepared(search, [row])
+        key = (Streamer, search.options, max_length)
+        streamer = self._kept(key, lambda: Streamer(self.model, max_length, **dict(search.options)))
+        return streamer.stream(*inputs)
+
+    def _prepared(self, search, rows):
+        """The sources of a batch, the limit of each row, the prefixes, and the longest limit."""
         source = pad(rows)
         lengths = np.array([len(row) for row in rows])
         limit = self._limit(search)
@@ -120,10 +135,7 @@ class Searcher:
         prefix = None
         if search.prefix is not None:
             prefix = np.tile(search.prefix, (len(source), 1))
-        eager = len(rows) == 1 and (rows[0].ndim > 1 or lengths[0] <= EAGER_LENGTH)
-        generator = self._generator(search, max_length, eager)
-        result = generator.generate(source, limits, prefix)
-        return SearchResult(*(None if x is None else x[: len(rows)] for x in result))
+        return source, limits, prefix, max_length
 
     def _limit(self, search):
         return self.max_target_length if search.max_length is None else search.max_length
@@ -144,6 +156,10 @@ class Searcher:
         if key not in self._generators and eager and keras.backend.backend() == "tensorflow":
             self._generators[key] = None
             return make(run_eagerly=True)
+        return self._kept(key, make)
+
+    def _kept(self, key, make):
+        """What was made for a key, or is now; of the rest, what was used last."""
         generator = self._generators.pop(key, None) or make()
         self._generators[key] = generator  # the last used comes last
         if len(self._generators) > KEPT:

@@ -33,7 +33,7 @@ def load(monkeypatch):
     """Imports a file of benchmarks/ as its scripts do."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     yield importlib.import_module
-    for name in ("measure", "train", "decode", "marian", "ours", "lsh"):
+    for name in ("measure", "train", "decode", "marian", "ours", "lsh", "serve"):
         sys.modules.pop(name, None)
 
 
@@ -200,3 +200,21 @@ def test_full_size_figures_are_rates_beside_each_peer(load, capsys):
     assert "| ours | bfloat16 | 4.00 (4.00–4.00) | 250.0 | 75% |" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         marian.parse(["--folder", "nowhere", "--peer-python", "python"])
+
+
+def test_latencies_of_clients_are_compared_with_batches_and_without(load, capsys):
+    pytest.importorskip("httpx2")
+    serve = load("serve")
+    assert [serve.percentile([3, 1, 2, 4], percent) for percent in (1, 50, 75, 95)] == [1, 2, 3, 4]
+    answers = {
+        ("batches up to 64", 8): [{"seconds": 0.5, "latencies": [0.1, 0.3]}] * 2,
+        ("one at a time", 8): [{"seconds": 2.0, "latencies": [0.2, 0.4]}] * 2,
+    }
+    result = serve.show(answers)
+    assert result["batches up to 64, 8 clients"]["requests_per_second"] == [4.0, 4.0]
+    assert result["one at a time, 8 clients"]["p95_ms"] == [400.0, 400.0]
+    out = capsys.readouterr().out
+    assert "| one at a time | 8 | 1.0 (1.0–1.0) | 200.0 (200.0–200.0) |" in out
+    assert "8 clients, with batches over without: 4.00" in out
+    with pytest.raises(SystemExit):
+        serve.parse(["--model", "m", "--texts", "t", "--clients", "0"])

@@ -61,6 +61,16 @@ def test_alignments_and_scores(caption, photos):
         assert caption.score([name], [greedy.text])[0] == pytest.approx(greedy.score, abs=1e-3)
 
 
+def test_a_stream_of_tokens_ends_as_the_call(caption, photos):
+    name = photos[1][3][0]
+    *_, last = caption.stream(name, return_alignment=True)
+    expected = caption(name, num_beams=1, return_alignment=True)
+    assert last.text == expected.text and last.target_tokens == expected.target_tokens
+    np.testing.assert_allclose(last.alignment, expected.alignment, atol=1e-5)
+    with pytest.raises(ValueError, match="one source"):
+        caption.stream([name])
+
+
 def test_a_saved_captioner_is_the_same(caption, photos, tmp_path):
     names = [name for name, _ in photos[1]]
     caption.save(tmp_path / "again")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from s2s_zoo.generation import Generator, Scorer, normalise
+from s2s_zoo.generation import Generator, Scorer, Streamer, normalise
 from s2s_zoo.losses import SmoothedCrossEntropy
 from s2s_zoo.model import Seq2Seq
 from s2s_zoo.protocol import END, PAD, START
@@ -152,6 +152,14 @@ def test_a_beam_of_one_is_greedy_search(model, generators):
     greedy, one = (generators[name].generate(source_of(model)) for name in ("greedy", "one"))
     np.testing.assert_array_equal(one.tokens, greedy.tokens)
     np.testing.assert_allclose(one.scores, greedy.scores, atol=1e-4)
+
+
+def test_token_by_token_is_greedy_search(model, generators):
+    greedy = generators["greedy"].generate(source_of(model))
+    *_, last = Streamer(model, max_length=6, run_eagerly=True).stream(source_of(model))
+    steps = last.tokens.shape[2]
+    np.testing.assert_array_equal(last.tokens, np.asarray(greedy.tokens)[:, :, :steps])
+    np.testing.assert_allclose(last.scores, greedy.scores, atol=1e-4)
 
 
 def test_hypotheses_end_once_and_score_what_the_model_gives_their_text(model, generators):

@@ -95,6 +95,52 @@ def test_only_text_is_accepted(pipeline, value):
         list(pipeline(iter([value])))
 
 
+def streamed(pipeline, source, **options):
+    """All results of a stream, and beside them that of a call."""
+    call = {"return_scores": True, "return_alignment": True, "num_beams": 1, **options}
+    return list(pipeline.stream(source, return_alignment=True, **options)), pipeline(source, **call)
+
+
+@pytest.mark.parametrize("options", [{}, {"min_length": 6}, {"forced_prefix": "a dog"}])
+def test_a_stream_of_tokens_ends_as_the_call(pipeline, sources, options):
+    for source in sources[:3]:
+        results, expected = streamed(pipeline, source, **options)
+        last = results[-1]
+        assert last[:1] == expected[:1] and last[2:4] == expected[2:4]
+        assert last.score == pytest.approx(expected.score, abs=1e-4)
+        np.testing.assert_allclose(last.alignment, expected.alignment, atol=1e-5)
+        assert [len(result.target_tokens) for result in results] == [
+            *range(1, 1 + len(last.target_tokens))
+        ]
+        for result in results:
+            assert result.target_tokens == last.target_tokens[: len(result.target_tokens)]
+            assert result.source_tokens == last.source_tokens
+            assert result.alignment.shape == (len(result.target_tokens), len(last.source_tokens))
+
+
+def test_a_stream_without_alignment(pipeline):
+    *_, last = pipeline.stream("ein hund rennt")
+    assert last.alignment is None and last.text == pipeline("ein hund rennt", num_beams=1)
+
+
+@pytest.mark.parametrize("blank", ["", " \t", "\u200b"])
+def test_a_stream_of_blank_text(pipeline, blank):
+    assert list(pipeline.stream(blank)) == [Result("")]
+
+
+def test_a_stream_refuses_at_once(pipeline):
+    with pytest.raises(ValueError, match="most probable token.*strategy='beam'"):
+        pipeline.stream("ein hund", strategy="beam")
+    with pytest.raises(ValueError, match="'num_beams' belongs to strategy='beam'"):
+        pipeline.stream("ein hund", num_beams=3)
+    with pytest.raises(ValueError, match="Did you mean 'min_length'"):
+        pipeline.stream("ein hund", min_lenght=3)
+    with pytest.raises(ValueError, match="one source. Received: list"):
+        pipeline.stream(["ein hund"])
+    with pytest.raises(TypeError, match="expected text"):
+        pipeline.stream(3)
+
+
 def test_n_best(pipeline, sources):
     best = pipeline(sources, num_beams=4, num_return=3, return_scores=True)
     for hypotheses in best:

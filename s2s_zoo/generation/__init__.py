@@ -6,6 +6,7 @@ from s2s_zoo.generation.greedy import greedy_search
 from s2s_zoo.generation.penalties import normalise
 from s2s_zoo.generation.sample import sample
 from s2s_zoo.generation.scorer import Scorer
+from s2s_zoo.generation.streamer import Streamer
 
 STRATEGIES = {"greedy": greedy_search, "beam": beam_search, "sample": sample}
 
@@ -13,6 +14,7 @@ __all__ = [
     "STRATEGIES",
     "Generator",
     "Scorer",
+    "Streamer",
     "beam_search",
     "greedy_search",
     "normalise",

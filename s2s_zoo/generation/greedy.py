@@ -37,11 +37,12 @@ def greedy_search(
     Raises:
         ValueError: for a rule outside its range, or alignments the decoder does not have.
     """
-
-    def best(scores, index):
-        return ops.cast(ops.top_k(scores, 1)[1][:, 0], "int32")
-
     rules = Rules(max_length, **rules)
     return decode(
         step, state, memory, batch_size, max_length, rules, best, return_scores, return_alignments
     )
+
+
+def best(scores, index):
+    """The most probable token (N,) of scores (N, V)."""
+    return ops.cast(ops.top_k(scores, 1)[1][:, 0], "int32")

@@ -1,4 +1,4 @@
-"""The loop of greedy search and sampling, and the records every search keeps."""
+"""The loop of greedy search and sampling, its single step, and the records a search keeps."""
 
 import numpy as np
 from keras import ops
@@ -24,46 +24,72 @@ def decode(step, state, memory, rows, max_length, rules, choose, return_scores, 
     Returns:
         SearchResult with K = 1.
     """
-    needs_log_probs = return_scores or rules.repetition_penalty != 1
+    carry = begin(state, rows, max_length, return_scores, return_alignments)
+    carry = ops.while_loop(
+        lambda index, tokens, unfinished, *_: ops.any(unfinished),
+        lambda *carry: advance(step, memory, rules, choose, *carry),
+        carry,
+    )
+    return result_of(*carry)
+
+
+def begin(state, rows, max_length, return_scores, return_alignments):
+    """What `advance` takes and gives, before the first token: see there."""
     extra = {}
     if return_scores:
         extra["scores"] = ops.zeros((rows,), dtype="float32")
     if return_alignments:
         extra.update(empty_records(state, rows, max_length))
-
-    def body(index, tokens, unfinished, history, extra, state):
-        logits, state = step(tokens, index, state, memory)
-        scores = log_softmax(logits) if needs_log_probs else logits
-        scores = rules.penalise(scores, history)
-        chosen = choose(rules.restrict(scores, index, history), index)
-        tokens = rules.force(chosen, index)
-        extra = dict(extra)
-        if return_scores:
-            gained = ops.take(ops.reshape(scores, (-1,)), flat_cells(scores, tokens))
-            if not rules.score_forced:
-                free = rules.force(ops.full_like(tokens, PAD), index) == PAD
-                gained = ops.where(free, gained, 0.0)
-            extra["scores"] = extra["scores"] + ops.where(unfinished, gained, 0.0)
-        if return_alignments:
-            extra = record(extra, index, state)
-        history = write(history, index, tokens)
-        unfinished = ops.logical_and(unfinished, tokens != END)
-        return index + 1, tokens, unfinished, history, extra, state
-
-    _, _, _, history, extra, _ = ops.while_loop(
-        lambda index, tokens, unfinished, *_: ops.any(unfinished),
-        body,
-        (
-            ops.zeros((), dtype="int32"),
-            ops.full((rows,), START, dtype="int32"),
-            ops.ones((rows,), dtype="bool"),
-            empty_history(rows, max_length),
-            extra,
-            state,
-        ),
+    return (
+        ops.zeros((), dtype="int32"),
+        ops.full((rows,), START, dtype="int32"),
+        ops.ones((rows,), dtype="bool"),
+        empty_history(rows, max_length),
+        extra,
+        state,
     )
+
+
+def advance(step, memory, rules, choose, index, tokens, unfinished, history, extra, state):
+    """Extends every row by one token.
+
+    Args:
+        step, memory, rules, choose: as in `decode`.
+        index: () int32, the number of tokens so far.
+        tokens: (N,) int32, the last of each row.
+        unfinished: (N,) bool.
+        history: (N, T) int32, the tokens so far, then END.
+        extra: dict, what is recorded: "scores" (N,) and the entries of `empty_records`.
+        state: nest of tensors with N rows.
+
+    Returns:
+        index, tokens, unfinished, history, extra and state after the step.
+    """
+    logits, state = step(tokens, index, state, memory)
+    needs_log_probs = "scores" in extra or rules.repetition_penalty != 1
+    scores = log_softmax(logits) if needs_log_probs else logits
+    scores = rules.penalise(scores, history)
+    chosen = choose(rules.restrict(scores, index, history), index)
+    tokens = rules.force(chosen, index)
+    extra = dict(extra)
+    if "scores" in extra:
+        gained = ops.take(ops.reshape(scores, (-1,)), flat_cells(scores, tokens))
+        if not rules.score_forced:
+            free = rules.force(ops.full_like(tokens, PAD), index) == PAD
+            gained = ops.where(free, gained, 0.0)
+        extra["scores"] = extra["scores"] + ops.where(unfinished, gained, 0.0)
+    if "alignments" in extra:
+        extra = record(extra, index, state)
+    history = write(history, index, tokens)
+    unfinished = ops.logical_and(unfinished, tokens != END)
+    return index + 1, tokens, unfinished, history, extra, state
+
+
+def result_of(index, tokens, unfinished, history, extra, state):
+    """The SearchResult, K = 1, of what `advance` gave last."""
     tokens = pad_after_end(history)
-    if return_alignments:
+    extra = dict(extra)
+    if "alignments" in extra:
         real = ops.cast(tokens != PAD, "float32")
         extra["alignments"] = extra["alignments"] * ops.expand_dims(real, -1)
     extra = {name: ops.expand_dims(value, 1) for name, value in extra.items()}

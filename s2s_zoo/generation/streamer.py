@@ -1,0 +1,108 @@
+"""Streamer: greedy search that gives every token when it is chosen."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from s2s_zoo.generation.generator import PER_ROW, compile_forward, options_of
+from s2s_zoo.generation.greedy import best, greedy_search
+from s2s_zoo.generation.loop import advance, begin, result_of
+from s2s_zoo.generation.rules import Rules
+from s2s_zoo.protocol import SearchResult
+from s2s_zoo.registry import check_keys
+
+
+class Streamer(keras.Model):
+    """Greedy search a step at a time: the step is compiled, and the loop is the caller's.
+
+    Args:
+        model: as `Generator` has it.
+        max_length: int, T, the most tokens of a target, END counted.
+        jit_compile, run_eagerly: as `Generator` has them.
+        return_scores, return_alignments: bool.
+        **rules: of `Rules`, the same for every row and call.
+
+    Call arguments:
+        inputs: dict of "source" to begin, or of "carry" and "memory" as the call before gave
+            them, with "max_lengths" (B,) and "forced_prefix" (B, P) where wanted, for one token
+            more.
+
+    Returns:
+        dict of "carry" and "memory", or of "carry" and "result", the fields of SearchResult.
+
+    Raises:
+        ValueError: for an unknown option; the message names the nearest.
+    """
+
+    def __init__(
+        self,
+        model,
+        max_length=128,
+        jit_compile="auto",
+        run_eagerly=False,
+        return_scores=True,
+        return_alignments=False,
+        **rules,
+    ):
+        # The dtypes of a carry are its own; only the weights are cast, in `_UnderPolicy`.
+        super().__init__(name="streamer", dtype=model.dtype_policy, autocast=False)
+        check_keys(rules, options_of(greedy_search), "greedy search")
+        self.model = model
+        self.max_length = max_length
+        self.recorded = (return_scores, return_alignments)
+        self.rules = rules
+        self.under_policy = _UnderPolicy(dtype=model.dtype_policy)
+        self.built = True
+        compile_forward(self, jit_compile, run_eagerly)
+
+    def call(self, inputs):
+        part = self._advance if "carry" in inputs else self._begin
+        return self.under_policy(function=lambda: part(inputs))
+
+    def stream(self, source, max_lengths=None, forced_prefix=None):
+        """Searches, and yields what there is after every step.
+
+        Args:
+            source: array, a batch of what the encoder reads.
+            max_lengths: (B,) int or None, the limit of each row.
+            forced_prefix: (B, P) int or None, padded with PAD.
+
+        Yields:
+            SearchResult of numpy arrays with K = 1 and T the number of steps so far. The last one
+            is that of `greedy_search`, without the padding that all rows share.
+        """
+        given = {"max_lengths": max_lengths, "forced_prefix": forced_prefix}
+        inputs = {k: np.asarray(v, "int32") for k, v in given.items() if v is not None}
+        inputs.update(self.predict_on_batch({"source": source}))
+        unfinished = True
+        while unfinished:
+            found = self.predict_on_batch(inputs)
+            inputs["carry"] = found["carry"]
+            index, _, unfinished, *_ = found["carry"]
+            unfinished = np.any(unfinished)
+            result = SearchResult(*map(found["result"].get, SearchResult._fields))
+            yield SearchResult(
+                *(x if x is None or x.ndim == 2 else x[:, :, : int(index)] for x in result)
+            )
+
+    def _begin(self, inputs):
+        encoded = self.model.encode(inputs["source"], training=False)
+        memory, state = self.model.decoder.init(encoded, self.max_length)
+        rows = ops.shape(encoded.memory)[0]
+        return {"carry": begin(state, rows, self.max_length, *self.recorded), "memory": memory}
+
+    def _advance(self, inputs):
+        per_row = {key: inputs[key] for key in PER_ROW if key in inputs}
+        rules = Rules(self.max_length, **{**self.rules, **per_row})
+        step, memory = self.model.decoder.step, inputs["memory"]
+        carry = advance(step, memory, rules, best, *inputs["carry"])
+        result = result_of(*carry)._asdict()
+        result = {name: value for name, value in result.items() if value is not None}
+        return {"carry": carry, "result": result}
+
+
+class _UnderPolicy(keras.layers.Layer):
+    """Calls a function while weights are read in the dtype that the policy computes in."""
+
+    def call(self, function):
+        return function()
