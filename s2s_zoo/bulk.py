@@ -4,6 +4,7 @@
 files, here or in the actors of Ray Data.
 """
 
+import functools
 import itertools
 import json
 import os
@@ -16,10 +17,17 @@ FORMATS = ("parquet", "jsonl")
 MANIFEST = "bulk.json"
 
 
+@functools.lru_cache(maxsize=1)
+def _loaded(model):
+    from s2s_zoo.loading import from_pretrained
+
+    return from_pretrained(model)
+
+
 class Writer:
     """Adds what a checkpoint writes to rows: a function that can be pickled and mapped.
 
-    The checkpoint is loaded on the first call in each process.
+    The checkpoint is loaded on the first call in each process, and kept.
 
     Args:
         model: str, what `from_pretrained` takes.
@@ -41,16 +49,8 @@ class Writer:
     def __init__(self, model, column="text", output="output", **options):
         self.model, self.column, self.output, self.options = str(model), column, output, options
         self.error = f"{output}_error"
-        self._pipeline = None
-
-    def __getstate__(self):
-        return {**self.__dict__, "_pipeline": None}
 
     def __call__(self, rows):
-        if self._pipeline is None:
-            from s2s_zoo.loading import from_pretrained
-
-            self._pipeline = from_pretrained(self.model)
         for row in rows:
             if taken := {self.output, self.error} & row.keys():
                 raise DataError(
@@ -66,7 +66,7 @@ class Writer:
         """(text, error) of each row: all at once where all of them can be used, else by parts."""
         try:
             sources = [row[self.column] for row in rows]
-            texts = self._pipeline(sources, progress=False, **self.options)
+            texts = _loaded(self.model)(sources, progress=False, **self.options)
             return [(text, None) for text in texts]
         except (S2SZooError, TypeError, KeyError) as error:
             if len(rows) > 1:

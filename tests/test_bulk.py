@@ -57,7 +57,7 @@ def test_a_row_that_cannot_be_used_does_not_fail_the_others(writer, texts, expec
 
 def test_a_writer_goes_to_other_processes_without_its_model(writer, texts, expected):
     writer([{"text": texts[0]}])
-    assert len(pickle.dumps(writer)) < 10_000
+    assert len(pickle.dumps(writer)) < 1000
     copy = pickle.loads(pickle.dumps(writer))
     assert copy([{"text": texts[1]}])[0]["output"] == expected[texts[1]]
 
