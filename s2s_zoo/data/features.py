@@ -61,7 +61,8 @@ class FeatureCache:
             pixels = np.stack(self.processor.encode_source(part))
             for mirrored, view in enumerate((pixels, pixels[:, :, ::-1])):
                 made = ops.convert_to_numpy(frozen.predict_on_batch(np.ascontiguousarray(view)))
-                features[mirrored, start : start + len(part)] = made
+                # Under a strategy of TensorFlow each replica makes all of them.
+                features[mirrored, start : start + len(part)] = made[: len(part)]
         features.flush()
         os.replace(aside, self.path)
 
