@@ -127,7 +127,7 @@ def leave(message):
 def _tensorflow(devices, named, timeout):
     found, strategy = native.mirrored(devices)
     if strategy is None:
-        raise DistributionError(f"There are {found} GPUs. Received: devices={devices}.")
+        raise DistributionError(f"There are {found} devices. Received: devices={devices}.")
     return strategy.scope()
 
 
