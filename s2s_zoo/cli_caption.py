@@ -4,7 +4,7 @@ import warnings
 from pathlib import Path
 
 from s2s_zoo.cli_checkpoints import NAME
-from s2s_zoo.cli_shared import load, positive
+from s2s_zoo.cli_shared import load, only_checkpoint, positive
 from s2s_zoo.errors import DataError
 
 TOGETHER = 64  # images read before their captions are printed
@@ -15,7 +15,7 @@ def add_command(commands):
     command = commands.add_parser("caption", help="say what is in photos")
     command.set_defaults(command=_caption, usage_error=command.error)
     command.add_argument("image", nargs="+", metavar="FILE", help="an image, an address, a folder")
-    command.add_argument("--model", required=True, metavar="NAME", help=NAME)
+    command.add_argument("--model", metavar="NAME", help=NAME)
     command.add_argument("--num-beams", type=positive, metavar="K", help="default: the model's")
     command.add_argument(
         "--plot", metavar="OUT.png", help="draw where each word looked, of a single image"
@@ -24,7 +24,7 @@ def add_command(commands):
 
 def _caption(arguments):
     """Prints a caption; for several images their names before it, with a tab between."""
-    caption = load(arguments.model)
+    caption = load(arguments.model or only_checkpoint("captioning"))
     options = {} if arguments.num_beams is None else {"num_beams": arguments.num_beams}
     found = [caption.processor.collect(image) for image in arguments.image]
     images = [str(image) for sources, _ in found for image in sources]

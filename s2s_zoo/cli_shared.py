@@ -5,6 +5,8 @@ import tempfile
 from contextlib import contextmanager
 
 import s2s_zoo
+from s2s_zoo.errors import CheckpointError
+from s2s_zoo.hub import list_checkpoints
 
 
 def positive(text):
@@ -13,6 +15,21 @@ def positive(text):
     if value < 1:
         raise ValueError
     return value
+
+
+def only_checkpoint(task):
+    """The name of the only checkpoint of a task.
+
+    Raises:
+        CheckpointError: if there are more, or none.
+    """
+    found = list(list_checkpoints(task))
+    if len(found) == 1:
+        return found[0]
+    raise CheckpointError(
+        f"{task.capitalize()} has {len(found)} checkpoints of its own: "
+        f"{', '.join(found) or 'none'}. Give --model with a name or a directory."
+    )
 
 
 def load(name):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from s2s_zoo.cli_checkpoints import NAME
-from s2s_zoo.cli_shared import load, positive
+from s2s_zoo.cli_shared import load, only_checkpoint, positive
 from s2s_zoo.data import read_lines
 from s2s_zoo.errors import CheckpointError, DataError, S2SZooError
 from s2s_zoo.hub import list_checkpoints
@@ -58,7 +58,9 @@ def _summarize(arguments):
         arguments.usage_error("--plot draws one text: give one TEXT, or --whole")
     from s2s_zoo.plots import plot_copies
 
-    _write(arguments, arguments.model or _summarizer(), plot_copies, arguments.whole)
+    _write(
+        arguments, arguments.model or only_checkpoint("summarization"), plot_copies, arguments.whole
+    )
 
 
 def _draw_alignment(pipeline, text, path, **options):
@@ -104,18 +106,6 @@ def _write(arguments, name, draw, whole=False):
             bar.update(len(texts))
         if arguments.plot:
             draw(pipeline, arguments.text[0], arguments.plot, **options)
-
-
-def _summarizer():
-    """The name of the only checkpoint that summarizes."""
-    entries = list_checkpoints().items()
-    found = [name for name, entry in entries if entry["task"] == "summarization"]
-    if len(found) == 1:
-        return found[0]
-    raise CheckpointError(
-        f"Summarization has {len(found)} checkpoints of its own: {', '.join(found) or 'none'}. "
-        "Give --model with a name or a directory."
-    )
 
 
 def _model_for(source, target):

@@ -155,3 +155,8 @@ def test_plot_without_matplotlib(caption, photos, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(S2SZooError, match="pip install 's2s-zoo"):
         s2s_zoo.plots.plot_caption(caption, photos[1][0][0], "out.png")
+
+
+def test_the_bundled_checkpoint_is_the_one_that_captions(photos, capsys):
+    assert main(["caption", photos[1][0][0]]) == 0
+    assert len(capsys.readouterr().out.split()) >= 3
