@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from s2s_zoo.errors import CheckpointError
+from s2s_zoo.exporting_onnx import write_onnx
 from s2s_zoo.generation import Generator
 from s2s_zoo.pipeline import LONGEST_TARGET
 from s2s_zoo.protocol import END, PAD
@@ -12,7 +13,7 @@ from s2s_zoo.registry import lookup
 
 
 def export(pipeline, directory, format="saved_model", return_alignment=True, **options):
-    """Writes a pipeline of text as one file that takes text and returns text.
+    """Writes a pipeline so that it runs without this package.
 
     "saved_model" is a TensorFlow SavedModel with the tokenizers and the whole search in its
     graph. Whatever loads it needs `tensorflow` and has to `import tensorflow_text`, which brings
@@ -27,20 +28,37 @@ def export(pipeline, directory, format="saved_model", return_alignment=True, **o
         source_tokens: (B, S), target_tokens: (B, K, T) string, the units, "" where none is
         alignments: (B, K, T, S) float32, only with `return_alignment`
 
+    "onnx" has no search in it: a folder with
+
+        encoder.onnx: "source", (B, S) int32 ids, or (B, H, W, 3) float32 pixels, to "memory_0", …
+            and "state_0", …
+        step.onnx: these, "tokens" (B,) int32 and "index" () int32, to "logits" (B, V) float32 and
+            "next_0", …, the states of the next step
+        search.json: the ids that begin, end, pad and are not to be written, and the longest target
+        source.model, target.model: SentencePiece models, where text is read and written
+
+    `recipes/onnx/greedy.py` is a search over it. Both graphs are run once and compared before they
+    are given out: recurrent models pass, Transformers do not (tf2onnx 1.17). Needs
+    `pip install 's2s-zoo[onnx]'`.
+
     Args:
         pipeline: a `Pipeline` whose tokenizers are SentencePiece models.
         directory: str or path, absent or empty.
-        format: "saved_model".
+        format: "saved_model" or "onnx".
         return_alignment: bool; without it long texts take less memory.
         **options: as in a call of the pipeline, now fixed: `num_beams`, `max_length`, …
 
     Raises:
-        ValueError: for an unknown format or option, and a pipeline that does not read text or has
-            tokenizers that cannot run in a graph.
+        ValueError: for an unknown format or option, a pipeline that does not read text or has
+            tokenizers that cannot run in a graph, and a model that ONNX cannot hold.
         CheckpointError: if the directory holds something, or cannot be written.
     """
     write = lookup(FORMATS, format, "export format")
-    if not hasattr(pipeline.processor, "source_tokenizer"):
+    if format == "onnx" and options:
+        raise ValueError(
+            f"ONNX graphs have no search in them. Received: {', '.join(options)}. Leave it out."
+        )
+    if format != "onnx" and not hasattr(pipeline.processor, "source_tokenizer"):
         raise ValueError(
             f"export expected a pipeline that reads text. Received: task={pipeline.task!r}. "
             "Call the pipeline itself."
@@ -120,4 +138,4 @@ def _saved_model(pipeline, search, directory):
     )
 
 
-FORMATS = {"saved_model": _saved_model}
+FORMATS = {"saved_model": _saved_model, "onnx": write_onnx}

@@ -11,10 +11,16 @@ import functools
 
 import keras
 
+from s2s_zoo import native
+
+
+def available():
+    """Whether these kernels are to be used: TensorFlow without a GPU, unless plain is asked for."""
+    return _on_cpu() and not native.plain.get()
+
 
 @functools.cache
-def available():
-    """Whether these kernels are to be used: TensorFlow without a GPU."""
+def _on_cpu():
     if keras.backend.backend() != "tensorflow":
         return False
     import tensorflow as tf

@@ -1,9 +1,23 @@
 """What TensorFlow does better when asked in its own words; elsewhere it is plain Keras."""
 
 import contextlib
+import contextvars
 
 import keras
 import numpy as np
+from keras import ops
+
+plain = contextvars.ContextVar("plain", default=False)
+
+
+@contextlib.contextmanager
+def plain_operations():
+    """Graphs made inside are of plain operations, for formats that know no others."""
+    token = plain.set(True)
+    try:
+        yield
+    finally:
+        plain.reset(token)
 
 
 def empty(shape, dtype=None):
@@ -71,6 +85,14 @@ def train_function(model):
         return traces[shapes](data)
 
     return function
+
+
+def written_at(cache, index, value):
+    """Returns cache (B, H, T, D) with value (B, H, 1, D) at position `index` of T."""
+    if not plain.get():
+        return ops.slice_update(cache, (0, 0, index, 0), value)
+    here = ops.equal(ops.arange(cache.shape[2], dtype="int32"), index)
+    return ops.where(ops.reshape(here, (1, 1, -1, 1)), value, cache)
 
 
 def replicas():

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.embedding import TokenEmbedding, add_bias
+from s2s_zoo.native import written_at
 from s2s_zoo.protocol import START
 from s2s_zoo.transformer import TransformerStack
 
@@ -175,7 +176,7 @@ class TransformerDecoder(keras.layers.Layer):
 
         def mix(attention, h, past):
             new = {
-                name: ops.slice_update(past[name], (0, 0, index, 0), value)
+                name: written_at(past[name], index, value)
                 for name, value in zip(("keys", "values"), attention.project(h), strict=True)
             }
             return attention(h, (new["keys"], new["values"]), mask=mask, bias=bias)[0], new
