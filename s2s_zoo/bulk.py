@@ -215,7 +215,9 @@ def _work(writer, task):
 def _save(rows, path, suffix):
     if suffix == ".parquet":
         pyarrow = _pyarrow()
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+        names = dict.fromkeys(name for row in rows for name in row)
+        columns = {name: [row.get(name) for row in rows] for name in names}
+        pyarrow.parquet.write_table(pyarrow.table(columns), path)
         return
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
@@ -246,7 +248,5 @@ def _on_ray(writer, tasks, actors):
         _Actor,
         fn_constructor_args=(writer,),
         compute=ray.data.ActorPoolStrategy(size=actors),
-        max_restarts=-1,
-        max_task_retries=-1,
     )
     yield from done.iter_rows()

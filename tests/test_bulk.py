@@ -153,6 +153,7 @@ class Dying(Writer):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray warns of itself
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra ray")
 def test_an_actor_that_dies_loses_and_doubles_nothing(
     tiny_checkpoint, texts, expected, tmp_path, monkeypatch
