@@ -23,7 +23,7 @@ def only_checkpoint(task):
     Raises:
         CheckpointError: if there are more, or none.
     """
-    found = list(list_checkpoints(task))
+    found = [name for name, entry in list_checkpoints().items() if entry["task"] == task]
     if len(found) == 1:
         return found[0]
     raise CheckpointError(
