@@ -24,7 +24,7 @@ OF_BATCHES = (
 
 
 OF_TRAINING = (
-    *("precision", "epochs", "batch_tokens", "accumulate"),
+    *("precision", "epochs", "batch_tokens", "accumulate", "loss_parts"),
     *("learning_rate", "sampling", "seed"),
 )
 
@@ -42,6 +42,7 @@ def add_arguments(parser, config):
     add("--epochs", type=int)
     add("--batch-tokens", type=int)
     add("--accumulate", type=int, metavar="K", help="a step for every K batches: a larger batch")
+    add("--loss-parts", type=int, metavar="K", help="logits for a Kth of a batch at a time")
     add("--learning-rate", type=float)
     add("--dropout", type=float)
     add("--sampling", type=float, metavar="ALPHA", help="subword regularization, such as 0.3")
@@ -61,6 +62,13 @@ def read_config(args, preset=None):
     batches = config["training"].get("accumulate", 1)
     if batches < 1:
         raise DataError(f"--accumulate counts batches, from 1. Received: {batches}.")
+    parts = config["training"].get("loss_parts", 1)
+    pointer = config["model"]["decoder"].get("pointer", False)
+    if parts < 1 or (parts > 1 and pointer):
+        raise DataError(
+            "--loss-parts expected a number of parts, from 1, and a decoder without a pointer. "
+            f"Received: {parts}, pointer={json.dumps(pointer)}. Leave it out."
+        )
     if args.dropout is not None:
         config["model"]["encoder"]["dropout"] = args.dropout
         config["model"]["decoder"]["dropout"] = args.dropout
@@ -158,6 +166,7 @@ def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, 
     model.compile(
         optimizer=optimizer(training, steps),
         loss=SmoothedCrossEntropy(training["label_smoothing"]),
+        loss_parts=training.get("loss_parts", 1),
         jit_compile=args.jit or keras.backend.backend() == "jax",
     )
     done = state.restore(model)

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.errors import CheckpointError, S2SZooError
-from s2s_zoo.generation.loop import log_softmax
+from s2s_zoo.generation.scores import log_softmax
 
 
 def ensemble(members, dtype=None):

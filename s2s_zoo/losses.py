@@ -45,9 +45,16 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         weight = (
             ops.ones_like(loss) if sample_weight is None else ops.cast(sample_weight, "float32")
         )
-        # The gradients of replicas are added, and one may have more tokens than another.
-        total = native.sum_over_replicas(ops.sum(weight))
-        return ops.sum(loss * weight) / ops.maximum(total, 1.0)
+        return ops.sum(loss * weight) / self.share(weight)
+
+    def share(self, weights):
+        """What a sum over tokens is divided by to be the mean: the sum of the weights (B, T).
+
+        The gradients of replicas are added, and one may have more tokens than another: theirs are
+        summed up.
+        """
+        total = native.sum_over_replicas(ops.sum(ops.cast(weights, "float32")))
+        return ops.maximum(total, 1.0)
 
     def call(self, y_true, y_pred):
         """Returns the loss of each token, (B, T) float32."""

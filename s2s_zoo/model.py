@@ -7,6 +7,8 @@ from s2s_zoo import native
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.decoders import DECODERS
 from s2s_zoo.encoders import ENCODERS
+from s2s_zoo.losses import SmoothedCrossEntropy
+from s2s_zoo.parts import deferred, is_deferred, loss_in_parts
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.registry import check_keys
 from s2s_zoo.scheduled_sampling import with_own_words
@@ -80,12 +82,49 @@ class Seq2Seq(keras.Model):
         shuffle = isinstance(x, dict) if shuffle is None else shuffle
         return super().fit(x, y, *args, shuffle=shuffle, **kwargs)
 
-    def compile(self, *args, **kwargs):
-        """As `keras.Model.compile`."""
+    def compile(self, *args, loss_parts=1, **kwargs):
+        """As `keras.Model.compile`.
+
+        Args:
+            loss_parts: int, K. In training the logits exist for a Kth of the target tokens at a
+                time, and are made twice: less memory where the vocabulary is large. The gradient
+                is the same.
+
+        Raises:
+            ValueError: for parts of another loss than `SmoothedCrossEntropy`, beside metrics, or
+                of a decoder with a pointer.
+        """
         super().compile(*args, **kwargs)
+        if loss_parts != 1:
+            self._check_parts(loss_parts, kwargs)
+        self.loss_parts = loss_parts
         if keras.backend.backend() == "tensorflow" and native.replicas() > 1:
             self.compute_loss(y=ops.zeros((1, 1), "int32"), y_pred=ops.zeros((1, 1, 2)))
             self.optimizer.build(self.trainable_variables)
+
+    def _check_parts(self, parts, kwargs):
+        refused = [name for name in ("metrics", "weighted_metrics") if kwargs.get(name)]
+        if not isinstance(self.loss, SmoothedCrossEntropy):
+            refused.append(f"loss={self.loss!r}")
+        if getattr(self.decoder, "pointer", None) is not None:
+            refused.append("a decoder with a pointer")
+        if parts < 1 or refused:
+            raise ValueError(
+                "compile expected loss_parts of at least 1, with loss=SmoothedCrossEntropy(...), "
+                "no metrics of logits and a decoder without a pointer. Received: "
+                f"{', '.join([f'loss_parts={parts}', *refused])}. Leave loss_parts out."
+            )
+
+    def train_step(self, *args):
+        with deferred(getattr(self, "loss_parts", 1) > 1):
+            return super().train_step(*args)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """As `keras.Model.compute_loss`."""
+        if not is_deferred():
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        loss = loss_in_parts(self.decoder, self.loss, y, y_pred, sample_weight, self.loss_parts)
+        return loss + sum(ops.sum(ops.cast(x, loss.dtype)) for x in self.losses)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras would take a batch of mean ids out of the first epoch; `compile` built all it needs.

@@ -7,6 +7,7 @@ from s2s_zoo.attention.alignment import dot_scores, masked_softmax, weighted_sum
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.convolution import HALF, GatedConvolution, check_sizes, linear
 from s2s_zoo.embedding import TokenEmbedding, TokenLogits
+from s2s_zoo.parts import logits_of
 from s2s_zoo.positions import POSITIONS, add_positions
 
 
@@ -133,7 +134,7 @@ class ConvDecoder(keras.layers.Layer):
         )
         embedded = add_positions(self.embedding(target), self.positions)
         x, _ = self._run(self.dropout(embedded, training=training), state, memory, training)
-        return self.logits(self.dropout(x, training=training))
+        return logits_of(self, self.dropout(x, training=training))
 
     def logits(self, x):
         """Returns (..., V) of the top of the stack (..., E)."""

@@ -8,6 +8,7 @@ from s2s_zoo.attention.history import attend, attended, initial_history, with_no
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.decoders.bridge import bridge_layers, initial_cells
 from s2s_zoo.embedding import TokenEmbedding, TokenLogits
+from s2s_zoo.parts import logits_of
 from s2s_zoo.recurrence import recurrent_layer, run_layer, step_layer, unrolled_scan
 
 
@@ -136,7 +137,7 @@ class GNMTDecoder(keras.layers.Layer):
 
         done = unrolled_scan(step, {**state, "cells": cells[:1]}, embedded)
         top = self._above(done["cells"][0][0], done["context"], cells, run, training)
-        return self.logits(top)
+        return logits_of(self, top)
 
     def logits(self, top):
         """Returns (..., V) of the output of the top layer (..., U)."""

@@ -9,6 +9,7 @@ from s2s_zoo.config import build_from, config_of
 from s2s_zoo.decoders.bridge import BRIDGES, bridge_layers, initial_cells
 from s2s_zoo.decoders.pointer import Pointer, check_copying, coverage_loss
 from s2s_zoo.embedding import TokenEmbedding, add_bias
+from s2s_zoo.parts import logits_of
 from s2s_zoo.recurrence import recurrent_layer, run_layer, step_layer, unrolled_scan
 from s2s_zoo.registry import check_option
 
@@ -216,7 +217,7 @@ class RecurrentDecoder(keras.layers.Layer):
             steps = self._whole_sequence(embedded, state, memory, noise, training)
         if training:
             self.add_losses(steps, target)
-        logits = self.logits(self.dropout(steps["readout"], training=training))
+        logits = logits_of(self, self.dropout(steps["readout"], training=training))
         return self._output(logits, steps, memory)
 
     def add_losses(self, steps, target):

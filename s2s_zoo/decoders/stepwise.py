@@ -8,6 +8,7 @@ from s2s_zoo.attention.history import attend, attended, initial_history, with_no
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.embedding import TokenEmbedding, TokenLogits
 from s2s_zoo.masking import mean_of_real
+from s2s_zoo.parts import logits_of
 from s2s_zoo.recurrence import unrolled_scan
 
 
@@ -110,7 +111,7 @@ class StepwiseDecoder(keras.layers.Layer):
             return self._advance(x, index, state, memory, training)
 
         readout = self._read(unrolled_scan(step, state, embedded), embedded)
-        return self.logits(self.dropout(readout, training=training))
+        return logits_of(self, self.dropout(readout, training=training))
 
     def logits(self, readout):
         """Returns (..., V) of h~ (..., R)."""

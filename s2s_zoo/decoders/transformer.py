@@ -5,6 +5,7 @@ from keras import ops
 
 from s2s_zoo.embedding import TokenEmbedding, add_bias
 from s2s_zoo.native import written_at
+from s2s_zoo.parts import logits_of
 from s2s_zoo.protocol import START
 from s2s_zoo.transformer import TransformerStack
 
@@ -153,7 +154,7 @@ class TransformerDecoder(keras.layers.Layer):
         for block in self.stack.blocks:
             keys = block.attentions[1].project(encoded.memory)
             x, _ = block.run(x, attend, (keys, encoded.mask), training=training)
-        return self.logits(self.stack.finish(x))
+        return logits_of(self, self.stack.finish(x))
 
     def logits(self, x):
         """Returns (..., V) of the top of the stack (..., E)."""

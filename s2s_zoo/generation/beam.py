@@ -8,14 +8,14 @@ from s2s_zoo.generation.loop import (
     alignment,
     empty_history,
     empty_records,
-    log_normaliser,
-    log_softmax,
     pad_after_end,
     record,
     write,
 )
 from s2s_zoo.generation.penalties import coverage_score, normalise
-from s2s_zoo.generation.rules import Rules, flat_cells, repeat_rows
+from s2s_zoo.generation.rows import while_active
+from s2s_zoo.generation.rules import Rules, repeat_rows
+from s2s_zoo.generation.scores import flat_cells, log_softmax
 from s2s_zoo.protocol import END, PAD, START, SearchResult
 
 
@@ -76,9 +76,8 @@ def beam_search(
             f"Received: coverage_penalty={coverage_penalty}. Give the mask, or use 0."
         )
     rules = Rules(max_length, num_beams, **rules)
-    rows, slots = ops.arange(batch_size, dtype="int32")[:, None], batch_size * num_beams
+    slots = batch_size * num_beams
     kept_count = num_return if early_stopping is None else num_beams
-    own = rows * kept_count + ops.arange(kept_count, dtype="int32")
 
     def score(log_probs, length):
         return normalise(log_probs, length, length_penalty, length_penalty_form)
@@ -87,24 +86,33 @@ def beam_search(
     # The beams of a row begin alike: only the first may live.
     first = ops.zeros((batch_size, 1), dtype="float32")
     others = ops.full((batch_size, num_beams - 1), -np.inf, dtype="float32")
-    live = ops.concatenate([first, others], axis=1)
-    finished = ops.full((batch_size, kept_count), -np.inf, dtype="float32")
-    written = {"tokens": empty_history(slots, max_length)}
-    kept = {"tokens": empty_history(batch_size * kept_count, max_length)}
+    carry = {
+        "tokens": ops.full((slots,), START, dtype="int32"),
+        "live": ops.concatenate([first, others], axis=1),
+        "finished": ops.full((batch_size, kept_count), -np.inf, dtype="float32"),
+        "written": {"tokens": empty_history(slots, max_length)},
+        "kept": {"tokens": empty_history(batch_size * kept_count, max_length)},
+        "coverage": {},
+        "state": state,
+    }
     if return_alignments:
-        written.update(empty_records(state, slots, max_length))
-        kept.update(empty_records(state, batch_size * kept_count, max_length))
-    coverage = {}
+        carry["written"].update(empty_records(state, slots, max_length))
+        carry["kept"].update(empty_records(state, batch_size * kept_count, max_length))
     if coverage_penalty:
-        coverage["sum"] = ops.zeros_like(alignment(state), dtype="float32")
+        carry["coverage"]["sum"] = ops.zeros_like(alignment(state), dtype="float32")
 
-    def body(index, tokens, live, finished, written, kept, coverage, state):
-        logits, state = step(tokens, index, state, memory)
+    def body(index, carry, fixed):
+        memory, own_rules = fixed[0], rules.of_rows(fixed[1])
+        written, coverage, live = carry["written"], carry["coverage"], carry["live"]
+        batch_size = ops.shape(live)[0]
+        rows = ops.arange(batch_size, dtype="int32")[:, None]
+
+        logits, state = step(carry["tokens"], index, carry["state"], memory)
         if return_alignments:
             written = record(written, index, state)
         if coverage_penalty:
             coverage = {"sum": coverage["sum"] + ops.cast(state["alignment"], "float32")}
-        totals, parents, tokens = _candidates(logits, index, written["tokens"], live, rules)
+        totals, parents, tokens = _candidates(logits, index, written["tokens"], live, own_rules)
         ends = tokens == END
         parents = parents + rows * num_beams
 
@@ -112,10 +120,14 @@ def beam_search(
         if coverage_penalty:
             penalty = coverage_score(coverage["sum"], memory["mask"], coverage_penalty)
             candidates = candidates + ops.take(penalty, parents[:, :num_beams])
-        finished, best = ops.top_k(ops.concatenate([finished, candidates], axis=1), kept_count)
+        candidates = ops.concatenate([carry["finished"], candidates], axis=1)
+        finished, best = ops.top_k(candidates, kept_count)
+        own = rows * kept_count + ops.arange(kept_count, dtype="int32")
         others = batch_size * kept_count + parents[:, :num_beams]
         origin = _pick(ops.concatenate([own, others], axis=1), best, rows)
-        kept = _map(lambda x, y: ops.take(ops.concatenate([x, y]), origin, axis=0), kept, written)
+        kept = _map(
+            lambda x, y: ops.take(ops.concatenate([x, y]), origin, axis=0), carry["kept"], written
+        )
 
         live, best = ops.top_k(ops.where(ends, -np.inf, totals), num_beams)
         parents, tokens = _pick(parents, best, rows), _pick(tokens, best, rows)
@@ -126,7 +138,7 @@ def beam_search(
 
         # log P only falls and cp is at most 0. Dividing by lp helps most where lp is largest.
         if early_stopping is None:
-            length = rules.limits if length_penalty > 0 else index + 2
+            length = own_rules.limits if length_penalty > 0 else index + 2
         else:
             length = index + 1
         done = score(live[:, 0], length) <= finished[:, -1]
@@ -134,22 +146,22 @@ def beam_search(
             done = finished[:, -1] > -np.inf
         if num_beams == 1:
             done = ops.logical_or(done, finished[:, 0] > -np.inf)
-        live = ops.where(done[:, None], -np.inf, live)
-        return index + 1, tokens, live, finished, written, kept, coverage, state
+        return {
+            "tokens": tokens,
+            "live": ops.where(done[:, None], -np.inf, live),
+            "finished": finished,
+            "written": written,
+            "kept": kept,
+            "coverage": coverage,
+            "state": state,
+        }
 
-    _, _, _, finished, _, kept, _, _ = ops.while_loop(
-        lambda index, tokens, live, *_: ops.any(live > -np.inf),
+    finished, kept = while_active(
+        lambda carry: ops.any(carry["live"] > -np.inf, axis=1),
         body,
-        (
-            ops.zeros((), dtype="int32"),
-            ops.full((slots,), START, dtype="int32"),
-            live,
-            finished,
-            written,
-            kept,
-            coverage,
-            state,
-        ),
+        carry,
+        (memory, rules.rows),
+        lambda carry: (carry["finished"], carry["kept"]),
     )
     kept["tokens"] = pad_after_end(kept["tokens"])
     kept = {
@@ -175,10 +187,11 @@ def _candidates(logits, index, history, live, rules):
     each = min(2 * num_beams, logits.shape[-1])
     if rules.repetition_penalty == 1:
         # Within a row logits rank as log-probabilities do: only what is chosen is normalised.
-        scores, norm = logits, log_normaliser(logits)
+        scores = logits
+        best, tokens, norm = rules.best(scores, index, history, each)
     else:
         scores, norm = rules.penalise(log_softmax(logits), history), 0.0
-    best, tokens = rules.best(scores, index, history, each)
+        best, tokens, _ = rules.best(scores, index, history, each)
     best = best - norm
     forced = rules.force(ops.full_like(history[:, 0], PAD), index)
     of_forced = ops.take(ops.reshape(scores, (-1,)), flat_cells(scores, forced))

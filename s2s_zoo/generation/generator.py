@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from s2s_zoo.generation.rows import static_shapes
 from s2s_zoo.generation.rules import Rules
 from s2s_zoo.protocol import SearchResult
 from s2s_zoo.registry import check_keys, lookup
@@ -75,9 +76,10 @@ class Generator(keras.Model):
         if self.seed_generator is not None:
             options["seed"] = self.seed_generator
         batch_size = ops.shape(encoded.memory)[0]
-        result = self.search(
-            self.model.decoder.step, state, memory, batch_size, self.max_length, **options
-        )
+        with static_shapes(self.jit_compile):
+            result = self.search(
+                self.model.decoder.step, state, memory, batch_size, self.max_length, **options
+            )
         return {key: value for key, value in result._asdict().items() if value is not None}
 
     def generate(self, source, max_lengths=None, forced_prefix=None):

@@ -3,7 +3,8 @@
 import numpy as np
 from keras import ops
 
-from s2s_zoo.generation.rules import flat_cells
+from s2s_zoo.generation.rows import while_active
+from s2s_zoo.generation.scores import flat_cells, log_softmax
 from s2s_zoo.protocol import END, PAD, START, SearchResult
 
 
@@ -24,13 +25,16 @@ def decode(step, state, memory, rows, max_length, rules, choose, return_scores, 
     Returns:
         SearchResult with K = 1.
     """
-    carry = begin(state, rows, max_length, return_scores, return_alignments)
-    carry = ops.while_loop(
-        lambda index, tokens, unfinished, *_: ops.any(unfinished),
-        lambda *carry: advance(step, memory, rules, choose, *carry),
-        carry,
+    _, *carry = begin(state, rows, max_length, return_scores, return_alignments)
+
+    def body(index, carry, fixed):
+        memory, of_rules = fixed
+        return advance(step, memory, rules.of_rows(of_rules), choose, index, *carry)[1:]
+
+    history, extra = while_active(
+        lambda carry: carry[1], body, tuple(carry), (memory, rules.rows), lambda carry: carry[2:4]
     )
-    return result_of(*carry)
+    return result_of(history, extra)
 
 
 def begin(state, rows, max_length, return_scores, return_alignments):
@@ -85,8 +89,8 @@ def advance(step, memory, rules, choose, index, tokens, unfinished, history, ext
     return index + 1, tokens, unfinished, history, extra, state
 
 
-def result_of(index, tokens, unfinished, history, extra, state):
-    """The SearchResult, K = 1, of what `advance` gave last."""
+def result_of(history, extra):
+    """The SearchResult, K = 1, of what `advance` gave last of these."""
     tokens = pad_after_end(history)
     extra = dict(extra)
     if "alignments" in extra:
@@ -96,18 +100,6 @@ def result_of(index, tokens, unfinished, history, extra, state):
     return SearchResult(
         ops.expand_dims(tokens, 1), extra.get("scores"), extra.get("alignments"), extra.get("p_gen")
     )
-
-
-def log_softmax(logits):
-    """Returns (..., V) float32, whatever the logits are."""
-    return ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
-
-
-def log_normaliser(logits):
-    """Returns log sum_v exp(logits_v), (..., 1) float32, whatever the logits are."""
-    logits = ops.cast(logits, "float32")  # first of all: the rest is slow in half precision
-    highest = ops.max(logits, axis=-1, keepdims=True)
-    return ops.log(ops.sum(ops.exp(logits - highest), axis=-1, keepdims=True)) + highest
 
 
 def empty_history(rows, max_length):

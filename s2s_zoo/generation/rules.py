@@ -1,11 +1,13 @@
 """Which tokens may come next: the rules every search strategy shares."""
 
+import copy
 import itertools
 
 import keras
 import numpy as np
 from keras import ops
 
+from s2s_zoo.generation.scores import flat_cells, largest, log_normaliser, log_normaliser_by
 from s2s_zoo.protocol import END, PAD, START
 
 FEW = 8  # tokens that are cheaper to leave out of the best than to mask in all scores
@@ -87,6 +89,21 @@ class Rules:
             prefix = ops.cast(ops.convert_to_tensor(forced_prefix), "int32")
             self.prefix = repeat_rows(prefix, copies)
 
+    @property
+    def rows(self):
+        """What belongs to the rows of the batch: dict of tensors (B, ...) or (B * copies, ...)."""
+        return {
+            name: getattr(self, name)
+            for name in ("limits", "last", "prefix")
+            if not isinstance(getattr(self, name), int | None)
+        }
+
+    def of_rows(self, rows):
+        """The same rules for fewer rows, of which `rows` is the property's part."""
+        rules = copy.copy(self)
+        vars(rules).update(rows)
+        return rules
+
     def penalise(self, scores, history):
         """Applies the repetition penalty.
 
@@ -116,7 +133,7 @@ class Rules:
         return scores + bias
 
     def best(self, scores, index, history, count):
-        """The `count` best tokens of what `restrict` gives.
+        """The `count` best tokens of what `restrict` gives, and the normaliser of all scores.
 
         A few tokens that are always banned are left out of a longer list of the best: no array of
         the size of the scores is made for them.
@@ -126,22 +143,27 @@ class Rules:
             count: int, C.
 
         Returns:
-            (N, C) float32 scores, best first, -inf where nothing is left; (N, C) int32 tokens.
+            (N, C) float32 scores, best first, -inf where nothing is left; (N, C) int32 tokens;
+            (N, 1) float32, the logarithm of the sum of exp of the scores without the rules.
         """
         banned = sorted({*self.suppressed, *([END] if self.min_length else [])})
         if len(banned) > FEW:
-            best, tokens = ops.top_k(self.restrict(scores, index, history), count)
-            return ops.cast(best, "float32"), ops.cast(tokens, "int32")
+            best, tokens = largest(self.restrict(scores, index, history), count)
+            return best, tokens, log_normaliser(scores)
         self._check_vocabulary(scores.shape[-1])
-        scores = self._ban_by_history(scores, index, history)
-        best, tokens = ops.top_k(scores, min(count + len(banned), scores.shape[-1]))
-        tokens = ops.cast(tokens, "int32")
+        allowed = self._ban_by_history(scores, index, history)
+        best, tokens = largest(allowed, min(count + len(banned), scores.shape[-1]))
+        if allowed is scores:
+            norm = log_normaliser_by(scores, best[:, :1], tokens[:, :1])
+        else:
+            norm = log_normaliser(scores)
         out = ops.any(ops.expand_dims(tokens, -1) == np.array(banned, "int32"), axis=-1)
         if self.min_length and END not in self.suppressed:
             late = ops.logical_and(tokens == END, index >= self.min_length)
             out = ops.logical_and(out, ops.logical_not(late))
-        best, places = ops.top_k(ops.where(out, -np.inf, ops.cast(best, "float32")), count)
-        return best, ops.take_along_axis(tokens, ops.cast(places, "int32"), axis=1)
+        best, places = ops.top_k(ops.where(out, -np.inf, best), count)
+        tokens = ops.take_along_axis(tokens, ops.cast(places, "int32"), axis=1)
+        return best, tokens, norm
 
     def force(self, tokens, index):
         """Replaces chosen tokens (N,) or () where another one must come."""
@@ -200,13 +222,6 @@ def repeat_rows(nest, copies):
     if copies == 1:
         return nest
     return keras.tree.map_structure(lambda x: ops.repeat(x, copies, axis=0), nest)
-
-
-def flat_cells(scores, tokens):
-    """Where the scores (N, V) of tokens (N, ...) stand in the flattened scores."""
-    rows, vocabulary_size = ops.shape(scores)[0], scores.shape[-1]
-    starts = ops.arange(rows, dtype="int32") * vocabulary_size
-    return ops.reshape(starts, (-1, *[1] * (len(tokens.shape) - 1))) + tokens
 
 
 def _ban(scores, tokens):

@@ -3,8 +3,10 @@
 import keras
 from keras import ops
 
-from s2s_zoo.generation.loop import decode, log_softmax
+from s2s_zoo.generation.loop import decode
+from s2s_zoo.generation.rows import static_shapes
 from s2s_zoo.generation.rules import Rules, repeat_rows
+from s2s_zoo.generation.scores import log_softmax
 from s2s_zoo.protocol import SearchResult
 
 
@@ -65,17 +67,18 @@ def sample(
             places = ops.take_along_axis(ids, places, axis=-1)
         return ops.cast(places[:, 0], "int32")
 
-    result = decode(
-        step,
-        repeat_rows(state, num_return),
-        repeat_rows(memory, num_return),
-        rows,
-        max_length,
-        Rules(max_length, num_return, **rules),
-        draw,
-        True,
-        return_alignments,
-    )
+    with static_shapes():  # the noise belongs to places in the batch
+        result = decode(
+            step,
+            repeat_rows(state, num_return),
+            repeat_rows(memory, num_return),
+            rows,
+            max_length,
+            Rules(max_length, num_return, **rules),
+            draw,
+            True,
+            return_alignments,
+        )
     return result if num_return == 1 else _best_first(result, batch_size, num_return)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from s2s_zoo.generation.generator import compile_forward
-from s2s_zoo.generation.loop import log_softmax
+from s2s_zoo.generation.scores import log_softmax
 from s2s_zoo.protocol import PAD, START
 
 

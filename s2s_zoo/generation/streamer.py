@@ -8,6 +8,7 @@ from s2s_zoo.generation.generator import PER_ROW, compile_forward, options_of
 from s2s_zoo.generation.greedy import best, greedy_search
 from s2s_zoo.generation.loop import advance, begin, result_of
 from s2s_zoo.generation.rules import Rules
+from s2s_zoo.parts import UnderPolicy
 from s2s_zoo.protocol import SearchResult
 from s2s_zoo.registry import check_keys
 
@@ -44,14 +45,14 @@ class Streamer(keras.Model):
         return_alignments=False,
         **rules,
     ):
-        # The dtypes of a carry are its own; only the weights are cast, in `_UnderPolicy`.
+        # The dtypes of a carry are its own; only the weights are cast, in `UnderPolicy`.
         super().__init__(name="streamer", dtype=model.dtype_policy, autocast=False)
         check_keys(rules, options_of(greedy_search), "greedy search")
         self.model = model
         self.max_length = max_length
         self.recorded = (return_scores, return_alignments)
         self.rules = rules
-        self.under_policy = _UnderPolicy(dtype=model.dtype_policy)
+        self.under_policy = UnderPolicy(dtype=model.dtype_policy)
         self.built = True
         compile_forward(self, jit_compile, run_eagerly)
 
@@ -96,13 +97,6 @@ class Streamer(keras.Model):
         rules = Rules(self.max_length, **{**self.rules, **per_row})
         step, memory = self.model.decoder.step, inputs["memory"]
         carry = advance(step, memory, rules, best, *inputs["carry"])
-        result = result_of(*carry)._asdict()
+        result = result_of(*carry[3:5])._asdict()
         result = {name: value for name, value in result.items() if value is not None}
         return {"carry": carry, "result": result}
-
-
-class _UnderPolicy(keras.layers.Layer):
-    """Calls a function while weights are read in the dtype that the policy computes in."""
-
-    def call(self, function):
-        return function()

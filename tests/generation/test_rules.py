@@ -103,7 +103,7 @@ def test_the_best_are_those_of_the_restricted_scores(options, index):
     tokens = history([3, 4, 3], [4, 5, 4], [3, 3, 3], [5, 6, 7], [7, 6, 7])
     allowed = ops.convert_to_numpy(rules.restrict(ops.convert_to_tensor(scores), index, tokens))
     found = rules.best(ops.convert_to_tensor(scores), index, tokens, 6)
-    best, chosen = map(ops.convert_to_numpy, found)
+    best, chosen, norm = map(ops.convert_to_numpy, found)
     order = np.argsort(-allowed, axis=1, kind="stable")[:, :6]
     np.testing.assert_array_equal(best, np.take_along_axis(allowed, order, axis=1))
     real = best > -np.inf
@@ -111,6 +111,7 @@ def test_the_best_are_those_of_the_restricted_scores(options, index):
     np.testing.assert_array_equal(np.take_along_axis(allowed, chosen, axis=1)[real], best[real])
     if keras.backend.backend() != "torch":  # which orders ties as it likes
         np.testing.assert_array_equal(chosen[real], order[real])
+    np.testing.assert_allclose(norm[:, 0], np.log(np.exp(scores).sum(axis=1)), rtol=1e-6)
 
 
 def test_an_ngram_longer_than_the_text_bans_nothing():

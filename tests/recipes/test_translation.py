@@ -59,7 +59,7 @@ def test_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     schedule = {"name": "linear", "slope": 0.05}
     config["training"].update(word_dropout=0.1, scheduled_sampling=schedule)
     path.write_text(json.dumps(config), encoding="utf-8")
-    arguments = [*arguments, "--sampling", "0.3", "--accumulate", "2"]
+    arguments = [*arguments, "--sampling", "0.3", "--accumulate", "2", "--loss-parts", "2"]
     train.main([*arguments, "--output", str(tmp_path / "whole")])
 
     class Killer(keras.callbacks.Callback):
@@ -95,6 +95,12 @@ def test_accumulated_batches_make_one_step_of_the_same_schedule(arguments, tmp_p
         assert float(rates[0]) == pytest.approx(float(rates[1]), abs=1e-9)
     with pytest.raises(DataError, match="--accumulate counts batches"):
         train.parse([*command, "--accumulate", "0"])
+
+
+def test_no_parts_of_a_loss_are_refused(arguments, tmp_path):
+    train = recipe("translation")
+    with pytest.raises(DataError, match="number of parts, from 1.*Received: 0"):
+        train.parse([*arguments, "--output", str(tmp_path / "run"), "--loss-parts", "0"])
 
 
 def test_a_preset_takes_the_place_of_the_model(arguments, tmp_path):
