@@ -42,16 +42,30 @@ def export(pipeline, directory, format="saved_model", return_alignment=True, **o
     are given out: recurrent models pass, Transformers do not (tf2onnx 1.17). Needs
     `pip install 's2s-zoo[onnx]'`.
 
+    "litert" is for phones and other devices, with the whole search in it, one source at a time:
+
+        model.tflite: signature "serving_default", of "source", (1, S) int32 ids ending in END, or
+            (1, H, W, 3) float32 pixels, to "tokens" (1, K, T) int32, PAD behind END, "scores"
+            (1, K) float32 and, with `return_alignment`, "alignments" (1, K, T, S)
+        search.json: the ids that end and pad, and the longest source and target, or the size of
+            the images and how they are brought to it
+        source.model, target.model: as above
+
+    It needs the built-in operations of LiteRT alone, no "Flex". `recipes/litert/run.py` runs it.
+    It is run and compared before it is given out, and refused where it differs. What has no
+    counterpart (TensorFlow 2.21): sampling (`tf.StatelessRandomUniformV2`), and in recurrent
+    models a batch of any size (`tf.TensorListReserve` "requires element_shape to be static").
+
     Args:
         pipeline: a `Pipeline` whose tokenizers are SentencePiece models.
         directory: str or path, absent or empty.
-        format: "saved_model" or "onnx".
+        format: "saved_model", "onnx" or "litert".
         return_alignment: bool; without it long texts take less memory.
         **options: as in a call of the pipeline, now fixed: `num_beams`, `max_length`, …
 
     Raises:
         ValueError: for an unknown format or option, tokenizers that cannot run in a graph, and a
-            model that ONNX cannot hold.
+            model that ONNX or LiteRT cannot hold.
         CheckpointError: if the directory holds something, or cannot be written.
     """
     write = lookup(FORMATS, format, "export format")
@@ -84,4 +98,10 @@ def _saved_model(pipeline, search, directory):
     write_saved_model(pipeline, search, directory)
 
 
-FORMATS = {"saved_model": _saved_model, "onnx": write_onnx}
+def _litert(pipeline, search, directory):
+    from s2s_zoo.exporting_litert import write_litert
+
+    write_litert(pipeline, search, directory)
+
+
+FORMATS = {"saved_model": _saved_model, "onnx": write_onnx, "litert": _litert}
