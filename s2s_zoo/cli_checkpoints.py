@@ -40,7 +40,9 @@ def add_commands(commands):
     command = commands.add_parser("export", help="write a model that runs without this package")
     command.set_defaults(command=_export)
     command.add_argument("--model", required=True, metavar="NAME", help=NAME)
-    command.add_argument("--format", default="saved_model", help="saved_model (default) or onnx")
+    command.add_argument(
+        "--format", default="saved_model", help="saved_model (default), onnx, litert"
+    )
     command.add_argument("--num-beams", type=positive, metavar="K", help="default: the model's")
     command.add_argument("directory", metavar="DIR", help="absent or empty")
 

@@ -19,6 +19,7 @@ def add_command(commands):
     command.set_defaults(command=_serve)
     add = command.add_argument
     add("--model", required=True, metavar="NAME", help=NAME)
+    add("--name", metavar="NAME", help="what clients call it (default: the model's)")
     add("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine alone")
     add("--port", type=_port, default=8000, help="default: 8000; 0 takes a free one")
     add("--num-beams", type=positive, metavar="K", help="where a request says none")
@@ -71,8 +72,8 @@ def _serve(arguments):
 
         if arguments.num_beams:
             pipeline.generation["num_beams"] = arguments.num_beams
-        name = arguments.model
-        if os.path.isdir(name):  # the rest of the path is nobody's business
+        name = arguments.name or arguments.model
+        if not arguments.name and os.path.isdir(name):  # the rest of the path is nobody's business
             name = "/".join(Path(name).resolve().parts[-2:])
         served = Served(pipeline, name)
         limits = Limits(

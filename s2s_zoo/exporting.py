@@ -6,9 +6,6 @@ from pathlib import Path
 
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.exporting_onnx import write_onnx
-from s2s_zoo.generation import Generator
-from s2s_zoo.pipeline import LONGEST_TARGET
-from s2s_zoo.protocol import END, PAD
 from s2s_zoo.registry import lookup
 
 
@@ -17,16 +14,20 @@ def export(pipeline, directory, format="saved_model", return_alignment=True, **o
 
     "saved_model" is a TensorFlow SavedModel with the tokenizers and the whole search in its
     graph. Whatever loads it needs `tensorflow` and has to `import tensorflow_text`, which brings
-    the tokenizer's operations. Its signature "serving_default" takes
+    the tokenizer's operations. Its signature "serving_default" takes one of
 
         texts: (B,) string, UTF-8
+        images: (B,) string, JPEG or PNG files: see `data.images_in_graph.read_pixels`
 
-    and returns, best answer first, K of them for each text (1 unless `num_return` is more),
+    and returns, best answer first, K of them for each source (1 unless `num_return` is more),
 
         texts: (B, K) string; a blank text gives ""
-        scores: (B, K) float32, as the search defines them
-        source_tokens: (B, S), target_tokens: (B, K, T) string, the units, "" where none is
-        alignments: (B, K, T, S) float32, only with `return_alignment`
+        scores: (B, K) float32, as the search defines them; of a blank text 0
+        source_tokens: (B, S), of texts alone, target_tokens: (B, K, T) string, the units, ""
+            where none is
+        alignments: (B, K, T, S) float32, only with `return_alignment`; S may be regions
+
+    TensorFlow Serving takes a folder that has it as the sub-folder "1".
 
     "onnx" has no search in it: a folder with
 
@@ -41,27 +42,36 @@ def export(pipeline, directory, format="saved_model", return_alignment=True, **o
     are given out: recurrent models pass, Transformers do not (tf2onnx 1.17). Needs
     `pip install 's2s-zoo[onnx]'`.
 
+    "litert" is for phones and other devices, with the whole search in it, one source at a time:
+
+        model.tflite: signature "serving_default", of "source", (1, S) int32 ids ending in END, or
+            (1, H, W, 3) float32 pixels, to "tokens" (1, K, T) int32, PAD behind END, "scores"
+            (1, K) float32 and, with `return_alignment`, "alignments" (1, K, T, S)
+        search.json: the ids that end and pad, and the longest source and target, or the size of
+            the images and how they are brought to it
+        source.model, target.model: as above
+
+    It needs the built-in operations of LiteRT alone, no "Flex". `recipes/litert/run.py` runs it.
+    It is run and compared before it is given out, and refused where it differs. What has no
+    counterpart (TensorFlow 2.21): sampling (`tf.StatelessRandomUniformV2`), and in recurrent
+    models a batch of any size (`tf.TensorListReserve` "requires element_shape to be static").
+
     Args:
         pipeline: a `Pipeline` whose tokenizers are SentencePiece models.
         directory: str or path, absent or empty.
-        format: "saved_model" or "onnx".
+        format: "saved_model", "onnx" or "litert".
         return_alignment: bool; without it long texts take less memory.
         **options: as in a call of the pipeline, now fixed: `num_beams`, `max_length`, …
 
     Raises:
-        ValueError: for an unknown format or option, a pipeline that does not read text or has
-            tokenizers that cannot run in a graph, and a model that ONNX cannot hold.
+        ValueError: for an unknown format or option, tokenizers that cannot run in a graph, and a
+            model that ONNX or LiteRT cannot hold.
         CheckpointError: if the directory holds something, or cannot be written.
     """
     write = lookup(FORMATS, format, "export format")
     if format == "onnx" and options:
         raise ValueError(
             f"ONNX graphs have no search in them. Received: {', '.join(options)}. Leave it out."
-        )
-    if format != "onnx" and not hasattr(pipeline.processor, "source_tokenizer"):
-        raise ValueError(
-            f"export expected a pipeline that reads text. Received: task={pipeline.task!r}. "
-            "Call the pipeline itself."
         )
     directory = Path(directory).resolve()
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
@@ -83,59 +93,15 @@ def export(pipeline, directory, format="saved_model", return_alignment=True, **o
 
 
 def _saved_model(pipeline, search, directory):
-    import tensorflow as tf
+    from s2s_zoo.exporting_saved_model import write_saved_model
 
-    processor = pipeline.processor
-    tokenizers = {
-        side: getattr(processor, f"{side}_tokenizer").as_tensorflow()
-        for side in ("source", "target")
-    }
-    limit = search.max_length or processor.max_target_length
-    generator = Generator(pipeline.model, search.strategy, limit, **dict(search.options))
-
-    def pieces(side, ids):
-        return tf.where(ids == PAD, "", tokenizers[side].id_to_string(ids))
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "texts")])
-    def serve(texts):
-        rows = tokenizers["source"].tokenize(texts)[:, : processor.max_source_length - 1]
-        ends = tf.fill([tf.shape(texts)[0], 1], END)
-        source = tf.concat([rows, ends], axis=1).to_tensor(PAD)
-        inputs = {"source": source}
-        if search.max_length is None:
-            lengths = tf.cast(rows.row_lengths(), tf.int32) + 1
-            longest = LONGEST_TARGET[pipeline.task](lengths)
-            inputs["max_lengths"] = tf.minimum(longest, limit)
-        if search.prefix is not None:
-            inputs["forced_prefix"] = tf.tile(search.prefix[None], [tf.shape(texts)[0], 1])
-        found = generator.call(inputs)
-        blank = tf.reshape(rows.row_lengths() == 0, (-1, 1, 1))
-        tokens = tf.where(blank, PAD, found["tokens"])
-        longest = tf.reduce_max(tf.reduce_sum(tf.cast(tokens != PAD, tf.int32), axis=-1))
-        tokens = tokens[:, :, :longest]
-        flat = tf.reshape(tokens, (-1, tf.shape(tokens)[-1]))
-        written = tf.ragged.boolean_mask(flat, tf.logical_and(flat != PAD, flat != END))
-        answers = {
-            "texts": tf.reshape(tokenizers["target"].detokenize(written), tf.shape(tokens)[:-1]),
-            "scores": found["scores"],
-            "source_tokens": pieces("source", source),
-            "target_tokens": pieces("target", tokens),
-        }
-        if "alignments" in found:
-            answers["alignments"] = found["alignments"][:, :, :longest]
-        return answers
-
-    module = tf.Module()
-    module.serve = serve
-    module.resources = list(tokenizers.values())
-    # What a function captures is saved only if the module holds it.
-    module.captured = [variable.value for variable in generator.variables]
-    tf.saved_model.save(
-        module,
-        str(directory),
-        signatures={"serving_default": serve.get_concrete_function()},
-        options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
-    )
+    write_saved_model(pipeline, search, directory)
 
 
-FORMATS = {"saved_model": _saved_model, "onnx": write_onnx}
+def _litert(pipeline, search, directory):
+    from s2s_zoo.exporting_litert import write_litert
+
+    write_litert(pipeline, search, directory)
+
+
+FORMATS = {"saved_model": _saved_model, "onnx": write_onnx, "litert": _litert}

@@ -123,6 +123,21 @@ def tiny_captioner(photos):
 
 
 @pytest.fixture(scope="session")
+def sighted_captioner(tiny_captioner):
+    """The same with another encoder, which as it is tells one photo from another."""
+    import keras
+
+    from s2s_zoo import Pipeline, Seq2Seq
+
+    keras.utils.set_random_seed(7)
+    encoder = {"name": "vision_transformer", "size": [64, 96], "patch": 32, "layers": 1}
+    encoder |= {"heads": 2, "embedding_dim": 6, "hidden_dim": 7}
+    decoder = tiny_captioner.model.get_config()["decoder"]
+    model = Seq2Seq.from_config({"encoder": encoder, "decoder": decoder})
+    return Pipeline("captioning", model, tiny_captioner.processor, {"num_beams": 2}, ["en"])
+
+
+@pytest.fixture(scope="session")
 def hub_marian(tmp_path_factory):
     """The directory of a Marian checkpoint, made without transformers. Copy it to change it."""
     import json

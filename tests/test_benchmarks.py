@@ -33,7 +33,7 @@ def load(monkeypatch):
     """Imports a file of benchmarks/ as its scripts do."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     yield importlib.import_module
-    for name in ("measure", "train", "decode", "marian", "ours", "lsh", "serve"):
+    for name in ("measure", "train", "decode", "marian", "ours", "lsh", "serve", "export"):
         sys.modules.pop(name, None)
 
 
@@ -218,3 +218,32 @@ def test_latencies_of_clients_are_compared_with_batches_and_without(load, capsys
     assert "8 clients, with batches over without: 4.00" in out
     with pytest.raises(SystemExit):
         serve.parse(["--model", "m", "--texts", "t", "--clients", "0"])
+
+
+def test_exported_answers_are_counted_and_those_that_differ_are_shown(load, capsys):
+    export = load("export")
+    sources = ["a b c", "a", "a b", "d"]
+    batches, order = export.batches_of(sources, 3, by_length=True)
+    assert batches == [["a", "d", "a b"], ["a b c"]] and order == [1, 3, 2, 0]
+    answers = {
+        "pipeline": [{"seconds": 2.0, "texts": ["A", "D", "AB", "ABC"]}] * 2,
+        "SavedModel": [{"seconds": 0.5, "texts": ["A", "D", "BA", "ABC"]}] * 2,
+    }
+    result = export.show(sources, order, answers)
+    assert result["equal"] == 3 and result["ratio"]["ratio"] == 4
+    assert result["different"] == [{"source": "a b", "pipeline": "AB", "SavedModel": "BA"}]
+    out = capsys.readouterr().out
+    assert "equal texts: 3 of 4" in out and "| SavedModel | 8.0 (8.0–8.0) |" in out
+
+
+@pytest.mark.slow
+def test_an_exported_model_in_turns_with_its_pipeline(load, tiny_checkpoint, tmp_path, capsys):
+    pytest.importorskip("tensorflow_text")
+    texts = tmp_path / "pairs.tsv"
+    texts.write_text("".join(f"{b}\t{a}\n" for a, b in SENTENCES) + "\t\n", encoding="utf-8")
+    given = ["--model", str(tiny_checkpoint), "--texts", str(texts), "--column", "2"]
+    report = tmp_path / "report.json"
+    load("export").main([*given, "--batch-size", "4", "--repeats", "1", "--json", str(report)])
+    found = json.loads(report.read_text())
+    assert found["equal"] == found["sources"] == len(SENTENCES)
+    assert "equal texts: 6 of 6" in capsys.readouterr().out

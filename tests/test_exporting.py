@@ -3,37 +3,41 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import s2s_zoo
 from s2s_zoo.cli import main
-from s2s_zoo.errors import CheckpointError
+from s2s_zoo.errors import CheckpointError, DataError
 
 pytest.importorskip("tensorflow_text")
 
 TEXTS = ["ein hund rennt", "", "die frau trinkt wasser im garten", "  ", "Ω?", "ein hund " * 40]
 RUN = """
 import json, sys
+from pathlib import Path
 import tensorflow as tf, tensorflow_text
+sys.modules["s2s_zoo"] = None  # which makes importing it fail
 serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
-found = serve(texts=tf.constant(json.loads(sys.argv[2])))
+name, given = sys.argv[2], json.loads(sys.argv[3])
+if name == "images":
+    given = [Path(path).read_bytes() for path in given]
+found = serve(**{name: tf.constant(given)})
 plain = {name: value.numpy() for name, value in found.items()}
 decode = lambda x: [decode(y) for y in x] if isinstance(x, list) else x.decode()
 print(json.dumps({name: decode(value.tolist()) if value.dtype == object else value.tolist()
                   for name, value in plain.items()}))
-print("s2s_zoo" in sys.modules)
 """
 
 
-def run(directory, texts):
+def run(directory, sources, name="texts"):
     """What the exported model gives in a process of its own."""
-    command = [sys.executable, "-c", RUN, str(directory), json.dumps(texts)]
+    command = [sys.executable, "-c", RUN, str(directory), name, json.dumps(sources)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=directory, check=True)
-    answers, known = done.stdout.splitlines()[-2:]
-    assert known == "False"
-    return json.loads(answers)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.mark.filterwarnings("ignore:.*were cut there")
@@ -47,7 +51,8 @@ def test_the_answers_of_the_pipeline_elsewhere(tiny_pipeline, tmp_path):
     for i, answers in enumerate(results):
         for k, answer in enumerate(answers):
             if not answer.text and answer.score is None:
-                assert not any(found["target_tokens"][i][k])
+                assert not any(found["target_tokens"][i][k]) and not any(found["source_tokens"][i])
+                assert found["scores"][i][k] == 0 and not np.any(found["alignments"][i][k])
                 continue
             np.testing.assert_allclose(found["scores"][i][k], answer.score, rtol=1e-4)
             written = [token for token in found["target_tokens"][i][k] if token]
@@ -88,3 +93,47 @@ def test_what_cannot_be_exported(tiny_pipeline, hub_marian, tmp_path, monkeypatc
         s2s_zoo.export(tiny_pipeline, tmp_path / "file")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_images_are_read_in_the_graph(sighted_captioner, photos, tmp_path):
+    s2s_zoo.export(sighted_captioner, tmp_path / "model")
+    files = [path for path, _ in photos[1][:4]] + [camera(tmp_path / "turned.jpg")]
+    found = run(tmp_path / "model", files, "images")
+    results = sighted_captioner(files, return_scores=True, return_alignment=True)
+    assert [texts[0] for texts in found["texts"]] == [result.text for result in results]
+    assert len({result.score for result in results}) == len(files)
+    assert "source_tokens" not in found
+    for i, result in enumerate(results):
+        written = [token for token in found["target_tokens"][i][0] if token]
+        assert written == list(result.target_tokens)
+        np.testing.assert_allclose(found["scores"][i][0], result.score, rtol=1e-5)
+        alignment = np.array(found["alignments"][i][0])[: len(written)]
+        np.testing.assert_allclose(alignment, result.alignment, atol=1e-5)
+
+
+def camera(path):
+    """A photo of a camera that was held upright: (64, 48) on its side, in Exif's orientation 6."""
+    picture, exif = Image.new("RGB", (64, 48), "gray"), Image.Exif()
+    picture.paste("red", (0, 0, 64, 12))
+    exif[0x0112] = 6
+    picture.save(path, exif=exif)
+    return str(path)
+
+
+def test_the_other_kind_of_source_is_refused(tiny_pipeline, tiny_captioner, photos, tmp_path):
+    import tensorflow as tf
+
+    photo = Path(photos[1][0][0]).read_bytes()
+    with pytest.raises(TypeError, match="bytes"):
+        tiny_pipeline(photo)
+    with pytest.raises(DataError, match="a dog cannot be read"):
+        tiny_captioner("a dog")
+    for pipeline, name, given, message in (
+        (tiny_captioner, "images", b"a dog", "Expected the bytes of a JPEG or PNG file"),
+        (tiny_pipeline, "texts", photo, "Expected UTF-8"),
+    ):
+        directory = tmp_path / pipeline.task
+        s2s_zoo.export(pipeline, directory, num_beams=1, return_alignment=False)
+        serve = tf.saved_model.load(str(directory)).signatures["serving_default"]
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            serve(**{name: tf.constant([given])})

@@ -15,6 +15,14 @@ from s2s_zoo.serving.batcher import Batcher, Overloaded
 from s2s_zoo.serving.body import drain, read_body, wait_for_leaving
 from s2s_zoo.serving.metrics import Metrics, Observed
 from s2s_zoo.serving.page import PAGE, POLICY
+from s2s_zoo.serving.predict import (
+    VERSION,
+    metadata,
+    model_name,
+    parse_predict,
+    predicted,
+    status,
+)
 from s2s_zoo.serving.refused import Refused, failed, overloaded, too_slow
 from s2s_zoo.serving.schema import parse
 from s2s_zoo.serving.streaming import Events, Tokens
@@ -25,6 +33,8 @@ ENDPOINTS = {
     "/stream": "POST: one text or image in, its answer token by token out",
     "/model": "what this model is and takes",
     "/health": "200 when the model is ready",
+    "/v1/models/NAME:predict": "POST: what TensorFlow Serving takes and answers",
+    "/v1/models/NAME": "its state, and with /metadata its signature",
     "/metrics": "for Prometheus",
     "/openapi.json": "a description of all this",
 }
@@ -72,7 +82,9 @@ def create_app(served, limits):
         lifespan=service.lifespan,
     )
     app.state.service = service
-    app.add_middleware(Observed, metrics=service.metrics, endpoints=set(ENDPOINTS))
+    name = model_name(served.name)
+    endpoints = {path.replace("NAME", name) for path in ENDPOINTS}
+    app.add_middleware(Observed, metrics=service.metrics, endpoints=endpoints)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _no_such_endpoint)
     app.add_exception_handler(ClientDisconnect, _left)
@@ -87,6 +99,10 @@ def create_app(served, limits):
     app.get("/metrics")(service.figures)
     app.post("/generate", **reads(served.of_many))(service.generate)
     app.post("/stream", **reads(served.of_one))(service.stream)
+    for path in ("/v1/models/{name}", "/v1/models/{name}/versions/{version}"):
+        app.get(path)(service.status)
+        app.get(f"{path}/metadata")(service.metadata)
+        app.post(f"{path}:predict")(service.predict)
     return app
 
 
@@ -145,11 +161,8 @@ class Service:
 
     async def generate(self, request: Request) -> Response:
         """Answers to several sources, in their order; one that fails has an error in its place."""
-        async with self._admitted(request, self.served.of_many) as (given, sources):
-            work = self.served.generation(given)
-            futures = self._submit(work, sources)
-            answers = await self._answers(request, futures)
-            answers = [failed(x) if isinstance(x, Exception) else x for x in answers]
+        async with self._admitted(request, self._reading(self.served.of_many)) as admitted:
+            answers = await self._generated(request, *admitted)
             if answers and all(isinstance(answer, Refused) for answer in answers):
                 raise answers[0]
             return JSONResponse(
@@ -160,10 +173,52 @@ class Service:
                 }
             )
 
+    async def predict(self, request: Request) -> Response:
+        """What TensorFlow Serving answers; where one source fails, all do."""
+
+        def read(content_type, body):
+            return parse_predict(self.served, body)
+
+        self._check_model(request)
+        async with self._admitted(request, read) as (given, sources):
+            answers = await self._generated(request, given, sources)
+            for answer in answers:
+                if isinstance(answer, Refused):
+                    raise answer
+            content = predicted(answers, self.served, given.key)
+            return Response(content, media_type="application/json")
+
+    async def status(self, request: Request):
+        """The state of the only version."""
+        self._check_model(request)
+        return status(self.warming)
+
+    async def metadata(self, request: Request):
+        """The signature of the exported model."""
+        self._check_model(request)
+        return metadata(self.served)
+
+    def _check_model(self, request):
+        given, name = request.path_params, model_name(self.served.name)
+        if given["name"] != name or given.get("version", str(VERSION)) != str(VERSION):
+            raise Refused(
+                404,
+                f"Expected the model {name!r}, version {VERSION}. Received: {request.url.path}.",
+            )
+
+    async def _generated(self, request, given, sources):
+        """An answer to each source, or the Refused of what failed."""
+        futures = self._submit(self.served.generation(given), sources)
+        answers = await self._answers(request, futures)
+        return [failed(x) if isinstance(x, Exception) else x for x in answers]
+
+    def _reading(self, kind):
+        return lambda content_type, body: parse(kind, content_type, body)
+
     async def stream(self, request: Request) -> Response:
         """Server-sent events: {"text", "token"} for each token, then the result, "done": true."""
         async with contextlib.AsyncExitStack() as stack:
-            admitted = self._admitted(request, self.served.of_one)
+            admitted = self._admitted(request, self._reading(self.served.of_one))
             given, [source] = await stack.enter_async_context(admitted)
             tokens = Tokens(self.served, self.served.stream(given, source))
             [tokens.future] = self._submit(tokens.run, [None])
@@ -175,7 +230,7 @@ class Service:
             return Events(first, events, stack.pop_all())
 
     @contextlib.asynccontextmanager
-    async def _admitted(self, request, kind):
+    async def _admitted(self, request, read):
         """Lets a request in, and gives what it says and the sources as the model reads them."""
         limits = self.limits
         busy = self.open >= limits.max_queue
@@ -187,7 +242,7 @@ class Service:
             body = await read_body(request, limits.max_body, limits.timeout)
             if not self.warming.done():
                 raise Refused(503, "The model is being warmed. Try again.", retry_after=1)
-            given = parse(kind, request.headers.get("content-type", ""), body)
+            given = read(request.headers.get("content-type", ""), body)
             del body
             sources = given.sources()
             if len(sources) > limits.max_sources:

@@ -83,6 +83,21 @@ def test_without_the_extra(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "options, name", [([], "checkpoints/tiny"), (["--name", "captions"], "captions")]
+)
+def test_names(options, name, tmp_path, tiny_checkpoint, monkeypatch):
+    import shutil
+
+    from s2s_zoo.serving import server
+
+    directory, served = tmp_path / "checkpoints" / "tiny", []
+    shutil.copytree(tiny_checkpoint, directory)
+    monkeypatch.setattr(server, "serve", lambda model, *_: served.append(model.name))
+    assert main(["serve", "--model", str(directory), "--port", "0", *options]) == 0
+    assert served == [name]
+
+
+@pytest.mark.parametrize(
     "option",
     ["--port=70000", "--max-batch=0", "--timeout=0", "--max-wait-ms=-1", "--max-queue=x"],
 )
