@@ -14,7 +14,7 @@ from pathlib import Path
 import measure
 
 SWEEPS = {
-    "source length": (10, 30, 100, 300, 1000, 2000),
+    "source length": (10, 50, 250, 500, 1000, 2000),
     "vocabulary": (4000, 8000, 16000, 32000, 64000),
     "beams": (1, 2, 4, 8, 16, 32),
     "batch": (1, 4, 16, 64, 256),
@@ -76,13 +76,17 @@ def exponent(xs, ys):
 
 
 def exponents(found):
-    """{"seconds" | "bytes": exponent} of the last three points, where fixed costs matter least."""
+    """{what was measured: exponent} of the last three points, where fixed costs matter least."""
     last = found[-3:]
     values = [point["value"] for point in last]
     return {
-        "seconds": exponent(values, [statistics.median(point["seconds"]) for point in last]),
-        "bytes": exponent(values, [point["bytes"] for point in last]),
+        what: exponent(values, [median(point, what) for point in last])
+        for what in ("seconds", "processor_seconds", "bytes")
     }
+
+
+def median(point, what):
+    return point[what] if what == "bytes" else statistics.median(point[what])
 
 
 def rows(curves):
@@ -93,8 +97,8 @@ def rows(curves):
             sweep,
             work,
             " → ".join(f"{point['value']:,}" for point in ends),
-            " → ".join(measure.number(1e3 * statistics.median(x["seconds"])) for x in ends),
-            f"{slopes['seconds']:.2f}",
+            " → ".join(measure.number(1e3 * median(x, "seconds")) for x in ends),
+            f"{slopes['seconds']:.2f} ({slopes['processor_seconds']:.2f})",
             " → ".join(measure.number(x["bytes"] / 1e6) for x in ends),
             f"{slopes['bytes']:.2f}",
             " → ".join(measure.number(x["compiled"]) for x in ends),
@@ -112,7 +116,7 @@ def draw(curves, path):
     size = (3.4 * len(sweeps), 5.6)
     figure, axes = pyplot.subplots(2, len(sweeps), figsize=size, sharex="col", squeeze=False)
     colors = dict(zip(WORKS, ("tab:blue", "tab:orange", "tab:green"), strict=True))
-    units = {"milliseconds": lambda x: 1e3 * statistics.median(x["seconds"])}
+    units = {"milliseconds": lambda x: 1e3 * median(x, "seconds")}
     units["MB"] = lambda x: max(x["bytes"], 1e5) / 1e6
     for line, (unit, value) in zip(axes, units.items(), strict=True):
         line[0].set_ylabel(unit)
@@ -148,7 +152,8 @@ def main(argv=None):
         versions = answer.pop("versions")
         curves.setdefault((sweep, work), []).append({"value": value, **answer})
     measure.show(measure.heading(machine, [{"versions": versions}]))
-    header = ["grows", "work", "from → to", "ms", "exponent", "MB", "exponent", "s to compile"]
+    header = ["grows", "work", "from → to", "ms", "exponent (of processor time)"]
+    header += ["MB", "exponent", "s to compile"]
     measure.show(measure.table(header, rows(curves)))
     if args.plot:
         draw(curves, args.plot)

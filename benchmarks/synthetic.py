@@ -1,8 +1,8 @@
 """The recipe's model on random ids, in parts and sizes of choice: a side, see `measure.Side`.
 
 Every line of standard input names a piece of work; the answer holds the seconds of each of its
-repeats, after one that compiles, and the bytes by which the process was larger while they ran than
-before the first.
+repeats, after one that compiles, by the clock and of all processors, and the bytes by which the
+process was larger while they ran than before the first.
 """
 
 import argparse
@@ -168,13 +168,19 @@ def main():
             made[line]()
         compiled = time.perf_counter() - start
         forget_peak()
-        seconds = []
+        seconds, busy = [], []
         for _ in range(repeats):
-            start = time.perf_counter()
+            start, before_it = time.perf_counter(), time.process_time()
             made[line]()
             seconds.append(time.perf_counter() - start)
-        answer = {"seconds": seconds, "bytes": resident(peak=True) - before}
-        print(json.dumps({**answer, "compiled": compiled}), flush=True)
+            busy.append(time.process_time() - before_it)
+        answer = {
+            "seconds": seconds,
+            "processor_seconds": busy,
+            "bytes": resident(peak=True) - before,
+            "compiled": compiled,
+        }
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

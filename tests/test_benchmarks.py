@@ -379,12 +379,16 @@ def test_the_peak_of_memory_is_that_since_it_was_forgotten(ours, load):
 def test_exponents_of_powers_and_their_picture(load, tmp_path):
     scaling = load("scaling")
     assert scaling.exponent([1, 10, 100], [3, 300, 30_000]) == pytest.approx(2)
-    curve = [{"value": x, "seconds": [x, x, 9e9], "bytes": x**0.5} for x in (1, 2, 4, 8)]
-    assert scaling.exponents(curve) == pytest.approx({"seconds": 1, "bytes": 0.5})
-    args = scaling.parse(["--sweeps", "beams", "source length", "--longest", "30"])
+    curve = [
+        {"value": x, "seconds": [x, x, 9e9], "processor_seconds": [x**2], "bytes": x**0.5}
+        for x in (1, 2, 4, 8)
+    ]
+    expected = {"seconds": 1, "processor_seconds": 2, "bytes": 0.5}
+    assert scaling.exponents(curve) == pytest.approx(expected)
+    args = scaling.parse(["--sweeps", "beams", "source length", "--longest", "50"])
     found = [(sweep, work, value) for sweep, work, value, _ in scaling.points(args)]
     assert [x for x in found if x[0] == "beams"] == [("beams", "beam", 1 << i) for i in range(6)]
-    assert [x[2] for x in found if x[1] == "training"] == [10, 30]
+    assert [x[2] for x in found if x[1] == "training"] == [10, 50]
     sizes = [size for _, _, _, size in scaling.points(args)]
     assert sizes[3] == {**scaling.BASE, "beams": 8}
     pytest.importorskip("matplotlib")
@@ -393,4 +397,4 @@ def test_exponents_of_powers_and_their_picture(load, tmp_path):
     scaling.draw({("beams", "beam"): curve, ("batch", "greedy"): curve}, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
     rows = list(scaling.rows({("beams", "beam"): curve}))
-    assert rows[0][2:5] == ["1 → 8", "1,000 → 8,000", "1.00"]
+    assert rows[0][2:5] == ["1 → 8", "1,000 → 8,000", "1.00 (2.00)"]
