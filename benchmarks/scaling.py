@@ -106,17 +106,17 @@ def rows(curves):
 
 
 def draw(curves, path):
-    """Writes a PNG: time above, memory below, a column for each sweep."""
+    """Writes a PNG: the time of all processors above, memory below, a column for each sweep."""
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     sweeps = list(dict.fromkeys(sweep for sweep, _ in curves))
     size = (3.4 * len(sweeps), 5.6)
     figure, axes = pyplot.subplots(2, len(sweeps), figsize=size, sharex="col", squeeze=False)
     colors = dict(zip(WORKS, ("tab:blue", "tab:orange", "tab:green"), strict=True))
-    units = {"milliseconds": lambda x: 1e3 * median(x, "seconds")}
+    units = {"milliseconds of all processors": lambda x: 1e3 * median(x, "processor_seconds")}
     units["MB"] = lambda x: max(x["bytes"], 1e5) / 1e6
     for line, (unit, value) in zip(axes, units.items(), strict=True):
         line[0].set_ylabel(unit)
@@ -130,6 +130,10 @@ def draw(curves, path):
                     )
             bottom = min(value(x) for (name, _), f in curves.items() if name == sweep for x in f)
             axis.set_ylim(bottom=bottom / 2)
+            axis.set_xticks(xs := SWEEPS[sweep], [f"{x:,}" for x in xs], rotation=45, fontsize=8)
+            axis.minorticks_off()
+            axis.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
             axis.grid(alpha=0.25)
     for axis, sweep in zip(axes[1], sweeps, strict=True):
         axis.set_xlabel(sweep)
