@@ -1,10 +1,13 @@
 """Captioning: milliseconds a photo one at a time, by part, and photos a second in batches of 32."""
 
 import argparse
-import statistics
+import sys
 import time
+from functools import partial
 from pathlib import Path
 
+import keras
+import measure
 import numpy as np
 
 import s2s_zoo
@@ -20,25 +23,23 @@ def parse(argv=None):
     add("--photos", type=int, default=128, help="taken from DIR, in order (default: 128)")
     add("--batch-size", type=int, default=32)
     add("--repeats", type=int, default=7, help="rounds over the photos, after one to warm up")
+    add("--json", type=Path, metavar="FILE", help="write everything that was measured here")
     args = parser.parse_args(argv)
     if min(args.photos, args.batch_size, args.repeats, args.num_beams) < 1:
         parser.error("--photos, --batch-size, --repeats and --num-beams count from 1")
     return args
 
 
-def seconds_of(work, items, repeats):
-    """The median over the rounds of the mean seconds an item takes; the first round warms up."""
-    rounds = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        for item in items:
-            work(item)
-        rounds.append((time.perf_counter() - start) / len(items))
-    return statistics.median(rounds[1:])
+def seconds_of(work, items):
+    """The seconds a round over the items takes."""
+    start = time.perf_counter()
+    for item in items:
+        work(item)
+    return time.perf_counter() - start
 
 
-def measure(args):
-    """Returns {what: figure}, in the order they are reported."""
+def jobs(args):
+    """Returns {what: function of a round}, in the order they are reported."""
     caption = s2s_zoo.from_pretrained(args.model)
     files = s2s_zoo.data.image_files(args.images)[: args.photos]
     caption.model.encoder.freeze()
@@ -58,25 +59,43 @@ def measure(args):
     def whole(batch):
         return caption(batch, num_beams=args.num_beams, progress=False)
 
-    def timed(work, items):
-        return 1000 * seconds_of(work, items, args.repeats)
+    def milliseconds(work, items):
+        return 1000 * seconds_of(work, items) / len(items)
 
     return {
-        "reading and resizing, ms": timed(
-            lambda file: caption.processor.encode_source([file]), files
+        "reading and resizing, ms": partial(
+            milliseconds, lambda file: caption.processor.encode_source([file]), files
         ),
-        "network, batch 1, ms": timed(network.predict_on_batch, pixels),
-        f"decoder, beam {args.num_beams}, batch 1, ms": timed(search.generate, features),
-        f"whole, batch {args.batch_size}, photos/s": len(files)
-        / (len(batches) * seconds_of(whole, batches, args.repeats)),
+        "network, batch 1, ms": partial(milliseconds, network.predict_on_batch, pixels),
+        f"decoder, beam {args.num_beams}, batch 1, ms": partial(
+            milliseconds, search.generate, features
+        ),
+        f"whole, batch {args.batch_size}, photos/s": lambda: (
+            len(files) / seconds_of(whole, batches)
+        ),
     }
 
 
 def main(argv=None):
     args = parse(argv)
-    for name, figure in measure(args).items():
-        print(f"{name:<40} {figure:8.1f}")
+    machine = measure.machine(measure.cores())
+    answers = measure.take_turns(jobs(args), args.repeats)
+    versions = {"s2s-zoo": s2s_zoo.__version__, "keras": keras.__version__}
+    measure.show(measure.heading(machine, [{"versions": versions}]))
+    figures = {what: measure.Figure(tuple(values)) for what, values in answers.items()}
+    rows = [[what, figure.text(1)] for what, figure in figures.items()]
+    measure.show(measure.table(["captioning", "median"], rows))
+    result = {
+        "benchmark": "caption",
+        "machine": machine,
+        "sides": {"ours": {"versions": versions}},
+        "claims": [
+            measure.claim(f"captioning, {what}", (("ours",), figure))
+            for what, figure in figures.items()
+        ],
+    }
+    measure.write(args.json, result)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -81,7 +81,7 @@ def jobs(sides, task):
 
 
 def show_task(title, count, answers, references):
-    """Prints the table of a task and returns what is to be written."""
+    """Prints the table of a task and returns what is to be written, and the claims of it."""
     speed = {
         name: measure.Figure(tuple(count / turn["seconds"] for turn in turns))
         for name, turns in answers.items()
@@ -106,20 +106,21 @@ def show_task(title, count, answers, references):
     measure.show(f"### {title}, {count} sentences")
     measure.show(measure.table([*header, "tokens a sentence", "BLEU"], rows))
     other, peers = measure.best(speed, "peer")
-    ratios = {}
+    claims = []
     for through in (("pipeline",), ("search", XLA)):
         part = {name: value for name, value in speed.items() if name[2] in through}
         name, mine = measure.best(part, "ours")
         what = f"sentences/s, ours through {name[2]} in {name[1]} over peer in {other[1]}"
-        ratios[what] = measure.ratio(mine, peers)
-        measure.show(measure.ratio_text(what, ratios[what]))
+        claims.append(
+            measure.claim(f"decoding, {title}, sentences/s", (name, mine), (other, peers))
+        )
+        measure.show(measure.ratio_text(what, claims[-1]))
     return {
         "sentences": count,
         "sentences_per_second": measure.named(speed),
         "tokens_a_sentence": measure.named(length),
         "bleu": measure.named(bleu),
-        "ratios": ratios,
-    }
+    }, claims
 
 
 def process_seconds(args, *command):
@@ -136,7 +137,7 @@ def process_seconds(args, *command):
 
 
 def cold_start(args):
-    """Prints the table of whole processes and returns what is to be written."""
+    """Prints the table of whole processes and returns what is to be written, and its claim."""
     answers = measure.take_turns(
         {
             ("s2s-zoo translate",): lambda: process_seconds(
@@ -150,11 +151,11 @@ def cold_start(args):
     )
     figures = {name: measure.Figure(tuple(seconds)) for name, seconds in answers.items()}
     rows = [[*name, figure.text(2)] for name, figure in figures.items()]
-    ratio = measure.ratio(*figures.values())
+    found = measure.claim("cold start, seconds, less is better", *figures.items())
     measure.show("### Cold start, a fresh process whose files are in the page cache")
     measure.show(measure.table(["process", "seconds"], rows))
-    measure.show(measure.ratio_text("seconds, translating over importing", ratio))
-    return {"seconds": measure.named(figures), "ratio": ratio}
+    measure.show(measure.ratio_text("seconds, translating over importing", found))
+    return {"seconds": measure.named(figures)}, found
 
 
 def main(argv=None):
@@ -167,21 +168,25 @@ def main(argv=None):
     sides = measure.start(commands(args), args.threads)
     facts = {name: side.facts for name, side in sides.items()}
     measure.show(measure.heading(machine, facts.values()))
-    tasks = {}
+    tasks, claims = {}, []
     for title, task in TASKS.items():
         count = min(args.single if task["batch_size"] == 1 else args.sentences, len(references))
         measure.say(title)
         work = jobs(sides, {**task, "sentences": count})
-        tasks[title] = show_task(title, count, measure.take_turns(work, args.repeats), references)
+        answers = measure.take_turns(work, args.repeats)
+        tasks[title], found = show_task(title, count, answers, references)
+        claims += found
     for side in sides.values():
         side.close()
     measure.say("cold start")
+    cold, found = cold_start(args)
     result = {
         "benchmark": "decode",
         "machine": machine,
         "sides": measure.named(facts),
         "tasks": tasks,
-        "cold_start": cold_start(args),
+        "cold_start": cold,
+        "claims": [*claims, found],
     }
     measure.write(args.json, result)
 

@@ -3,7 +3,11 @@
 KERAS_BACKEND=jax python benchmarks/lsh.py
 """
 
+import argparse
+from pathlib import Path
+
 import jax
+import measure
 
 from s2s_zoo.attention import MultiHeadAttention
 from s2s_zoo.lsh import LSHAttention
@@ -35,17 +39,29 @@ def hashed(length, rounds):
     return lambda x, mask: layer(x, mask=mask)
 
 
-def main():
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the claims here")
+    args = parser.parse_args(argv)
     print("| tokens | attention | GFLOP | GB moved | MB held |")
     print("|---|---|---|---|---|")
+    claims = []
     for length in LENGTHS:
         rows = {"full": full(), **{f"lsh, {r} rounds": hashed(length, r) for r in (1, 2, 4)}}
+        held = {}
         for name, attend in rows.items():
-            flops, moved, held = cost(attend, length)
+            flops, moved, held[name,] = cost(attend, length)
             print(
-                f"| {length} | {name} | {flops / 1e9:.2f} | {moved / 1e9:.2f} | {held / 1e6:.0f} |",
+                f"| {length} | {name} | {flops / 1e9:.2f} | {moved / 1e9:.2f} "
+                f"| {held[name,] / 1e6:.0f} |",
                 flush=True,
             )
+        sides = [
+            (name, measure.Figure((held[name] / 1e6,))) for name in (("lsh, 2 rounds",), ("full",))
+        ]
+        what = f"self-attention over {length} tokens, MB held as XLA counts, less is better"
+        claims.append(measure.claim(what, *sides))
+    measure.write(args.json, {"benchmark": "lsh", "sides": {}, "claims": claims})
 
 
 if __name__ == "__main__":

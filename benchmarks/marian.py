@@ -61,7 +61,7 @@ def commands(args):
 
 
 def show_task(num_beams, batch_size, answers):
-    """Prints the table of a task and returns what is to be written."""
+    """Prints the table of a task and returns what is to be written, and the claims of it."""
     speed = {
         name: measure.Figure(tuple(batch_size / turn["seconds"] for turn in turns))
         for name, turns in answers.items()
@@ -81,15 +81,16 @@ def show_task(num_beams, batch_size, answers):
         rows.append([*name, figure.text(2), f"{1000 / figure.median:.1f}", share])
     header = ["side", "precision", "sentences/s", "ms a sentence", "tokens as in transformers"]
     measure.show(f"### {num_beams} beams, batch {batch_size}", "", measure.table(header, rows))
-    ratios = {}
+    claims = []
     peers = {name: figure for name, figure in speed.items() if name[0] != "ours"}
     if len(peers) < len(speed):
         name, mine = measure.best(speed, "ours")
         for other, figure in peers.items():
             what = f"ours in {name[1]} over {' '.join(other)}"
-            ratios[what] = measure.ratio(mine, figure)
-            measure.show(measure.ratio_text(what, ratios[what]))
-    return {"sentences_per_second": measure.named(speed), "same": measure.named(same), **ratios}
+            title = f"Marian, {num_beams} beams, batch {batch_size}, sentences/s"
+            claims.append(measure.claim(title, (name, mine), (other, figure)))
+            measure.show(measure.ratio_text(what, claims[-1]))
+    return {"sentences_per_second": measure.named(speed), "same": measure.named(same)}, claims
 
 
 def main(argv=None):
@@ -108,7 +109,7 @@ def main(argv=None):
         [*(generator.randrange(2, 7000) for _ in range(SOURCE - 1)), 0]
         for _ in range(max(args.batches))
     ]
-    tasks = {}
+    tasks, claims = {}, []
     for num_beams in args.beams:
         for batch_size in args.batches:
             measure.say(f"{num_beams} beams, batch {batch_size}")
@@ -116,11 +117,12 @@ def main(argv=None):
             jobs = {name: partial(side.ask, **work) for name, side in sides.items()}
             answers = measure.take_turns(jobs, args.repeats)
             name = f"{num_beams} beams, batch {batch_size}"
-            tasks[name] = show_task(num_beams, batch_size, answers)
+            tasks[name], found = show_task(num_beams, batch_size, answers)
+            claims += found
     for side in sides.values():
         side.close()
     result = {"benchmark": "marian", "machine": machine, "sides": measure.named(facts)}
-    measure.write(args.json, {**result, "tasks": tasks})
+    measure.write(args.json, {**result, "tasks": tasks, "claims": claims})
 
 
 if __name__ == "__main__":

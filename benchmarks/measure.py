@@ -173,6 +173,44 @@ def ratio_text(what, found):
     return f"**{what}: {found['ratio']:.2f}** ({found['lowest']:.2f}–{found['highest']:.2f})"
 
 
+def claim(what, ours, peer=None):
+    """What a run has shown, for its JSON and for the table of all runs.
+
+    Args:
+        what: str, with the unit; "less is better" where it is.
+        ours, peer: (name, Figure), the name a tuple of str.
+    """
+    (name, figure) = ours
+    found = {"claim": what, "ours": " ".join(name), "values": list(figure.values)}
+    if peer is not None:
+        (other, theirs) = peer
+        found |= {"peer": " ".join(other), "peer_values": list(theirs.values)}
+        found |= ratio(figure, theirs)
+    return found
+
+
+def claims_table(claims):
+    """Returns a Markdown table of medians, one row for each claim."""
+
+    def cell(name, values):
+        return f"{number(statistics.median(values))} ({name})"
+
+    rows = []
+    for found in claims:
+        row = [found["claim"], cell(found["ours"], found["values"]), "", ""]
+        if "peer" in found:
+            row[2] = cell(found["peer"], found["peer_values"])
+            row[3] = f"{found['ratio']:.2f} ({found['lowest']:.2f}–{found['highest']:.2f})"
+        rows.append(row)
+    return table(["claim", "this project", "beside", "ratio"], rows)
+
+
+def number(value):
+    """Three digits of a number, or all of those before the point."""
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    return f"{value:,.{digits}f}"
+
+
 def table(header, rows):
     """Returns a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]

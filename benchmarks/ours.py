@@ -47,6 +47,22 @@ class Clock(keras.callbacks.Callback):
         self.times.append(time.perf_counter())
 
 
+def recipe_model(config, vocabulary_size):
+    """The model of a recipe's config, compiled as the benchmarks train it."""
+    training = config["training"]
+    for part in ("encoder", "decoder"):
+        config["model"][part]["vocabulary_size"] = vocabulary_size
+    model = s2s_zoo.Seq2Seq.from_config(config["model"])
+    model.compile(
+        optimizer=keras.optimizers.Adam(
+            training["learning_rate"], global_clipnorm=training["clipnorm"]
+        ),
+        loss=SmoothedCrossEntropy(training["label_smoothing"]),
+        jit_compile=False,
+    )
+    return model
+
+
 def trainer(args):
     """Returns the model and the work of one turn: the same steps of `fit` each time.
 
@@ -55,22 +71,12 @@ def trainer(args):
     """
     keras.config.set_dtype_policy(TRAINING[args.precision])
     config = json.loads(args.config.read_text(encoding="utf-8"))
-    training = config["training"]
     tokenizer = SentencePieceTokenizer.load(args.tokenizer)
-    for part in ("encoder", "decoder"):
-        config["model"][part]["vocabulary_size"] = tokenizer.vocabulary_size
-    model = s2s_zoo.Seq2Seq.from_config(config["model"])
+    model = recipe_model(config, tokenizer.vocabulary_size)
     processor = TextProcessor(tokenizer, tokenizer, **config["processor"])
     pipeline = s2s_zoo.Pipeline("translation", model, processor)
-    model.compile(
-        optimizer=keras.optimizers.Adam(
-            training["learning_rate"], global_clipnorm=training["clipnorm"]
-        ),
-        loss=SmoothedCrossEntropy(training["label_smoothing"]),
-        jit_compile=False,
-    )
     pairs = read_pairs(tuple(args.data / f"train.{x}" for x in (args.source, args.target)))
-    batches = pipeline.batches(pairs, batch_tokens=training["batch_tokens"], seed=1)
+    batches = pipeline.batches(pairs, batch_tokens=config["training"]["batch_tokens"], seed=1)
     if args.steps + 4 > len(batches):
         sys.exit(f"--steps {args.steps} is too many: {len(batches)} batches in an epoch.")
     batches = batches.take(args.steps + 1)  # the first has no step before it

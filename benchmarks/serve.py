@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import itertools
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -120,7 +119,7 @@ def percentile(values, percent):
 
 
 def show(answers):
-    """Prints the table and returns what is to be written."""
+    """Prints the table and returns what is to be written, and the claims of it."""
     rows, result = [], {}
     for (server, clients), rounds in answers.items():
         figures = {
@@ -133,16 +132,17 @@ def show(answers):
         rows.append([server, clients, *texts])
     header = ["server", "clients", "requests/s", "p50, ms", "p95, ms"]
     measure.show(measure.table(header, rows))
+    claims = []
     for clients in dict.fromkeys(clients for _, clients in answers):
-        together, alone = (
-            statistics.median(result[f"{server}, {clients} clients"]["requests_per_second"])
+        rates = [
+            ((server,), measure.Figure(tuple(figures["requests_per_second"])))
             for server in SERVERS
-        )
-        measure.show(
-            f"**requests/s of {clients} clients, with batches over without: "
-            f"{together / alone:.2f}**"
-        )
-    return result
+            for figures in [result[f"{server}, {clients} clients"]]
+        ]
+        claims.append(measure.claim(f"serving {clients} clients, requests/s", *rates))
+        what = f"requests/s of {clients} clients, with batches over without"
+        measure.show(measure.ratio_text(what, claims[-1]))
+    return result, claims
 
 
 def main(argv=None):
@@ -166,13 +166,15 @@ def main(argv=None):
     finally:
         for server in servers.values():
             server.close()
+    figures, claims = show(answers)
     result = {
         "benchmark": "serve",
         "machine": machine,
         "model": args.model,
         "num_beams": args.num_beams,
         "requests": args.requests,
-        "figures": show(answers),
+        "figures": figures,
+        "claims": claims,
     }
     measure.write(args.json, result)
 

@@ -77,12 +77,12 @@ def report(args, machine, sides, answers):
     header = ["side", "precision", "target tokens/s", "of the median step", "tokens a step"]
     measure.show(measure.heading(machine, [side.facts for side in sides.values()]))
     measure.show(measure.table([*header, "parameters"], rows))
-    ratios = {}
+    claims = []
     for what, found in (("target tokens/s", whole), ("of the median step", step)):
         (name, mine), (other, peers) = measure.best(found, "ours"), measure.best(found, "peer")
+        claims.append(measure.claim(f"training, {what}", (name, mine), (other, peers)))
         title = f"{what}, ours in {name[1]} over peer in {other[1]}"
-        ratios[title] = measure.ratio(mine, peers)
-        measure.show(measure.ratio_text(title, ratios[title]))
+        measure.show(measure.ratio_text(title, claims[-1]))
     result = {
         "benchmark": "train",
         "machine": machine,
@@ -90,7 +90,7 @@ def report(args, machine, sides, answers):
         "sides": measure.named({name: side.facts for name, side in sides.items()}),
         "target_tokens_per_second": measure.named(whole),
         "target_tokens_per_second_of_the_median_step": measure.named(step),
-        "ratios": ratios,
+        "claims": claims,
     }
     measure.write(args.json, result)
 

@@ -3,7 +3,8 @@
 A training step spends its time in matrix products, which the graph gives to oneDNN, and in
 pointwise passes over memory, which it runs one operation at a time. Here the pointwise parts
 are compiled by XLA into one pass each, with gradients of their own, and the weight gradient of
-a recurrence is one product over all steps instead of a sum of one product a step. Callers are
+a recurrence is one product over all steps instead of a sum of one product a step. Called eagerly
+they run as they are written: compiling costs more than one short search. Callers are
 `recurrence`, `losses` and the pointer; nobody else knows.
 """
 
@@ -28,6 +29,19 @@ def _on_cpu():
     return not tf.config.list_physical_devices("GPU")
 
 
+def _compiled(function):
+    """Returns `function`, in graphs one operation that XLA compiles."""
+    import tensorflow as tf
+
+    in_graphs = tf.function(function, jit_compile=True, autograph=False)
+
+    @functools.wraps(function)
+    def call(*args):
+        return (function if tf.executing_eagerly() else in_graphs)(*args)
+
+    return call
+
+
 def _lstm_cell(z, c):
     """Gates (B, 4U) and c (B, U) to the next h and c, (B, U), in float32."""
     import tensorflow as tf
@@ -41,13 +55,13 @@ def _lstm_cell(z, c):
 def _lstm_kernels():
     import tensorflow as tf
 
-    @tf.function(jit_compile=True)
+    @_compiled
     def forward(z, h, c, mask):
         """Gates (B, 4U) and states (B, U) to the next h, in the dtype of z, and c in float32."""
         new_h, new_c = _lstm_cell(z, c)
         return tf.where(mask, tf.cast(new_h, z.dtype), h), tf.where(mask, new_c, c)
 
-    @tf.function(jit_compile=True)
+    @_compiled
     def backward(z, c, dh, dh_next, dc_next, mask):
         """Gradients of one step: of z, of the c before, and of the h before where masked."""
         i, f, g, o = tf.split(tf.cast(z, tf.float32), 4, axis=-1)
@@ -72,7 +86,7 @@ def _lstm_kernels():
 def _lstm_step_kernel():
     import tensorflow as tf
 
-    @tf.function(jit_compile=True)
+    @_compiled
     def step(z, c):
         new_h, new_c = _lstm_cell(z, c)
         return tf.cast(new_h, z.dtype), tf.cast(new_c, c.dtype)
@@ -175,7 +189,7 @@ def _cross_entropy_kernels():
     def one_hot(labels, logits):
         return labels[:, tf.newaxis] == tf.range(tf.shape(logits)[-1])[tf.newaxis]
 
-    @tf.function(jit_compile=True)
+    @_compiled
     def forward(logits, labels, smoothing):
         z = tf.cast(logits, tf.float32)
         top = tf.reduce_max(z, axis=-1)
@@ -184,7 +198,7 @@ def _cross_entropy_kernels():
         loss = norm - (1 - smoothing) * gold - smoothing * tf.reduce_mean(z, axis=-1)
         return loss, norm
 
-    @tf.function(jit_compile=True)
+    @_compiled
     def backward(logits, labels, norm, upstream, smoothing):
         z = tf.cast(logits, tf.float32)
         uniform = smoothing / tf.cast(tf.shape(z)[-1], tf.float32)
@@ -219,14 +233,14 @@ def cross_entropy(logits, labels, smoothing):
 def _log_softmax_kernels():
     import tensorflow as tf
 
-    @tf.function(jit_compile=True)
+    @_compiled
     def forward(logits, least):
         z = tf.cast(logits, tf.float32)
         top = tf.reduce_max(z, axis=-1, keepdims=True)
         norm = top + tf.math.log(tf.reduce_sum(tf.exp(z - top), axis=-1, keepdims=True))
         return tf.maximum(z - norm, least), norm
 
-    @tf.function(jit_compile=True)
+    @_compiled
     def backward(logits, norm, upstream, least):
         z = tf.cast(logits, tf.float32) - norm
         upstream = tf.where(z > least, upstream, 0.0)

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo import kernels
+from s2s_zoo.initial import initializer
 from s2s_zoo.registry import lookup
 
 
@@ -35,7 +36,8 @@ def recurrent_layer(cell, units, name, reverse=False):
     """
     layer = lookup(CELLS, cell, "recurrent cell")(
         units,
-        recurrent_initializer=Orthogonal(),
+        kernel_initializer=initializer("glorot_uniform"),
+        recurrent_initializer=initializer(Orthogonal()),
         return_sequences=True,
         return_state=True,
         go_backwards=reverse,

@@ -33,7 +33,8 @@ def load(monkeypatch):
     """Imports a file of benchmarks/ as its scripts do."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     yield importlib.import_module
-    for name in ("measure", "train", "decode", "marian", "ours", "lsh", "serve", "export"):
+    scripts = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__main__"}
+    for name in (*scripts, "benchmarks.__main__"):
         sys.modules.pop(name, None)
 
 
@@ -88,6 +89,79 @@ def test_ratio_is_that_of_the_medians_of_the_best(load):
     uneven = measure.ratio(figures["ours", "float32"], figures["peer", "bfloat16"])
     assert uneven == pytest.approx({"ratio": 11 / 16, "lowest": 0.24, "highest": 11 / 16})
     assert measure.Figure((1234.0, 999.0, 1500.4)).text() == "1,234 (999–1,500)"
+
+
+def test_claims_become_one_table(load):
+    measure = load("measure")
+    ours = (("ours", "bfloat16"), measure.Figure((30.0, 36.0, 33.0)))
+    peer = (("peer", "float32"), measure.Figure((20.0, 24.0, 22.0)))
+    lines = measure.claims_table(
+        [measure.claim("speed, a/s", ours, peer), measure.claim("alone, ms", ours)]
+    ).splitlines()
+    assert lines[2:] == [
+        "| speed, a/s | 33.0 (ours bfloat16) | 22.0 (peer float32) | 1.50 (1.50–1.50) |",
+        "| alone, ms | 33.0 (ours bfloat16) |  |  |",
+    ]
+    assert [measure.number(x) for x in (0.1234, 12.34, 12345.6)] == ["0.12", "12.3", "12,346"]
+
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+if "--fail" in options:
+    sys.exit("no more memory")
+claim = {"claim": "speed", "ours": "ours", "values": [float(options["--repeats"])]}
+Path(options["--json"]).write_text(json.dumps({"sides": {}, "claims": [claim]}))
+print("a report")
+"""
+
+
+@pytest.fixture
+def whole(load, tmp_path, monkeypatch):
+    """The run of all, whose scripts `good` and `bad` are the one above."""
+    run = load("benchmarks.__main__")
+    for name in ("good", "bad"):
+        (tmp_path / f"{name}.py").write_text(SCRIPT)
+    monkeypatch.setattr(run.measure, "HERE", tmp_path)
+    fail = ["--fail", "yes"]
+    monkeypatch.setitem(run.PARTS, "good", ((), lambda args: [], ("repeats",)))
+    monkeypatch.setitem(run.PARTS, "bad", ((), lambda args: fail, ()))
+    return run
+
+
+def test_the_run_of_all_makes_one_table_and_one_json(whole, tmp_path, capsys):
+    output = tmp_path / "output"
+    command = ["--output", str(output), "--repeats", "3", "--only", "good", "train"]
+    assert whole.main(command) == 0
+    out = capsys.readouterr().out
+    assert "| speed | 3.00 (ours) |  |  |" in out
+    assert "- train skipped: needs --data" in out
+    assert (output / "benchmarks.md").read_text().strip() == out.strip()
+    assert (output / "good.md").read_text() == "a report\n"
+    parts = json.loads((output / "benchmarks.json").read_text())["parts"]
+    assert parts["good"]["claims"][0]["values"] == [3.0]
+    assert list(parts["train"]) == ["skipped"]
+
+
+def test_a_part_that_fails_does_not_stop_the_others(whole, tmp_path, capsys):
+    command = ["--output", str(tmp_path / "output"), "--only", "bad", "good"]
+    assert whole.main(command) == 1
+    out = capsys.readouterr().out
+    assert "- bad failed: exit code 1" in out and "no more memory" in out
+    assert "| speed | 5.00 (ours) |" in out
+
+
+def test_what_a_part_lacks_is_said(whole, data, tmp_path):
+    args = whole.parse(["--output", str(tmp_path), "--peer-python", sys.executable])
+    assert whole.data(args) == "needs --data, a folder with Multi30k"
+    args.data = data
+    assert not whole.data(args)
+    (data / "train.de").unlink()
+    assert whole.data(args) == f"{data} lacks train.de"
+    assert not whole.peer("json")(args)
+    assert "cannot import json, no_such: ModuleNotFoundError" in whole.peer("json", "no_such")(args)
+    assert whole.installed("json", "no_such")(args).startswith("needs no_such:")
 
 
 def test_a_training_rate_is_tokens_over_seconds(load):
@@ -192,11 +266,13 @@ def test_full_size_figures_are_rates_beside_each_peer(load, capsys):
         ("transformers", "float32"): [{"seconds": 2.0, "found": [[1, 2], [3, 5]]}] * 2,
         ("CTranslate2", "int8"): [{"seconds": 0.25, "found": [[1, 2], [3, 5]]}] * 2,
     }
-    result = marian.show_task(4, 2, answers)
+    result, claims = marian.show_task(4, 2, answers)
     assert result["sentences_per_second"]["ours, bfloat16"] == [4.0, 4.0]
     assert result["same"]["ours, bfloat16"] == 0.75
-    assert result["ours in bfloat16 over transformers float32"]["ratio"] == 4
-    assert result["ours in bfloat16 over CTranslate2 int8"]["ratio"] == 0.5
+    assert [(found["peer"], found["ratio"]) for found in claims] == [
+        ("transformers float32", 4),
+        ("CTranslate2 int8", 0.5),
+    ]
     assert "| ours | bfloat16 | 4.00 (4.00–4.00) | 250.0 | 75% |" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         marian.parse(["--folder", "nowhere", "--peer-python", "python"])
@@ -210,12 +286,13 @@ def test_latencies_of_clients_are_compared_with_batches_and_without(load, capsys
         ("batches up to 64", 8): [{"seconds": 0.5, "latencies": [0.1, 0.3]}] * 2,
         ("one at a time", 8): [{"seconds": 2.0, "latencies": [0.2, 0.4]}] * 2,
     }
-    result = serve.show(answers)
+    result, claims = serve.show(answers)
     assert result["batches up to 64, 8 clients"]["requests_per_second"] == [4.0, 4.0]
     assert result["one at a time, 8 clients"]["p95_ms"] == [400.0, 400.0]
     out = capsys.readouterr().out
     assert "| one at a time | 8 | 1.0 (1.0–1.0) | 200.0 (200.0–200.0) |" in out
     assert "8 clients, with batches over without: 4.00" in out
+    assert [found["ratio"] for found in claims] == [4.0]
     with pytest.raises(SystemExit):
         serve.parse(["--model", "m", "--texts", "t", "--clients", "0"])
 
@@ -247,3 +324,106 @@ def test_an_exported_model_in_turns_with_its_pipeline(load, tiny_checkpoint, tmp
     found = json.loads(report.read_text())
     assert found["equal"] == found["sources"] == len(SENTENCES)
     assert "equal texts: 6 of 6" in capsys.readouterr().out
+
+
+def recipe(ours, **sizes):
+    """The config of the recipe, with other sizes."""
+    config = json.loads(ours.CONFIG.read_text(encoding="utf-8"))
+    config["model"]["encoder"].update(sizes.get("encoder", {}))
+    config["model"]["decoder"].update(sizes.get("decoder", {}))
+    return config
+
+
+def test_the_products_of_a_step_are_those_of_its_weights(ours, load):
+    roofline = load("roofline")
+    rows, length, vocabulary = 3, 7, 50
+    config = recipe(ours)
+    ahead = roofline.forward(config, vocabulary, rows, length)
+    weights = {x.layer: x.k * x.n for x in ahead if not x.batch}
+    for layer in ("encoder, input", "encoder, recurrence", "bridge"):
+        weights[layer] *= 2
+    biases = 2 * 1024 + 2048 + 2 * 512 + vocabulary
+    gain = 1
+    model = ours.recipe_model(config, vocabulary)
+    assert sum(weights.values()) + biases + gain == model.count_params()
+    # A weight and a token make a multiplication and an addition, whatever the grouping.
+    per_token = {x.layer: x.operations / (rows * length) for x in ahead}
+    assert per_token["encoder, recurrence"] == 2 * weights["encoder, recurrence"]
+    assert per_token["decoder, recurrence"] == 2 * weights["decoder, recurrence"]
+    assert per_token["vocabulary"] == 2 * 256 * vocabulary
+    assert per_token["scores"] == per_token["context"] == 2 * length * 512
+    for product in ahead:
+        gradients = roofline.backward(product)
+        assert [x.operations for x in gradients] == 2 * [product.operations]
+    merged = roofline.backward(ahead[1])[1]
+    assert (merged.count, merged.m, merged.k, merged.n) == (2, 256, rows * length, 1024)
+
+
+def test_a_share_of_the_roof_is_operations_over_time(load, capsys):
+    roofline = load("roofline")
+    product = roofline.Product("layer", 2, 0, 10, 100, 1000)
+    assert (product.operations, product.elements) == (4e6, 2 * (1000 + 100_000 + 10_000))
+    found = {product: roofline.measure.Figure((0.004,)), "loss": roofline.measure.Figure((0.001,))}
+    passes = {"loss": 4000, "cells": 8000}
+    rows, least, measured = roofline.layer_rows([product], passes, 10, found, 1e9, 1e6, 4)
+    # Bytes bound the product: 888,000 at 1 MB/s are more than 4 MFLOP at 1 GFLOP/s.
+    assert least == pytest.approx(0.888 + 0.004 + 0.008) and measured == 0.005
+    assert rows[0] == ["layer", "0.40", "88.8", "888.00", "4.00"] and rows[2][-1] == ""
+    seconds = roofline.measure.Figure((0.04, 0.02, 0.08))
+    share = roofline.show_step("step", 10, rows, least, measured, 4e6, seconds, 1e9)
+    assert share.values == pytest.approx((10, 20, 5))
+    assert "10.0 (5.0–20.0) % of the matrix roof" in capsys.readouterr().out
+
+
+def test_random_work_is_of_the_size_that_was_asked_for(ours, load):
+    synthetic = load("synthetic")
+    sizes = {"embedding_dim": 4, "units": 4}
+    config = recipe(ours, encoder=sizes, decoder={**sizes, "units": 8})
+    work = synthetic.Work(ours.recipe_model(config, 60), 60)
+    for num_beams in (1, 3):
+        found = work.search(rows=2, source_length=5, steps=6, num_beams=num_beams)()
+        assert found.tokens.shape == (2, 1, 6)
+        assert (found.tokens[..., :-1] > END).all() and (found.tokens[..., -1] == END).all()
+    size = {"rows": 2, "source_length": 5, "target_length": 6}
+    step, loss = work.step(**size), work.forward(**size)
+    before = float(work.model.trainable_variables[0].numpy().sum())
+    assert step() > 0 and loss() == ()
+    assert float(work.model.trainable_variables[0].numpy().sum()) != before
+    shapes = [weight.shape for weight in work.model.trainable_variables]
+    assert work.gradient(**size)() == shapes
+    assert work.loss(rows=2, target_length=6)() == (2, 6, 60)
+    assert work.product(batch=2, m=3, k=4, n=5, count=2)() == (2, 3, 5)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_the_peak_of_memory_is_that_since_it_was_forgotten(ours, load):
+    synthetic = load("synthetic")
+    before = synthetic.resident()
+    np.ones(1 << 24)
+    assert synthetic.resident(peak=True) - before > 100 << 20
+    synthetic.forget_peak()
+    assert synthetic.resident(peak=True) - synthetic.resident() < 50 << 20
+
+
+def test_exponents_of_powers_and_their_picture(load, tmp_path):
+    scaling = load("scaling")
+    assert scaling.exponent([1, 10, 100], [3, 300, 30_000]) == pytest.approx(2)
+    curve = [
+        {"value": x, "seconds": [x, x, 9e9], "processor_seconds": [x**2], "bytes": x**0.5}
+        for x in (1, 2, 4, 8)
+    ]
+    expected = {"seconds": 1, "processor_seconds": 2, "bytes": 0.5}
+    assert scaling.exponents(curve) == pytest.approx(expected)
+    args = scaling.parse(["--sweeps", "beams", "source length", "--longest", "50"])
+    found = [(sweep, work, value) for sweep, work, value, _ in scaling.points(args)]
+    assert [x for x in found if x[0] == "beams"] == [("beams", "beam", 1 << i) for i in range(6)]
+    assert [x[2] for x in found if x[1] == "training"] == [10, 50]
+    sizes = [size for _, _, _, size in scaling.points(args)]
+    assert sizes[3] == {**scaling.BASE, "beams": 8}
+    pytest.importorskip("matplotlib")
+    for point in curve:
+        point["compiled"] = 1.0
+    scaling.draw({("beams", "beam"): curve, ("batch", "greedy"): curve}, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
+    rows = list(scaling.rows({("beams", "beam"): curve}))
+    assert rows[0][2:5] == ["1 → 8", "1,000 → 8,000", "1.00 (2.00)"]

@@ -1,5 +1,6 @@
 """The command line, mostly in-process on a tiny checkpoint."""
 
+import gc
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import pytest
 
 from s2s_zoo import hub
 from s2s_zoo.cli import main
+from s2s_zoo.cli_shared import _uncollected
 from s2s_zoo.pipeline import Pipeline
 
 ENTRY = {
@@ -285,6 +287,19 @@ def test_cold_command(tiny_checkpoint, source_bytes, expected):
     result = subprocess.run(command, input=source_bytes, capture_output=True)
     assert result.stdout.decode().splitlines() == expected
     assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_what_is_imported_is_no_garbage_to_be():
+    enabled, frozen = gc.isenabled(), gc.get_freeze_count()
+    try:
+        with _uncollected():
+            assert not gc.isenabled()
+            kept = [object]
+        assert gc.isenabled() == enabled
+        assert gc.get_freeze_count() > frozen
+        assert not any(x is kept for x in gc.get_objects())
+    finally:
+        gc.unfreeze()
 
 
 def test_translate_draws_the_alignment(catalog, capsys, tmp_path, sources, expected):

@@ -13,6 +13,27 @@ from s2s_zoo.recurrence import recurrent_layer, run_layer, step_layer  # noqa: E
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="the kernels are for CPU training")
 
 
+@pytest.fixture(params=["compiled", "eager"])
+def called(request):
+    """Makes a function run in a graph, where the kernels are compiled, or as it is written."""
+    return tf.function if request.param == "compiled" else lambda function: function
+
+
+def test_kernels_are_compiled_in_graphs_and_plain_outside():
+    seen = []
+
+    @kernels._compiled
+    def double(x):
+        seen.append(tf.executing_eagerly())
+        return 2 * x
+
+    assert double(tf.constant(3.0)) == 6 and seen == [True]
+    graph = tf.function(double).get_concrete_function(tf.constant(3.0))
+    assert seen == [True, False] and graph(tf.constant(4.0)) == 8
+    calls = [op for op in graph.graph.get_operations() if "_XlaMustCompile" in op.node_def.attr]
+    assert [call.get_attr("_XlaMustCompile") for call in calls] == [True]
+
+
 def _keras(layer, x, mask=None, states=None):
     outputs, *states = layer(x, mask=mask, initial_state=states)
     return tf.reverse(outputs, [1]) if layer.go_backwards else outputs, states
@@ -71,66 +92,73 @@ def test_lstm_inference_keeps_a_length_it_does_not_know():
         np.testing.assert_allclose(run(x), _keras(layer, x)[0], atol=1e-6)
 
 
-def test_lstm_step_equals_keras():
+def test_lstm_step_equals_keras(called):
     rng = np.random.default_rng(2)
     layer = recurrent_layer("lstm", 5, "layer")
     layer.build((None, None, 3))
     x, h, c = (tf.constant(rng.normal(size=(4, n)), "float32") for n in (3, 5, 5))
-    ours, (new_h, new_c) = step_layer(layer, x, [h, c])
+    ours, (new_h, new_c) = called(lambda: step_layer(layer, x, [h, c]))()
     theirs, states = layer.cell(x, [h, c])
     for a, b in zip((ours, new_h, new_c), (theirs, *states), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_cross_entropy_kernel_equals_numpy(smoothing):
+def test_cross_entropy_kernel_equals_numpy(smoothing, called):
     rng = np.random.default_rng(1)
     logits = rng.normal(size=(2, 3, 7)).astype("float32") * 4
     labels = rng.integers(0, 7, (2, 3)).astype("int32")
     upstream = rng.normal(size=(2, 3)).astype("float32")
     z = tf.constant(logits)
-    with tf.GradientTape() as tape:
-        tape.watch(z)
-        loss = SmoothedCrossEntropy(smoothing).call(labels, z)
-        total = tf.reduce_sum(loss * upstream)
+
+    @called
+    def run():
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            loss = SmoothedCrossEntropy(smoothing).call(labels, z)
+            total = tf.reduce_sum(loss * upstream)
+        return loss, tape.gradient(total, z)
+
+    loss, gradient = run()
     p = np.exp(logits - np.log(np.exp(logits).sum(-1, keepdims=True)))
     target = smoothing / 7 + (1 - smoothing) * np.eye(7)[labels]
     np.testing.assert_allclose(loss, -(target * np.log(p)).sum(-1), rtol=1e-5)
-    np.testing.assert_allclose(
-        tape.gradient(total, z), upstream[..., None] * (p - target), atol=1e-6
-    )
+    np.testing.assert_allclose(gradient, upstream[..., None] * (p - target), atol=1e-6)
 
 
-def test_log_softmax_kernel_and_its_gradient_equal_numpy():
+def test_log_softmax_kernel_and_its_gradient_equal_numpy(called):
     rng = np.random.default_rng(1)
     logits = rng.normal(size=(2, 3, 7)).astype("float32") * 4
     upstream = rng.normal(size=(2, 3, 7)).astype("float32")
     z = tf.constant(logits)
-    with tf.GradientTape() as tape:
-        tape.watch(z)
-        found = kernels.log_softmax(z, -8.0)
-        total = tf.reduce_sum(found * upstream)
+
+    @called
+    def run():
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            found = kernels.log_softmax(z, -8.0)
+            total = tf.reduce_sum(found * upstream)
+        return found, tape.gradient(total, z)
+
+    found, gradient = run()
     expected = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     assert (expected < -8).any() and (expected > -8).any()
     np.testing.assert_allclose(found, np.maximum(expected, -8), rtol=1e-5, atol=1e-6)
     passed = np.where(expected > -8, upstream, 0)
-    np.testing.assert_allclose(
-        tape.gradient(total, z),
-        passed - np.exp(expected) * passed.sum(-1, keepdims=True),
-        atol=1e-5,
-    )
+    wanted = passed - np.exp(expected) * passed.sum(-1, keepdims=True)
+    np.testing.assert_allclose(gradient, wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16"])
-def test_kernels_keep_the_dtype_of_half_precision(policy):
+def test_kernels_keep_the_dtype_of_half_precision(policy, called):
     layer = recurrent_layer("lstm", 4, "layer")
     layer.dtype_policy = policy
     layer.build((None, None, 3))
     x = tf.cast(tf.random.normal((2, 5, 3)), "bfloat16")
     plain = tf.cast(_keras(layer, x)[0], "float32")
     for run in (_trained, run_layer):
-        outputs, states = run(layer, x)
+        outputs, states = called(run)(layer, x)
         assert [t.dtype for t in (outputs, *states)] == [tf.bfloat16] * 3
         np.testing.assert_allclose(tf.cast(outputs, "float32"), plain, atol=0.03)
-    h, states = step_layer(layer, x[:, 0], states)
+    h, states = called(step_layer)(layer, x[:, 0], states)
     assert [t.dtype for t in (h, *states)] == [tf.bfloat16] * 3

@@ -6,11 +6,13 @@ import struct
 import time
 import tracemalloc
 
+import keras
 import pytest
 
 from s2s_zoo.checkpoint import load_checkpoint
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.files import describe_file, read_json
+from s2s_zoo.recurrence import Orthogonal, recurrent_layer
 from s2s_zoo.weights import MAX_HEADER, assign, check_header, read_header, weights_by_name
 
 
@@ -168,3 +170,19 @@ def test_nothing_of_a_config_is_imported(tiny_checkpoint, tmp_path, monkeypatch)
     with pytest.raises(CheckpointError, match="Unknown processor type"):
         load_checkpoint(directory)
     assert "evil_module" not in sys.modules
+
+
+def test_no_recurrent_weight_is_drawn_before_the_file_replaces_it(tiny_checkpoint, monkeypatch):
+    drawn = []
+
+    def draw(self, shape, dtype=None):
+        drawn.append(tuple(shape))
+        return keras.ops.zeros(shape, dtype)
+
+    for initializer in (Orthogonal, keras.initializers.GlorotUniform):
+        monkeypatch.setattr(initializer, "__call__", draw)
+    model = load_checkpoint(tiny_checkpoint).model
+    layers = [*sum(model.encoder.stack, []), *model.decoder.stack]
+    assert not {tuple(weight.shape) for layer in layers for weight in layer.weights} & set(drawn)
+    recurrent_layer("lstm", 4, "layer").build((None, None, 3))
+    assert {(3, 16), (4, 16)} <= set(drawn)
