@@ -5,6 +5,7 @@
     model.safetensors   the weights by name, in float32, float16 or bfloat16
     processor.json      how raw input becomes ids and back, beside its tokenizer model
     generation.json     the defaults of the search
+    shortlist.safetensors  where there is one, which target tokens a source may become
     README.md           the model card
 
 Nothing in a checkpoint is ever executed or imported.
@@ -28,6 +29,7 @@ FORMAT_VERSION = 1
 CONFIG, WEIGHTS, PROCESSOR = "config.json", "model.safetensors", "processor.json"
 GENERATION, CARD = "generation.json", "README.md"
 REQUIRED = (CONFIG, WEIGHTS, PROCESSOR, GENERATION)
+SHORTLIST = "shortlist.safetensors"
 EDITABLE = (CONFIG, GENERATION, CARD)  # written by people too, so config.json pins no hash of them
 LARGEST_OPTION = 1 << 31
 CONFIG_KEYS = ("format_version", "task", "languages", "model", "files")
@@ -42,6 +44,7 @@ class Checkpoint(NamedTuple):
         processor: raw input to ids and back.
         generation: dict, the defaults of the search.
         languages: list of str, the codes of source and target, or empty.
+        shortlist: a `Shortlist`, or None.
     """
 
     task: str
@@ -49,10 +52,19 @@ class Checkpoint(NamedTuple):
     processor: Any
     generation: dict
     languages: list
+    shortlist: Any = None
 
 
 def save_checkpoint(
-    directory, task, model, processor, generation, languages=(), card="", weights_dtype="float32"
+    directory,
+    task,
+    model,
+    processor,
+    generation,
+    languages=(),
+    shortlist=None,
+    card="",
+    weights_dtype="float32",
 ):
     """Writes a checkpoint beside `directory`, then renames it into place.
 
@@ -66,6 +78,7 @@ def save_checkpoint(
         processor: has `save(directory)`.
         generation: dict, plain JSON.
         languages: list of str.
+        shortlist: a `Shortlist`, or None.
         card: str, the model card.
         weights_dtype: "float32", "float16" or "bfloat16", how the weights are stored.
 
@@ -80,6 +93,8 @@ def save_checkpoint(
         with _replace_directory(directory) as aside:
             (aside / WEIGHTS).write_bytes(pack(model, weights_dtype))
             processor.save(aside)
+            if shortlist is not None:
+                (aside / SHORTLIST).write_bytes(shortlist.pack())
             config = {
                 "format_version": FORMAT_VERSION,
                 "task": task,
@@ -121,13 +136,15 @@ def load_checkpoint(directory, dtype=None):
 
     from s2s_zoo.data.stored import load_processor
     from s2s_zoo.model import Seq2Seq
+    from s2s_zoo.shortlist import load as load_shortlist
 
     processor = load_processor(directory)
     check_header(header, config["model"], directory / WEIGHTS)
     with dtype_policy(dtype), to_be_loaded():
         model = Seq2Seq.from_config(config["model"])
     assign(model, directory / WEIGHTS)
-    return Checkpoint(config["task"], model, processor, generation, config["languages"])
+    found = load_shortlist(directory / SHORTLIST) if SHORTLIST in config["files"] else None
+    return Checkpoint(config["task"], model, processor, generation, config["languages"], found)
 
 
 def read_config(directory):

@@ -37,6 +37,15 @@ def add_commands(commands):
     command.add_argument("name", nargs="+", metavar="NAME", help=NAME)
     command.add_argument("--output", required=True, metavar="DIR", help="the checkpoint to write")
 
+    command = commands.add_parser("shortlist", help="one checkpoint that searches in a shortlist")
+    command.set_defaults(command=_shortlist)
+    command.add_argument("--model", required=True, metavar="NAME", help=NAME)
+    command.add_argument("--data", required=True, metavar="FILE.tsv", help="pairs of the training")
+    command.add_argument("--swap", action="store_true", help="the columns are target TAB source")
+    command.add_argument("--per-source", type=positive, default=20, metavar="N", help="default: 20")
+    command.add_argument("--frequent", type=positive, default=400, metavar="N", help="default: 400")
+    command.add_argument("--output", required=True, metavar="DIR", help="the checkpoint to write")
+
     command = commands.add_parser("export", help="write a model that runs without this package")
     command.set_defaults(command=_export)
     command.add_argument("--model", required=True, metavar="NAME", help=NAME)
@@ -106,6 +115,21 @@ def _average(arguments):
     from s2s_zoo.averaging import average_checkpoints
 
     average_checkpoints(arguments.name, arguments.output)
+    print(arguments.output)
+
+
+def _shortlist(arguments):
+    from s2s_zoo.data import read_pairs
+
+    pairs = read_pairs(arguments.data, arguments.swap)
+    pipeline = load(arguments.model)
+    sizes = {"per_source": arguments.per_source, "frequent": arguments.frequent}
+    try:
+        pipeline.build_shortlist(pairs, **sizes)
+    except ValueError as error:
+        raise CheckpointError(error) from error
+    pipeline.generation["shortlist"] = True
+    pipeline.save(arguments.output)
     print(arguments.output)
 
 

@@ -33,7 +33,7 @@ def load(monkeypatch):
     """Imports a file of benchmarks/ as its scripts do."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     yield importlib.import_module
-    for name in ("measure", "train", "decode", "marian", "ours", "lsh", "serve"):
+    for name in ("measure", "train", "decode", "marian", "ours", "lsh", "serve", "shortlist"):
         sys.modules.pop(name, None)
 
 
@@ -218,3 +218,14 @@ def test_latencies_of_clients_are_compared_with_batches_and_without(load, capsys
     assert "8 clients, with batches over without: 4.00" in out
     with pytest.raises(SystemExit):
         serve.parse(["--model", "m", "--texts", "t", "--clients", "0"])
+
+
+def test_a_shortlist_is_compared_with_the_vocabulary(load, data, tiny_checkpoint, capsys):
+    sizes = ["--per-source", "2", "--frequent", "4", "--num-beams", "1", "--repeats", "1"]
+    sides = ["--source", "de", "--target", "en", "--precision", "float32"]
+    load("shortlist").main(["--model", str(tiny_checkpoint), "--data", str(data), *sizes, *sides])
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split(" | ") for line in lines if line.startswith("| 1 ")]
+    assert [row[1] for row in rows] == ["vocabulary", "shortlist"]
+    assert rows[0][4].startswith(f"{len(SENTENCES)} of {len(SENTENCES)}")
+    assert "bytes" in " ".join(lines)
