@@ -2,7 +2,8 @@
 
     config.json         format_version, task, languages, model (the configuration of `Seq2Seq`)
                         and, for every file that must not change, its sha256 and size
-    model.safetensors   the weights by name, in float32, float16 or bfloat16
+    model.safetensors   the weights by name, in float32, float16 or bfloat16, or matrices in
+                        int8 with their scales
     processor.json      how raw input becomes ids and back, beside its tokenizer model
     generation.json     the defaults of the search
     shortlist.safetensors  where there is one, which target tokens a source may become
@@ -23,7 +24,7 @@ from s2s_zoo.errors import CheckpointError
 from s2s_zoo.files import AGAIN, describe_file, read_json, verify_files
 from s2s_zoo.initial import to_be_loaded
 from s2s_zoo.registry import check_keys, lookup
-from s2s_zoo.weights import DTYPES, assign, check_header, pack, read_header
+from s2s_zoo.weights import STORED, assign, check_header, pack, read_header
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, PROCESSOR = "config.json", "model.safetensors", "processor.json"
@@ -80,13 +81,13 @@ def save_checkpoint(
         languages: list of str.
         shortlist: a `Shortlist`, or None.
         card: str, the model card.
-        weights_dtype: "float32", "float16" or "bfloat16", how the weights are stored.
+        weights_dtype: "float32", "float16", "bfloat16" or "int8", how the weights are stored.
 
     Raises:
         CheckpointError: if the directory holds anything else, or the disk refuses.
         ValueError: if `weights_dtype` is unknown or cannot hold a weight.
     """
-    lookup(DTYPES, weights_dtype, "weights_dtype")
+    lookup(STORED, weights_dtype, "weights_dtype")
     description = model.get_config()
     directory = Path(directory).resolve()
     try:

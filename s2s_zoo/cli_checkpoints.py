@@ -8,6 +8,7 @@ from s2s_zoo.cli_shared import load, positive
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.files import describe_file, read_file, verify_files
 from s2s_zoo.hub import REMOTE, list_checkpoints, resolve
+from s2s_zoo.quantization import SCALE
 from s2s_zoo.weights import read_header
 
 NAME = "a name of `list`, hf://organization/name[@revision], or a directory"
@@ -90,7 +91,7 @@ def _show(arguments):
         # A card from elsewhere does not steer the terminal.
         print("".join(c for c in card if c.isprintable() or c in "\n\t").rstrip() + "\n")
     rows = read_header(directory / WEIGHTS)
-    total = sum(math.prod(shape) for shape, _ in rows.values())
+    total = sum(math.prod(x[0]) for name, x in rows.items() if not name.endswith(SCALE))
     print(f"directory   {directory}\ntask        {config['task']}\nparameters  {total:,}")
     for name, (shape, dtype) in rows.items():
         print(f"  {name:<48} {dtype:<5} {' x '.join(map(str, shape))}")

@@ -236,7 +236,9 @@ class Pipeline:
 
         Args:
             directory: str or path: absent, empty, or a checkpoint to replace.
-            weights_dtype: "float32" (exact), "float16" or "bfloat16" (half the size).
+            weights_dtype: "float32" (exact), "float16" or "bfloat16" (half the size), or "int8"
+                (a quarter: matrices in one byte a weight; they are read in the dtype of the model
+                again).
             card: str, the model card; a short one is written where None.
         """
         save_checkpoint(
