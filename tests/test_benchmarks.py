@@ -33,7 +33,17 @@ def load(monkeypatch):
     """Imports a file of benchmarks/ as its scripts do."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     yield importlib.import_module
-    for name in ("measure", "train", "decode", "marian", "ours", "lsh", "serve", "shortlist"):
+    for name in (
+        "measure",
+        "train",
+        "decode",
+        "marian",
+        "ours",
+        "lsh",
+        "serve",
+        "shortlist",
+        "int8",
+    ):
         sys.modules.pop(name, None)
 
 
@@ -229,3 +239,14 @@ def test_a_shortlist_is_compared_with_the_vocabulary(load, data, tiny_checkpoint
     assert [row[1] for row in rows] == ["vocabulary", "shortlist"]
     assert rows[0][4].startswith(f"{len(SENTENCES)} of {len(SENTENCES)}")
     assert "bytes" in " ".join(lines)
+
+
+def test_every_product_is_about_the_same(load, capsys):
+    int8 = load("int8")
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(3, 64)).astype("float32"), rng.normal(size=(64, 40)).astype("float32")
+    for name, product in int8.products(x, w).items():
+        found = np.asarray(product()).astype("float32")
+        assert np.abs(found - x @ w).mean() < 0.03 * np.abs(x @ w).mean(), name
+    int8.main(["--shapes", "2x16x24", "--repeats", "1"])
+    assert "| 2 x 16 x 24 | " in capsys.readouterr().out
