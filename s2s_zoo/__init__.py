@@ -15,6 +15,7 @@ _MODULES = (
     "metrics",
     "plots",
     "self_critical",
+    "shortlist",
 )
 _NAMES = {
     "from_pretrained": "loading",

@@ -2,9 +2,11 @@
 
     config.json         format_version, task, languages, model (the configuration of `Seq2Seq`)
                         and, for every file that must not change, its sha256 and size
-    model.safetensors   the weights by name, in float32, float16 or bfloat16
+    model.safetensors   the weights by name, in float32, float16 or bfloat16, or matrices in
+                        int8 with their scales
     processor.json      how raw input becomes ids and back, beside its tokenizer model
     generation.json     the defaults of the search
+    shortlist.safetensors  where there is one, which target tokens a source may become
     README.md           the model card
 
 Nothing in a checkpoint is ever executed or imported.
@@ -22,12 +24,13 @@ from s2s_zoo.errors import CheckpointError
 from s2s_zoo.files import AGAIN, describe_file, read_json, verify_files
 from s2s_zoo.initial import to_be_loaded
 from s2s_zoo.registry import check_keys, lookup
-from s2s_zoo.weights import DTYPES, assign, check_header, pack, read_header
+from s2s_zoo.weights import STORED, assign, check_header, pack, read_header
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, PROCESSOR = "config.json", "model.safetensors", "processor.json"
 GENERATION, CARD = "generation.json", "README.md"
 REQUIRED = (CONFIG, WEIGHTS, PROCESSOR, GENERATION)
+SHORTLIST = "shortlist.safetensors"
 EDITABLE = (CONFIG, GENERATION, CARD)  # written by people too, so config.json pins no hash of them
 LARGEST_OPTION = 1 << 31
 CONFIG_KEYS = ("format_version", "task", "languages", "model", "files")
@@ -42,6 +45,7 @@ class Checkpoint(NamedTuple):
         processor: raw input to ids and back.
         generation: dict, the defaults of the search.
         languages: list of str, the codes of source and target, or empty.
+        shortlist: a `Shortlist`, or None.
     """
 
     task: str
@@ -49,10 +53,19 @@ class Checkpoint(NamedTuple):
     processor: Any
     generation: dict
     languages: list
+    shortlist: Any = None
 
 
 def save_checkpoint(
-    directory, task, model, processor, generation, languages=(), card="", weights_dtype="float32"
+    directory,
+    task,
+    model,
+    processor,
+    generation,
+    languages=(),
+    shortlist=None,
+    card="",
+    weights_dtype="float32",
 ):
     """Writes a checkpoint beside `directory`, then renames it into place.
 
@@ -66,20 +79,23 @@ def save_checkpoint(
         processor: has `save(directory)`.
         generation: dict, plain JSON.
         languages: list of str.
+        shortlist: a `Shortlist`, or None.
         card: str, the model card.
-        weights_dtype: "float32", "float16" or "bfloat16", how the weights are stored.
+        weights_dtype: "float32", "float16", "bfloat16" or "int8", how the weights are stored.
 
     Raises:
         CheckpointError: if the directory holds anything else, or the disk refuses.
         ValueError: if `weights_dtype` is unknown or cannot hold a weight.
     """
-    lookup(DTYPES, weights_dtype, "weights_dtype")
+    lookup(STORED, weights_dtype, "weights_dtype")
     description = model.get_config()
     directory = Path(directory).resolve()
     try:
         with _replace_directory(directory) as aside:
             (aside / WEIGHTS).write_bytes(pack(model, weights_dtype))
             processor.save(aside)
+            if shortlist is not None:
+                (aside / SHORTLIST).write_bytes(shortlist.pack())
             config = {
                 "format_version": FORMAT_VERSION,
                 "task": task,
@@ -121,13 +137,15 @@ def load_checkpoint(directory, dtype=None):
 
     from s2s_zoo.data.stored import load_processor
     from s2s_zoo.model import Seq2Seq
+    from s2s_zoo.shortlist import load as load_shortlist
 
     processor = load_processor(directory)
     check_header(header, config["model"], directory / WEIGHTS)
     with dtype_policy(dtype), to_be_loaded():
         model = Seq2Seq.from_config(config["model"])
     assign(model, directory / WEIGHTS)
-    return Checkpoint(config["task"], model, processor, generation, config["languages"])
+    found = load_shortlist(directory / SHORTLIST) if SHORTLIST in config["files"] else None
+    return Checkpoint(config["task"], model, processor, generation, config["languages"], found)
 
 
 def read_config(directory):

@@ -8,6 +8,7 @@ from s2s_zoo.cli_shared import load, positive
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.files import describe_file, read_file, verify_files
 from s2s_zoo.hub import REMOTE, list_checkpoints, resolve
+from s2s_zoo.quantization import SCALE
 from s2s_zoo.weights import read_header
 
 NAME = "a name of `list`, hf://organization/name[@revision], or a directory"
@@ -35,6 +36,15 @@ def add_commands(commands):
     command = commands.add_parser("average", help="one checkpoint with the mean of the weights")
     command.set_defaults(command=_average)
     command.add_argument("name", nargs="+", metavar="NAME", help=NAME)
+    command.add_argument("--output", required=True, metavar="DIR", help="the checkpoint to write")
+
+    command = commands.add_parser("shortlist", help="one checkpoint that searches in a shortlist")
+    command.set_defaults(command=_shortlist)
+    command.add_argument("--model", required=True, metavar="NAME", help=NAME)
+    command.add_argument("--data", required=True, metavar="FILE.tsv", help="pairs of the training")
+    command.add_argument("--swap", action="store_true", help="the columns are target TAB source")
+    command.add_argument("--per-source", type=positive, default=20, metavar="N", help="default: 20")
+    command.add_argument("--frequent", type=positive, default=400, metavar="N", help="default: 400")
     command.add_argument("--output", required=True, metavar="DIR", help="the checkpoint to write")
 
     command = commands.add_parser("export", help="write a model that runs without this package")
@@ -83,7 +93,7 @@ def _show(arguments):
         # A card from elsewhere does not steer the terminal.
         print("".join(c for c in card if c.isprintable() or c in "\n\t").rstrip() + "\n")
     rows = read_header(directory / WEIGHTS)
-    total = sum(math.prod(shape) for shape, _ in rows.values())
+    total = sum(math.prod(x[0]) for name, x in rows.items() if not name.endswith(SCALE))
     print(f"directory   {directory}\ntask        {config['task']}\nparameters  {total:,}")
     for name, (shape, dtype) in rows.items():
         print(f"  {name:<48} {dtype:<5} {' x '.join(map(str, shape))}")
@@ -108,6 +118,21 @@ def _average(arguments):
     from s2s_zoo.averaging import average_checkpoints
 
     average_checkpoints(arguments.name, arguments.output)
+    print(arguments.output)
+
+
+def _shortlist(arguments):
+    from s2s_zoo.data import read_pairs
+
+    pairs = read_pairs(arguments.data, arguments.swap)
+    pipeline = load(arguments.model)
+    sizes = {"per_source": arguments.per_source, "frequent": arguments.frequent}
+    try:
+        pipeline.build_shortlist(pairs, **sizes)
+    except ValueError as error:
+        raise CheckpointError(error) from error
+    pipeline.generation["shortlist"] = True
+    pipeline.save(arguments.output)
     print(arguments.output)
 
 

@@ -129,6 +129,10 @@ class TokenLogits(keras.layers.Layer):
         logits = embedding.logits(vectors) if self.tied else ops.matmul(vectors, self.kernel)
         return add_bias(logits, self.bias)
 
+    def rows(self, tokens, embedding):
+        """Returns the rows (L, R) of the matrix and the biases (L,) of tokens (L,)."""
+        return output_rows(tokens, embedding, None if self.tied else self.kernel, self.bias)
+
 
 def add_bias(logits, bias):
     """Returns logits (..., V) with a bias (V,), in float32 for the logits (N, V) of one step.
@@ -138,3 +142,24 @@ def add_bias(logits, bias):
     """
     dtype = "float32" if len(logits.shape) == 2 else logits.dtype
     return ops.cast(logits, dtype) + ops.cast(bias, dtype)
+
+
+def output_rows(tokens, embedding, kernel, bias):
+    """Returns the part of an output matrix that is of some tokens.
+
+    Args:
+        tokens: (L,) int32.
+        embedding: the TokenEmbedding, whose matrix it is where `kernel` is None.
+        kernel: (R, V), or None.
+        bias: (V,), or None.
+
+    Returns:
+        rows (L, R), in the dtype the embedding computes in, and biases (L,) float32.
+    """
+    if kernel is None:
+        rows = ops.take(embedding.embeddings, tokens, axis=0)
+    else:
+        rows = ops.transpose(ops.take(kernel, tokens, axis=1))
+    zeros = ops.zeros(ops.shape(tokens), dtype="float32")
+    biases = zeros if bias is None else ops.cast(ops.take(bias, tokens), "float32")
+    return ops.cast(rows, embedding.compute_dtype), biases

@@ -79,6 +79,11 @@ def export(pipeline, directory, format="saved_model", return_alignment=True, **o
             f"{directory} exists and is not empty. Give a directory that does not exist yet: "
             "nothing is replaced."
         )
+    if options.get("shortlist"):
+        raise ValueError(
+            "An exported search is over the whole vocabulary. Received: shortlist=True. Leave it "
+            "out."
+        )
     search = pipeline._search(True, return_alignment, options, pipeline.processor)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)

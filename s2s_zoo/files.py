@@ -21,12 +21,13 @@ LIMITS = {  # bytes
     ".safetensors": 64 << 30,
 }
 FOREIGN = {**LIMITS, ".h5": 64 << 30, ".bin": 64 << 30}  # in the layout of transformers
-LARGE = {  # vocabularies, and the list of a few thousand tensors
+LARGE = {  # vocabularies, lists of a few thousand tensors, and what belongs to each token
     "vocab.json": 64 << 20,
     "target_vocab.json": 64 << 20,
     "tokenizer.json": 64 << 20,
     "model.safetensors.index.json": 16 << 20,
     "pytorch_model.bin.index.json": 16 << 20,
+    "shortlist.safetensors": 256 << 20,
 }
 AGAIN = "Delete the directory and download or copy the checkpoint again."
 

@@ -37,13 +37,14 @@ class Pipeline:
             `beam_search`, `sample` and `Rules`. Where nothing else is said one beam is used and
             the unknown token is never generated.
         languages: list of str, the codes of source and target.
+        shortlist: a `Shortlist` of the model, or None; see `build_shortlist`.
 
     Raises:
-        ValueError: for an unknown task or option, or a vocabulary of another size than the
-            model's.
+        ValueError: for an unknown task or option, a vocabulary of another size than the model's,
+            or a shortlist that does not fit the model.
     """
 
-    def __init__(self, task, model, processor, generation=None, languages=()):
+    def __init__(self, task, model, processor, generation=None, languages=(), shortlist=None):
         lookup(LONGEST_TARGET, task, "task")
         processor.check_model(model)
         self.task = task
@@ -52,7 +53,10 @@ class Pipeline:
         self.generation = {**DEFAULTS, **(generation or {})}
         self.languages = list(languages)
         check_options(self.generation)
-        self._searcher = Searcher(model, LONGEST_TARGET[task], processor.max_target_length)
+        if shortlist is not None:
+            shortlist.check_model(model)
+        longest = LONGEST_TARGET[task], processor.max_target_length
+        self._searcher = Searcher(model, *longest, shortlist)
         self.scorer = Scorer(model)
 
     def __call__(
@@ -88,7 +92,9 @@ class Pipeline:
             **options: `strategy` ("greedy", "beam", "sample"; "beam" where num_beams > 1),
                 `max_length` (a limit for every text, instead of one by the length of its
                 source), `forced_prefix` (str, how every answer begins), `seed` (for "sample"),
-                and those of the strategy and of `Rules`. The rest is as in `self.generation`.
+                `shortlist` (bool, search among the candidates of `build_shortlist` alone; scores
+                are then log-probabilities among these), and those of the strategy and of `Rules`.
+                The rest is as in `self.generation`.
 
         Returns:
             A str for one source, a list for a list or a folder, a generator for an iterator,
@@ -205,12 +211,34 @@ class Pipeline:
 
         return batches(self.processor, pairs, **options)
 
+    @property
+    def shortlist(self):
+        """The `Shortlist`, or None."""
+        return self._searcher.shortlist
+
+    def build_shortlist(self, pairs, **options):
+        """Builds the shortlist that a call with `shortlist=True` searches in, and `save` keeps.
+
+        Args:
+            pairs: what `read_pairs` takes, best those of the training.
+            **options: of `s2s_zoo.shortlist.build`.
+
+        Raises:
+            ValueError: for a model that does not read text, or whose output is more than a
+                matrix: a pointer, an ensemble.
+        """
+        from s2s_zoo.shortlist import build_for
+
+        self._searcher.shortlist = build_for(self.model, self.processor, pairs, **options)
+
     def save(self, directory, weights_dtype="float32", card=None):
         """Writes a checkpoint directory that `from_pretrained` reads; see `save_checkpoint`.
 
         Args:
             directory: str or path: absent, empty, or a checkpoint to replace.
-            weights_dtype: "float32" (exact), "float16" or "bfloat16" (half the size).
+            weights_dtype: "float32" (exact), "float16" or "bfloat16" (half the size), or "int8"
+                (a quarter: matrices in one byte a weight; they are read in the dtype of the model
+                again).
             card: str, the model card; a short one is written where None.
         """
         save_checkpoint(
@@ -222,6 +250,7 @@ class Pipeline:
             self.languages,
             card=self._card("the path of this directory") if card is None else card,
             weights_dtype=weights_dtype,
+            shortlist=self.shortlist,
         )
 
     def push_to_hub(self, repo_id, weights_dtype="float32", card=None, **options):

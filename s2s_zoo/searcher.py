@@ -1,5 +1,6 @@
 """From rows of source ids and the options of a call to hypotheses, by compiled searches."""
 
+import itertools
 import numbers
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from s2s_zoo.protocol import END, PAD, UNK, SearchResult
 from s2s_zoo.registry import lookup, unknown_name
 
 DEFAULTS = {"num_beams": 1, "suppress_tokens": [UNK]}
-OF_A_CALL = ("strategy", "max_length", "forced_prefix")
+OF_A_CALL = ("strategy", "max_length", "forced_prefix", "shortlist")
 SHORTEST_LOOP, LENGTH_STEP = 32, 8  # few shapes, so few compilations
 KEPT = 16  # compiled searches
 EAGER_LENGTH = 16  # source tokens up to which one eager search is faster than one trace
@@ -26,12 +27,14 @@ class Search(NamedTuple):
         options: tuple of (name, value), of the strategy and of `Rules`.
         max_length: int, a limit for every row, or None for one by the length of its source.
         prefix: (P,) int ids, how every text begins, or None.
+        shortlist: bool, search among the candidates of each source alone.
     """
 
     strategy: str
     options: tuple
     max_length: int | None
     prefix: Any
+    shortlist: bool
 
 
 class Searcher:
@@ -44,12 +47,15 @@ class Searcher:
         model: a `Seq2Seq`.
         longest_target: function of a source length to the most tokens of its target.
         max_target_length: int, the most tokens of any target.
+        shortlist: a `Shortlist` of the model, or None.
     """
 
-    def __init__(self, model, longest_target, max_target_length):
+    def __init__(self, model, longest_target, max_target_length, shortlist=None):
         self.model = model
         self.longest_target = longest_target
         self.max_target_length = max_target_length
+        self.shortlist = shortlist
+        self.random = keras.random.SeedGenerator()  # of all sampling
         self._generators = {}
 
     def plan(self, options, defaults, return_scores=False, return_alignments=False):
@@ -90,12 +96,21 @@ class Searcher:
             tuple(sorted(chosen.items())),
             merged.get("max_length"),
             merged.get("forced_prefix"),
+            self._has_shortlist(merged.get("shortlist", False)),
         )
         if strategy == "sample" and merged.get("seed") is not None:
-            generator = self._generator(search, self._limit(search))
-            seed = keras.random.SeedGenerator(merged["seed"])
-            generator.seed_generator.state.assign(seed.state)
+            self.random.state.assign(keras.random.SeedGenerator(merged["seed"]).state)
         return search
+
+    def _has_shortlist(self, wanted):
+        if not isinstance(wanted, bool):
+            raise ValueError(f"Pipeline expected shortlist=True or False. Received: {wanted!r}.")
+        if wanted and self.shortlist is None:
+            raise ValueError(
+                "This checkpoint has no shortlist. Received: shortlist=True. Build one, with "
+                "Pipeline.build_shortlist or `s2s-zoo shortlist`, or leave it out."
+            )
+        return wanted
 
     def run(self, search, rows):
         """Searches for the targets of a batch.
@@ -107,21 +122,20 @@ class Searcher:
         Returns:
             SearchResult of numpy arrays with B rows.
         """
-        source, limits, prefix, max_length = self._prepared(search, rows)
+        made, inputs = self._prepared(search, rows)
         eager = len(rows) == 1 and (rows[0].ndim > 1 or len(rows[0]) <= EAGER_LENGTH)
-        generator = self._generator(search, max_length, eager)
-        result = generator.generate(source, limits, prefix)
+        result = self._generator(search, made, inputs, eager).generate(**inputs)
         return SearchResult(*(None if x is None else x[: len(rows)] for x in result))
 
     def stream(self, search, row):
         """Yields a SearchResult (K = 1) of one row after each token: see `Streamer`."""
-        *inputs, max_length = self._prepared(search, [row])
-        key = (Streamer, search.options, max_length)
-        streamer = self._kept(key, lambda: Streamer(self.model, max_length, **dict(search.options)))
-        return streamer.stream(*inputs)
+        made, inputs = self._prepared(search, [row])
+        key = (Streamer, search.options, made["max_length"], _shortlist_length(inputs))
+        streamer = self._kept(key, lambda: Streamer(self.model, **made))
+        return streamer.stream(**inputs)
 
     def _prepared(self, search, rows):
-        """The sources of a batch, the limit of each row, the prefixes, and the longest limit."""
+        """What a search is made with and called with, for a batch: two dicts of arguments."""
         source = pad(rows)
         lengths = np.array([len(row) for row in rows])
         limit = self._limit(search)
@@ -132,26 +146,38 @@ class Searcher:
         max_length = limit
         if search.strategy != "sample":  # whose random numbers depend on the length of the loop
             max_length = min(limit, max(SHORTEST_LOOP, _power_of_two(limits.max())))
-        prefix = None
-        if search.prefix is not None:
-            prefix = np.tile(search.prefix, (len(source), 1))
-        return source, limits, prefix, max_length
+        made = {"max_length": max_length, **dict(search.options)}
+        inputs = {"source": source, "max_lengths": limits}
+        prefix = search.prefix
+        if search.shortlist:
+            named = [x if isinstance(x, tuple) else (x,) for x in made["suppress_tokens"]]
+            first = itertools.chain(*named)
+            found = self.shortlist.narrow(source, first, () if prefix is None else prefix)
+            inputs |= {"ids": found.ids, "allowed": found.allowed}
+            made["suppress_tokens"] = tuple(
+                tuple(map(found.place, x)) if isinstance(x, tuple) else found.place(x)
+                for x in made["suppress_tokens"]
+            )
+            prefix = None if prefix is None else np.array([found.place(x) for x in prefix])
+        if prefix is not None:
+            inputs["forced_prefix"] = np.tile(prefix, (len(source), 1))
+        return made, inputs
 
     def _limit(self, search):
         return self.max_target_length if search.max_length is None else search.max_length
 
-    def _generator(self, search, max_length, eager=False):
+    def _generator(self, search, made, inputs, eager=False):
         """The compiled search, or at first an eager one.
 
         Tracing a TensorFlow graph takes about 1 s (beam 5), a step without 0.06 s: one short
         text or one image, as on the command line, is not worth a trace, a second one is.
         """
-        key = (search.strategy, search.options, max_length)
+        # The first places of a shortlist follow from the options, so its length is enough.
+        key = (search.strategy, search.options, made["max_length"], _shortlist_length(inputs))
+        seed = {"seed": self.random} if search.strategy == "sample" else {}
 
         def make(**options):
-            return Generator(
-                self.model, search.strategy, max_length, **dict(search.options), **options
-            )
+            return Generator(self.model, search.strategy, **made, **seed, **options)
 
         if key not in self._generators and eager and keras.backend.backend() == "tensorflow":
             self._generators[key] = None
@@ -204,6 +230,10 @@ def check_options(options, strategy=None):
                 f"The option {option!r} belongs to strategy={' or '.join(map(repr, owners))}. "
                 f"Received: {option}={options[option]!r} with strategy={strategy!r}."
             )
+
+
+def _shortlist_length(inputs):
+    return len(inputs["ids"]) if "ids" in inputs else None
 
 
 def _power_of_two(number):

@@ -4,8 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from s2s_zoo.errors import CheckpointError
 from s2s_zoo.files import AGAIN
+from s2s_zoo.quantization import SCALE, channel_axis, dequantize, quantize
 
 DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+STORED = {**DTYPES, "int8": "I8"}
 MAX_HEADER = 10 << 20  # bytes; a tensor takes about a hundred
 
 
@@ -22,7 +24,8 @@ def pack(model, weights_dtype):
 
     Args:
         model: a built `Seq2Seq`.
-        weights_dtype: a key of `DTYPES`.
+        weights_dtype: a key of `STORED`. In "int8" the large matrices are, each beside its scales
+            (`s2s_zoo.quantization`), and the rest float32.
 
     Raises:
         ValueError: if a weight is not finite in `weights_dtype`.
@@ -32,7 +35,8 @@ def pack(model, weights_dtype):
     from keras import ops
     from safetensors.numpy import save
 
-    dtype = np.dtype(getattr(ml_dtypes, weights_dtype, weights_dtype))
+    floats = "float32" if weights_dtype == "int8" else weights_dtype
+    dtype = np.dtype(getattr(ml_dtypes, floats, floats))
     arrays, weights = {}, weights_by_name(model)
     for name, weight in weights.items():
         if "/lora_kernel_" in name:
@@ -48,6 +52,8 @@ def pack(model, weights_dtype):
                 f"save expected finite weights that fit {weights_dtype}. Received: {name} up to "
                 f"{np.abs(value).max()}. Save in float32 or bfloat16, or train again if it is nan."
             )
+        if weights_dtype == "int8" and (axis := channel_axis(name, value.shape)) is not None:
+            arrays[name], arrays[name + SCALE] = quantize(value, axis)
     return save(arrays)
 
 
@@ -81,6 +87,8 @@ def read_header(path):
 def check_header(header, config, path):
     """Raises CheckpointError unless a header holds the weights of a model and nothing else.
 
+    A weight in int8 is one that `pack` would write so, beside its scales.
+
     Args:
         header: {name: (shape, dtype)}.
         config: dict, of `Seq2Seq`.
@@ -93,13 +101,20 @@ def check_header(header, config, path):
             f"{path.parent} does not describe a model of this version of s2s_zoo: "
             f"{' '.join(str(error).split()):.300}"
         ) from error
+    scales = {
+        name + SCALE: (shape[axis],)
+        for name, shape in shapes.items()
+        if header.get(name, (None, None))[1] == "I8"
+        and (axis := channel_axis(name, shape)) is not None
+    }
+    shapes |= scales
     faults = [f"{name} is missing" for name in shapes if name not in header]
     faults += [f"{name} is unexpected" for name in header if name not in shapes]
     for name in shapes.keys() & header.keys():
         shape, dtype = header[name]
         if shape != shapes[name]:
             faults.append(f"{name} is {shape} where {shapes[name]} is expected")
-        elif dtype not in DTYPES.values():
+        elif dtype not in DTYPES.values() and not (dtype == "I8" and name + SCALE in scales):
             faults.append(f"{name} is {dtype} where {', '.join(DTYPES.values())} is expected")
     if faults:
         listed = "; ".join(sorted(faults)[:10]) + ("; …" if len(faults) > 10 else "")
@@ -114,11 +129,18 @@ def assign(model, path):
 
     from s2s_zoo import native
 
-    kinds = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16}
+    kinds = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16, "I8": np.int8}
     tensors = dict(safetensors.deserialize(path.read_bytes()))
-    for name, weight in weights_by_name(model).items():
+
+    def read(name):
         tensor = tensors[name]
-        values = np.frombuffer(tensor["data"], kinds[tensor["dtype"]]).reshape(tensor["shape"])
+        return np.frombuffer(tensor["data"], kinds[tensor["dtype"]]).reshape(tensor["shape"])
+
+    for name, weight in weights_by_name(model).items():
+        values = read(name)
+        if values.dtype == np.int8:
+            axis = channel_axis(name, values.shape)
+            values = dequantize(values, read(name + SCALE).astype("float32"), axis)
         weight.assign(native.tensor(values, weight.dtype))
 
 

@@ -427,3 +427,25 @@ def test_exponents_of_powers_and_their_picture(load, tmp_path):
     assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
     rows = list(scaling.rows({("beams", "beam"): curve}))
     assert rows[0][2:5] == ["1 → 8", "1,000 → 8,000", "1.00 (2.00)"]
+
+
+def test_a_shortlist_is_compared_with_the_vocabulary(load, data, tiny_checkpoint, capsys):
+    sizes = ["--per-source", "2", "--frequent", "4", "--num-beams", "1", "--repeats", "1"]
+    sides = ["--source", "de", "--target", "en", "--precision", "float32"]
+    load("shortlist").main(["--model", str(tiny_checkpoint), "--data", str(data), *sizes, *sides])
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split(" | ") for line in lines if line.startswith("| 1 ")]
+    assert [row[1] for row in rows] == ["vocabulary", "shortlist"]
+    assert rows[0][4].startswith(f"{len(SENTENCES)} of {len(SENTENCES)}")
+    assert "bytes" in " ".join(lines)
+
+
+def test_every_product_is_about_the_same(load, capsys):
+    int8 = load("int8")
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(3, 64)).astype("float32"), rng.normal(size=(64, 40)).astype("float32")
+    for name, product in int8.products(x, w).items():
+        found = np.asarray(product()).astype("float32")
+        assert np.abs(found - x @ w).mean() < 0.03 * np.abs(x @ w).mean(), name
+    int8.main(["--shapes", "2x16x24", "--repeats", "1"])
+    assert "| 2 x 16 x 24 | " in capsys.readouterr().out

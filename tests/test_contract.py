@@ -188,3 +188,23 @@ def test_compiled_search_equals_eager_and_rows_do_not_depend_on_their_neighbours
     np.testing.assert_array_equal(turned.tokens, np.asarray(found.tokens)[order])
     alone = generators["wide"].generate(second_alone(model))
     np.testing.assert_array_equal(alone.tokens[0], found.tokens[1])
+
+
+def test_search_among_some_tokens(model):
+    """All tokens in another order change nothing, and few are those left by suppressing others."""
+    if getattr(model.decoder, "pointer", None) is not None:
+        pytest.skip("a pointer writes more than the output matrix")
+
+    def tokens(strategy, ids=None, allowed=None, **options):
+        generator = Generator(model, strategy, max_length=3, run_eagerly=True, **options)
+        return generator.generate(source_of(model), ids=ids, allowed=allowed).tokens
+
+    turned = np.array([0, 1, 2, 3, *range(VOCABULARY - 1, 3, -1)])
+    everything = {"ids": turned, "allowed": np.ones((len(TARGET), VOCABULARY), bool)}
+    np.testing.assert_array_equal(tokens("beam", **everything), tokens("beam"))
+    ids = np.array([0, 1, 2, 3, 9, 5, 6])
+    allowed = np.tile([True] * 6 + [False], (len(TARGET), 1))
+    others = tuple({*range(VOCABULARY)} - {0, 1, 2, 3, 9, 5})
+    np.testing.assert_array_equal(
+        tokens("greedy", ids, allowed), tokens("greedy", suppress_tokens=others)
+    )

@@ -120,11 +120,14 @@ class ConvDecoder(keras.layers.Layer):
         memory = {"mask": encoded.mask, "keys": keys, "values": values}
         return memory, {"past": [past] * self.layers, "alignment": alignment}
 
-    def step(self, tokens, index, state, memory):
-        """One step: tokens (N,) int at position `index` to logits (N, V) and the next state."""
+    def step(self, tokens, index, state, memory, output=None):
+        """One step: tokens (N,) int at position `index` to logits (N, V) and the next state.
+
+        `output` makes other logits of (N, R), in place of `logits`.
+        """
         embedded = self.embedding(ops.expand_dims(tokens, 1))
         x, state = self._run(add_positions(embedded, self.positions, index), state, memory)
-        return self.logits(ops.squeeze(x, 1)), state
+        return (output or self.logits)(ops.squeeze(x, 1)), state
 
     def call(self, target, encoded, training=False):
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
@@ -139,6 +142,10 @@ class ConvDecoder(keras.layers.Layer):
     def logits(self, x):
         """Returns (..., V) of the top of the stack (..., E)."""
         return self.output_layer(x, embedding=self.embedding)
+
+    def output_rows(self, tokens):
+        """Returns the rows (L, R) of the output matrix and the biases (L,) of tokens (L,)."""
+        return self.output_layer.rows(tokens, self.embedding)
 
     def _run(self, embedded, state, memory, training=False):
         """All layers for T embedded tokens (N, T, E) after the past: (N, T, E), the next state."""

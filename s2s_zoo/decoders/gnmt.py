@@ -108,8 +108,11 @@ class GNMTDecoder(keras.layers.Layer):
         }
         return attended(self.attention, encoded), state
 
-    def step(self, tokens, index, state, memory):
-        """One step: tokens (N,) int at position `index` to logits (N, V) and the next state."""
+    def step(self, tokens, index, state, memory, output=None):
+        """One step: tokens (N,) int at position `index` to logits (N, V) and the next state.
+
+        `output` makes other logits of (N, R), in place of `logits`.
+        """
         state = self._bottom(self.embedding(tokens), index, state, memory)
         cells = [state["cells"][0]]
 
@@ -119,7 +122,7 @@ class GNMTDecoder(keras.layers.Layer):
             return h
 
         top = self._above(cells[0][0], state["context"], state["cells"], run)
-        return self.logits(top), {**state, "cells": cells}
+        return (output or self.logits)(self._read(top)), {**state, "cells": cells}
 
     def call(self, target, encoded, training=False):
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
@@ -137,13 +140,19 @@ class GNMTDecoder(keras.layers.Layer):
 
         done = unrolled_scan(step, {**state, "cells": cells[:1]}, embedded)
         top = self._above(done["cells"][0][0], done["context"], cells, run, training)
-        return logits_of(self, top)
+        return logits_of(self, self._read(top))
 
     def logits(self, top):
-        """Returns (..., V) of the output of the top layer (..., U)."""
-        if self.readout is not None:
-            top = self.readout(top)
+        """Returns (..., V) of what `_read` gives (..., R)."""
         return self.output_layer(top, embedding=self.embedding)
+
+    def output_rows(self, tokens):
+        """Returns the rows (L, R) of the output matrix and the biases (L,) of tokens (L,)."""
+        return self.output_layer.rows(tokens, self.embedding)
+
+    def _read(self, top):
+        """What the output matrix reads (..., R), of the output of the top layer (..., U)."""
+        return top if self.readout is None else self.readout(top)
 
     def _bottom(self, x, index, state, memory, training=False):
         """The state after the attention and the bottom layer with an embedded token (N, E)."""

@@ -8,7 +8,7 @@ from s2s_zoo.attention.history import attend, attended, initial_history, is_sequ
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.decoders.bridge import BRIDGES, bridge_layers, initial_cells
 from s2s_zoo.decoders.pointer import Pointer, check_copying, coverage_loss
-from s2s_zoo.embedding import TokenEmbedding, add_bias
+from s2s_zoo.embedding import TokenEmbedding, add_bias, output_rows
 from s2s_zoo.parts import logits_of
 from s2s_zoo.recurrence import recurrent_layer, run_layer, step_layer, unrolled_scan
 from s2s_zoo.registry import check_option
@@ -195,9 +195,14 @@ class RecurrentDecoder(keras.layers.Layer):
             state["readout"] = ops.zeros(shape, dtype=self.compute_dtype)
         return memory, state
 
-    def step(self, tokens, index, state, memory):
-        """One step: tokens (N,) int at position `index` to logits (N, V) and the next state."""
+    def step(self, tokens, index, state, memory, output=None):
+        """One step: tokens (N,) int at position `index` to logits (N, V) and the next state.
+
+        `output` makes other logits of (N, R), in place of `logits`.
+        """
         state, readout = self._advance(self.embedding(tokens), index, state, memory)
+        if output is not None:
+            return output(readout), state
         return self._output(self.logits(readout), state, memory), state
 
     def call(self, target, encoded, training=False):
@@ -232,6 +237,11 @@ class RecurrentDecoder(keras.layers.Layer):
         else:
             logits = self.output_projection(readout)
         return add_bias(logits, self.output_bias)
+
+    def output_rows(self, tokens):
+        """Returns the rows (L, R) of W_o and the biases (L,) of tokens (L,)."""
+        kernel = None if self.tie_embeddings else self.output_projection.kernel
+        return output_rows(tokens, self.embedding, kernel, self.output_bias)
 
     def _output(self, logits, steps, memory):
         """The logits, or with a pointer log P (..., V + X)."""

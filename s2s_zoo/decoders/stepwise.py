@@ -94,11 +94,14 @@ class StepwiseDecoder(keras.layers.Layer):
         }
         return attended(self.attention, encoded), state
 
-    def step(self, tokens, index, state, memory):
-        """One step: tokens (N,) int at position `index` to logits (N, V) and the next state."""
+    def step(self, tokens, index, state, memory, output=None):
+        """One step: tokens (N,) int at position `index` to logits (N, V) and the next state.
+
+        `output` makes other logits of (N, R), in place of `logits`.
+        """
         embedded = self.embedding(tokens)
         state = self._advance(embedded, index, state, memory)
-        return self.logits(self._read(state, embedded)), state
+        return (output or self.logits)(self._read(state, embedded)), state
 
     def call(self, target, encoded, training=False):
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
@@ -116,6 +119,10 @@ class StepwiseDecoder(keras.layers.Layer):
     def logits(self, readout):
         """Returns (..., V) of h~ (..., R)."""
         return self.output_layer(readout, embedding=self.embedding)
+
+    def output_rows(self, tokens):
+        """Returns the rows (L, R) of the output matrix and the biases (L,) of tokens (L,)."""
+        return self.output_layer.rows(tokens, self.embedding)
 
     def _advance(self, x, index, state, memory, training=False):
         """The state after a step with an embedded token (N, E)."""

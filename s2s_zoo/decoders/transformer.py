@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_zoo.embedding import TokenEmbedding, add_bias
+from s2s_zoo.embedding import TokenEmbedding, add_bias, output_rows
 from s2s_zoo.native import written_at
 from s2s_zoo.parts import logits_of
 from s2s_zoo.protocol import START
@@ -128,8 +128,11 @@ class TransformerDecoder(keras.layers.Layer):
         }
         return memory, state
 
-    def step(self, tokens, index, state, memory):
-        """One step: tokens (N,) int at position `index` to logits (N, V) and the next state."""
+    def step(self, tokens, index, state, memory, output=None):
+        """One step: tokens (N,) int at position `index` to logits (N, V) and the next state.
+
+        `output` makes other logits of (N, R), in place of `logits`.
+        """
         tokens = ops.expand_dims(ops.where(ops.equal(index, 0), self.start_token, tokens), 1)
         x = ops.squeeze(self.stack.embed(self.embedding(tokens), first=index), 1)
         mix, layers = self._mix_next(index, state["layers"][0]), []
@@ -143,7 +146,9 @@ class TransformerDecoder(keras.layers.Layer):
                 return out
 
             x, alignment = block.run(x, attend, (keys, memory["mask"]))
-        return self.logits(self.stack.finish(x)), {"layers": layers, "alignment": alignment}
+        x = self.stack.finish(x)
+        state = {"layers": layers, "alignment": alignment}
+        return (output or self.logits)(x), state
 
     def call(self, target, encoded, training=False):
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
@@ -162,6 +167,12 @@ class TransformerDecoder(keras.layers.Layer):
         if self.use_output_bias:
             logits = add_bias(logits, self.output_bias)
         return logits
+
+    def output_rows(self, tokens):
+        """Returns the rows (L, E) of the output matrix and the biases (L,) of tokens (L,)."""
+        kernel = None if self.tie_embeddings else self.output_projection.kernel
+        bias = self.output_bias if self.use_output_bias else None
+        return output_rows(tokens, self.embedding, kernel, bias)
 
     def _past(self, attention, batch, max_length):
         """What a block keeps of the positions so far, before the first."""

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from s2s_zoo.generation.narrowing import narrowed
 from s2s_zoo.generation.rows import static_shapes
 from s2s_zoo.generation.rules import Rules
 from s2s_zoo.protocol import SearchResult
@@ -26,11 +27,15 @@ class Generator(keras.Model):
         jit_compile: bool or "auto": XLA (JAX, TensorFlow) or torch.compile. "auto" compiles with
             XLA on JAX only; TensorFlow then runs a graph and torch runs eagerly.
         run_eagerly: bool, compile nothing: quicker for a single short text.
-        seed: int or None, for "sample". Calls go on in one random sequence.
+        seed: int, keras.random.SeedGenerator or None, for "sample". Calls go on in one random
+            sequence.
         **options: of the strategy and of `Rules`, the same for every row and every call.
 
     Call arguments:
         inputs: dict of "source" and, where wanted, "max_lengths" (B,) and "forced_prefix" (B, P).
+            With "ids" (L,) and "allowed" (B, L) the search is among these tokens alone, see
+            `narrowed`; the tokens of its options and of the prefix are then their places in "ids",
+            of which the first four are the special ones.
 
     Returns:
         dict of the fields of SearchResult that were computed.
@@ -60,7 +65,8 @@ class Generator(keras.Model):
         self.options = options
         self.seed_generator = None
         if strategy == "sample":
-            self.seed_generator = keras.random.SeedGenerator(seed)
+            given = isinstance(seed, keras.random.SeedGenerator)
+            self.seed_generator = seed if given else keras.random.SeedGenerator(seed)
         elif seed is not None:
             raise ValueError(
                 f"Generator expected a seed with strategy='sample' only. Received: seed={seed}, "
@@ -75,30 +81,37 @@ class Generator(keras.Model):
         options = {**self.options, **{key: inputs[key] for key in PER_ROW if key in inputs}}
         if self.seed_generator is not None:
             options["seed"] = self.seed_generator
-        batch_size = ops.shape(encoded.memory)[0]
+        step, batch_size = self.model.decoder.step, ops.shape(encoded.memory)[0]
+        if "ids" in inputs:
+            step, memory = narrowed(self.model.decoder, memory, inputs["ids"], inputs["allowed"])
         with static_shapes(self.jit_compile):
-            result = self.search(
-                self.model.decoder.step, state, memory, batch_size, self.max_length, **options
-            )
+            result = self.search(step, state, memory, batch_size, self.max_length, **options)
+        if "ids" in inputs:
+            result = result._replace(tokens=ops.take(inputs["ids"], result.tokens))
         return {key: value for key, value in result._asdict().items() if value is not None}
 
-    def generate(self, source, max_lengths=None, forced_prefix=None):
+    def generate(self, source, max_lengths=None, forced_prefix=None, ids=None, allowed=None):
         """Runs the compiled search.
 
         Args:
             source: array, a batch of what the encoder reads.
             max_lengths: (B,) int or None, the limit of each row.
             forced_prefix: (B, P) int or None, padded with PAD.
+            ids, allowed: (L,) int and (B, L) bool, or None.
 
         Returns:
             SearchResult of numpy arrays.
         """
-        inputs = {"source": source}
-        for key, value in (("max_lengths", max_lengths), ("forced_prefix", forced_prefix)):
-            if value is not None:
-                inputs[key] = np.asarray(value, "int32")
+        inputs = {"source": source, **call_inputs(max_lengths, forced_prefix, ids, allowed)}
         outputs = self.predict_on_batch(inputs)
         return SearchResult(*map(outputs.get, SearchResult._fields))
+
+
+def call_inputs(max_lengths=None, forced_prefix=None, ids=None, allowed=None):
+    """What a compiled search takes beside the source, as arrays; None is left out."""
+    given = {"max_lengths": max_lengths, "forced_prefix": forced_prefix, "ids": ids}
+    inputs = {name: np.asarray(x, "int32") for name, x in given.items() if x is not None}
+    return inputs if allowed is None else {**inputs, "allowed": np.asarray(allowed, "bool")}
 
 
 def compile_forward(model, jit_compile="auto", run_eagerly=False):

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from s2s_zoo.generation.generator import PER_ROW, compile_forward, options_of
+from s2s_zoo.generation.generator import PER_ROW, call_inputs, compile_forward, options_of
 from s2s_zoo.generation.greedy import best, greedy_search
 from s2s_zoo.generation.loop import advance, begin, result_of
+from s2s_zoo.generation.narrowing import narrowed
 from s2s_zoo.generation.rules import Rules
 from s2s_zoo.parts import UnderPolicy
 from s2s_zoo.protocol import SearchResult
@@ -26,7 +27,7 @@ class Streamer(keras.Model):
     Call arguments:
         inputs: dict of "source" to begin, or of "carry" and "memory" as the call before gave
             them, with "max_lengths" (B,) and "forced_prefix" (B, P) where wanted, for one token
-            more.
+            more. "ids" and "allowed" as `Generator` has them.
 
     Returns:
         dict of "carry" and "memory", or of "carry" and "result", the fields of SearchResult.
@@ -60,20 +61,20 @@ class Streamer(keras.Model):
         part = self._advance if "carry" in inputs else self._begin
         return self.under_policy(function=lambda: part(inputs))
 
-    def stream(self, source, max_lengths=None, forced_prefix=None):
+    def stream(self, source, max_lengths=None, forced_prefix=None, ids=None, allowed=None):
         """Searches, and yields what there is after every step.
 
         Args:
             source: array, a batch of what the encoder reads.
             max_lengths: (B,) int or None, the limit of each row.
             forced_prefix: (B, P) int or None, padded with PAD.
+            ids, allowed: as `Generator.generate` has them.
 
         Yields:
             SearchResult of numpy arrays with K = 1 and T the number of steps so far. The last one
             is that of `greedy_search`, without the padding that all rows share.
         """
-        given = {"max_lengths": max_lengths, "forced_prefix": forced_prefix}
-        inputs = {k: np.asarray(v, "int32") for k, v in given.items() if v is not None}
+        inputs = call_inputs(max_lengths, forced_prefix, ids, allowed)
         inputs.update(self.predict_on_batch({"source": source}))
         unfinished = True
         while unfinished:
@@ -96,7 +97,12 @@ class Streamer(keras.Model):
         per_row = {key: inputs[key] for key in PER_ROW if key in inputs}
         rules = Rules(self.max_length, **{**self.rules, **per_row})
         step, memory = self.model.decoder.step, inputs["memory"]
+        if "ids" in inputs:
+            step, memory = narrowed(self.model.decoder, memory, inputs["ids"], inputs["allowed"])
         carry = advance(step, memory, rules, best, *inputs["carry"])
-        result = result_of(*carry[3:5])._asdict()
+        result = result_of(*carry[3:5])
+        if "ids" in inputs:
+            result = result._replace(tokens=ops.take(inputs["ids"], result.tokens))
+        result = result._asdict()
         result = {name: value for name, value in result.items() if value is not None}
         return {"carry": carry, "result": result}

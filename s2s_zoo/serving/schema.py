@@ -38,6 +38,7 @@ class Options(BaseModel):
     top_k: Annotated[int, Field(ge=1, le=1000)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    shortlist: bool | None = None
 
     def chosen(self):
         """The options of the search that were given, a dict."""
