@@ -98,9 +98,10 @@ class Work:
     def _weights(self):
         return [weight.value for weight in self.model.trainable_variables]
 
-    def step(self, **size):
+    def step(self, loss_parts=1, **size):
         """A whole step of training."""
         batch = self._batch(**size)
+        self.model.loss_parts = loss_parts
         run = tf.function(self.model.train_step)
         return lambda: float(run(batch)["loss"])
 

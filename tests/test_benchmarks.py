@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import signal
+import subprocess
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -449,3 +451,42 @@ def test_every_product_is_about_the_same(load, capsys):
         assert np.abs(found - x @ w).mean() < 0.03 * np.abs(x @ w).mean(), name
     int8.main(["--shapes", "2x16x24", "--repeats", "1"])
     assert "| 2 x 16 x 24 | " in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_step_in_parts_beside_a_whole_one(load, tmp_path, capsys):
+    report = tmp_path / "report.json"
+    sizes = ["--vocabulary", "60", "--parts", "1", "2", "--repeats", "1"]
+    load("loss_parts").main([*sizes, "--json", str(report)])
+    steps = json.loads(report.read_text())["steps"]
+    assert list(steps) == ["float32, 1", "float32, 2", "bfloat16, 1", "bfloat16, 2"]
+    assert all(step["seconds"][0] > 0 for step in steps.values())
+    assert "| bfloat16 | 2 |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", [None, 3])
+def test_what_a_killed_actor_leaves_is_counted(load, tiny_checkpoint, tmp_path, monkeypatch, lost):
+    bulk = load("bulk")
+    texts = tmp_path / "texts.txt"
+    texts.write_text("".join(f"{a}\n" for a, _ in SENTENCES), encoding="utf-8")
+    actor = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    running = iter([[], [actor.pid]])
+    monkeypatch.setattr(bulk, "pids_of_actors", lambda: next(running))
+    run = bulk.bulk.run
+
+    def here(writer, inputs, folder, shard_size, actors):
+        for i, shard in enumerate(run(writer, inputs, folder, shard_size=shard_size)):
+            if i == lost:
+                Path(shard["shard"]).unlink()
+            yield shard
+
+    monkeypatch.setattr(bulk.bulk, "run", here)
+    report = tmp_path / "report.json"
+    given = ["--model", str(tiny_checkpoint), "--texts", str(texts), "--sentences", "4"]
+    sizes = ["--shard-size", "2", "--kill", "9", "--repeats", "1"]
+    bulk.main([*given, *sizes, "--json", str(report)])
+    assert actor.wait() == -signal.SIGKILL
+    fault = json.loads(report.read_text())["fault"]
+    assert fault["missing"] == (0 if lost is None else 2)
+    assert (fault["double"], fault["other_output"], fault["killed"]) == (0, 0, actor.pid)
