@@ -177,6 +177,7 @@ def _join(named, devices, timeout):
         initialization_timeout=timeout,
         heartbeat_timeout_seconds=30,
         shutdown_timeout_seconds=30,
+        cluster_detection_method="deactivate",  # or under Slurm each process takes one device alone
     )
 
 

@@ -74,6 +74,27 @@ def test_a_coordinator_that_is_not_there(start, address):
     assert f"Process 1 of 2 found no process 0 at {address} within 3 s" in printed
 
 
+@pytest.mark.skipif(BACKEND != "jax", reason="several processes need JAX")
+def test_slurm_does_not_choose_among_the_devices(start, address):
+    """JAX by itself takes the device of the number of the task, of those the task may see."""
+    code = (
+        "import jax\n"
+        "from s2s_zoo.distribution import data_parallel\n"
+        "with data_parallel(): print('visible:', jax.config.read('jax_cuda_visible_devices'))\n"
+    )
+    slurm = {
+        "SLURM_JOB_ID": "1",
+        "SLURM_STEP_NODELIST": "node0",
+        "SLURM_NTASKS": "1",
+        "SLURM_PROCID": "0",
+        "SLURM_LOCALID": "0",
+    }
+    variables = {**slurm, **dict(zip(ENVIRONMENT, (address, "1", "0"), strict=True))}
+    process = start("-c", code, variables=variables)
+    printed, _ = process.communicate(timeout=120)
+    assert "visible: all" in printed
+
+
 def test_what_differs_is_named(monkeypatch):
     monkeypatch.setattr(distribution, "current", lambda: Parallel(2, 2, 0))
 

@@ -1,6 +1,5 @@
 """Several devices and several processes end with the weights of one device."""
 
-import json
 import time
 
 import keras
@@ -8,15 +7,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from tests.conftest import SENTENCES
-from tests.distribution.conftest import ROOT
+from tests.distribution.conftest import ROOT, jax_only
 
 BACKEND = keras.backend.backend()
 WORKER = ROOT / "tests" / "distribution" / "worker.py"
-RECIPE = ROOT / "recipes" / "translation" / "train.py"
 
 pytestmark = pytest.mark.skipif(BACKEND == "torch", reason="torch trains on one device here")
-jax_only = pytest.mark.skipif(BACKEND != "jax", reason="several processes need JAX")
 
 
 def finish(*processes):
@@ -54,26 +50,6 @@ def test_two_processes(start, alone, tiny_checkpoint, tmp_path, address):
     finish(*(start(WORKER, *options, process=i, address=address) for i in (0, 1)))
     first, second = (same(tmp_path / f"two-{i}.npz", alone) for i in (0, 1))
     assert np.array_equal(first["weights"], second["weights"])
-
-
-@pytest.fixture
-def arguments(tmp_path):
-    data = tmp_path / "data"
-    data.mkdir()
-    for split, pairs in (("train", SENTENCES * 12), ("val", SENTENCES)):
-        for language, column in (("de", 0), ("en", 1)):
-            lines = "".join(pair[column] + "\n" for pair in pairs)
-            (data / f"{split}.{language}").write_text(lines, encoding="utf-8")
-    config = json.loads((RECIPE.parent / "config.json").read_text(encoding="utf-8"))
-    config["tokenizer"]["vocabulary_size"] = 60
-    config["model"]["encoder"].update(embedding_dim=8, units=4)
-    config["model"]["decoder"].update(embedding_dim=8, units=8)
-    config["training"].update(
-        epochs=4, batch_tokens=128, max_shapes=1, warmup_steps=2, precision="float32"
-    )
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(config), encoding="utf-8")
-    return [RECIPE, "--data", data, "--source", "de", "--target", "en", "--config", path]
 
 
 @jax_only
