@@ -13,6 +13,7 @@ import tensorflow as tf
 import s2s_zoo
 from s2s_zoo.data import SentencePieceTokenizer, TextProcessor, read_lines, read_pairs
 from s2s_zoo.losses import SmoothedCrossEntropy
+from s2s_zoo.optimizers import Adam
 from s2s_zoo.pipeline import LONGEST_TARGET
 from s2s_zoo.protocol import END, PAD, UNK
 from s2s_zoo.searcher import pad
@@ -54,9 +55,7 @@ def recipe_model(config, vocabulary_size):
         config["model"][part]["vocabulary_size"] = vocabulary_size
     model = s2s_zoo.Seq2Seq.from_config(config["model"])
     model.compile(
-        optimizer=keras.optimizers.Adam(
-            training["learning_rate"], global_clipnorm=training["clipnorm"]
-        ),
+        optimizer=Adam(training["learning_rate"], global_clipnorm=training["clipnorm"]),
         loss=SmoothedCrossEntropy(training["label_smoothing"]),
         jit_compile=False,
     )

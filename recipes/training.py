@@ -11,6 +11,7 @@ from s2s_zoo import distribution
 from s2s_zoo.callbacks import GenerationMetrics, TrainingState
 from s2s_zoo.errors import DataError, S2SZooError
 from s2s_zoo.losses import SmoothedCrossEntropy
+from s2s_zoo.optimizers import Adam
 
 COMMANDS = {
     "translation": ("translate", "'some text'"),
@@ -112,7 +113,7 @@ def state_path(args):
     return args.output / "state.safetensors"
 
 
-def optimizer(training, steps, kind=keras.optimizers.Adam):
+def optimizer(training, steps, kind=Adam):
     """Adam with warm-up, cosine decay, clipping and a moving average of the weights.
 
     Where gradients are accumulated Keras counts batches, not steps, for schedule and average.

@@ -95,6 +95,37 @@ def written_at(cache, index, value):
     return ops.where(ops.reshape(here, (1, 1, -1, 1)), value, cache)
 
 
+def apply_adam(variable, moments, gradient, step, learning_rate, betas, epsilon):
+    """Updates a variable and its two moments as `keras.optimizers.Adam` does, in one operation.
+
+    Returns:
+        Whether there is such an operation; else nothing was updated.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    if tf.distribute.has_strategy() or not isinstance(gradient, tf.Tensor):
+        return False
+    variable, m, v = (x.value if isinstance(x, keras.Variable) else x for x in (variable, *moments))
+    dtype = variable.dtype
+    step = tf.cast(step, dtype)
+    beta_1, beta_2 = (tf.cast(beta, dtype) for beta in betas)
+    tf.raw_ops.ResourceApplyAdam(
+        var=variable.handle,
+        m=m.handle,
+        v=v.handle,
+        beta1_power=beta_1**step,
+        beta2_power=beta_2**step,
+        lr=tf.cast(learning_rate, dtype),
+        beta1=beta_1,
+        beta2=beta_2,
+        epsilon=tf.cast(epsilon, dtype),
+        grad=tf.cast(gradient, dtype),
+    )
+    return True
+
+
 def replicas():
     """Returns how many replicas of a model are trained side by side by a strategy of TensorFlow."""
     import tensorflow as tf

@@ -10,6 +10,7 @@ from s2s_zoo.card import model_card
 from s2s_zoo.checkpoint import save_checkpoint
 from s2s_zoo.data.targets import require_text
 from s2s_zoo.generation import Scorer
+from s2s_zoo.optimizers import Adam
 from s2s_zoo.protocol import PAD
 from s2s_zoo.registry import lookup
 from s2s_zoo.result import Result
@@ -278,7 +279,7 @@ class Pipeline:
         from s2s_zoo.losses import SmoothedCrossEntropy
 
         self.model.compile(
-            optimizer=keras.optimizers.Adam(global_clipnorm=1.0),
+            optimizer=Adam(global_clipnorm=1.0),
             loss=SmoothedCrossEntropy(label_smoothing=0.1),
             jit_compile=keras.backend.backend() == "jax",
         )

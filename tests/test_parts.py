@@ -31,9 +31,21 @@ def trained(names, parts, policy="float32"):
     return losses, model.get_weights()
 
 
-@pytest.mark.parametrize("policy, tolerance", [("float32", 1e-5), ("mixed_bfloat16", 2e-2)])
+FLOAT, MIXED = ("float32", 1e-5), ("mixed_bfloat16", 2e-2)
+
+
 @pytest.mark.parametrize(
-    "decoder", ["lstm", "stacked-tied", "conditional-gru", "transformer", "conv", "gnmt"]
+    "decoder, policy, tolerance",
+    [
+        ("lstm", *FLOAT),
+        ("stacked-tied", *FLOAT),
+        ("conditional-gru", *FLOAT),
+        ("transformer", *FLOAT),
+        ("conv", *FLOAT),
+        ("gnmt", *FLOAT),
+        ("lstm", *MIXED),
+        ("transformer", *MIXED),
+    ],
 )
 def test_training_is_the_same_in_parts(decoder, policy, tolerance):
     names = ("bilstm", "luong-general", decoder)

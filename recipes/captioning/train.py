@@ -14,6 +14,7 @@ from s2s_zoo.caption_metrics import caption_words
 from s2s_zoo.data import FeatureCache, ImageProcessor, SentencePieceTokenizer, read_pairs
 from s2s_zoo.distribution import current, data_parallel
 from s2s_zoo.errors import DataError
+from s2s_zoo.optimizers import Adam
 from s2s_zoo.self_critical import CiderReward, PolicyGradient, self_critical_fit
 
 HERE = Path(__file__).parent
@@ -92,7 +93,7 @@ def new_pipeline(args, config, pairs, path):
     )
 
 
-class TwoRates(keras.optimizers.Adam):
+class TwoRates(Adam):
     """Adam that moves some variables more slowly than the others.
 
     Args:
