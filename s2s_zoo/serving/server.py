@@ -3,6 +3,7 @@
 import logging
 import math
 import signal
+import socket
 import sys
 
 import uvicorn
@@ -45,6 +46,9 @@ def serve(served, limits, listener):
 def patient(timeout):
     """A protocol of uvicorn that does not wait for ever for a client to send or to read.
 
+    Nor does a body wait for the client to acknowledge the head, 40 ms: asyncio turns that off only
+    for sockets that were made with IPPROTO_TCP by name, and uvicorn's are not.
+
     Args:
         timeout: float, seconds for the head of a request to arrive, and for a full send buffer to
             drain. The body has its own limit.
@@ -55,6 +59,9 @@ def patient(timeout):
 
         def connection_made(self, transport):
             super().connection_made(transport)
+            connection = transport.get_extra_info("socket")
+            if connection.family in (socket.AF_INET, socket.AF_INET6):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.waiting_for_head = self._abort_later()
 
         def data_received(self, data):

@@ -109,6 +109,24 @@ def test_a_kept_connection_is_used_again(serve, loaded):
             time.sleep(0.3)
 
 
+def test_a_body_does_not_wait_for_the_head_to_be_acknowledged(serve, loaded, monkeypatch):
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    sockets, made = [], H11Protocol.connection_made
+
+    def record(self, transport):
+        sockets.append(transport.get_extra_info("socket"))
+        made(self, transport)
+
+    monkeypatch.setattr(H11Protocol, "connection_made", record)
+    with connect(serve(loaded)) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        for used in sockets:
+            assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert sockets
+
+
 def test_who_does_not_read_is_given_up(serve, hooked):
     result = next(hooked.pipeline.stream("das kind"))
 
