@@ -1,11 +1,11 @@
-"""Faster TensorFlow versions of three hot spots on the CPU, each equal to its `keras.ops` twin.
+"""A faster TensorFlow LSTM on the CPU, equal to its `keras.ops` twin.
 
 A training step spends its time in matrix products, which the graph gives to oneDNN, and in
 pointwise passes over memory, which it runs one operation at a time. Here the pointwise parts
 are compiled by XLA into one pass each, with gradients of their own, and the weight gradient of
 a recurrence is one product over all steps instead of a sum of one product a step. Called eagerly
-they run as they are written: compiling costs more than one short search. Callers are
-`recurrence`, `losses` and the pointer; nobody else knows.
+they run as they are written: compiling costs more than one short search. The only caller is
+`recurrence`; `kernels_softmax` has what is wide as a vocabulary.
 """
 
 import functools
@@ -29,7 +29,7 @@ def _on_cpu():
     return not tf.config.list_physical_devices("GPU")
 
 
-def _compiled(function):
+def compiled(function):
     """Returns `function`, in graphs one operation that XLA compiles."""
     import tensorflow as tf
 
@@ -55,13 +55,13 @@ def _lstm_cell(z, c):
 def _lstm_kernels():
     import tensorflow as tf
 
-    @_compiled
+    @compiled
     def forward(z, h, c, mask):
         """Gates (B, 4U) and states (B, U) to the next h, in the dtype of z, and c in float32."""
         new_h, new_c = _lstm_cell(z, c)
         return tf.where(mask, tf.cast(new_h, z.dtype), h), tf.where(mask, new_c, c)
 
-    @_compiled
+    @compiled
     def backward(z, c, dh, dh_next, dc_next, mask):
         """Gradients of one step: of z, of the c before, and of the h before where masked."""
         i, f, g, o = tf.split(tf.cast(z, tf.float32), 4, axis=-1)
@@ -86,7 +86,7 @@ def _lstm_kernels():
 def _lstm_step_kernel():
     import tensorflow as tf
 
-    @_compiled
+    @compiled
     def step(z, c):
         new_h, new_c = _lstm_cell(z, c)
         return tf.cast(new_h, z.dtype), tf.cast(new_c, c.dtype)
@@ -180,91 +180,3 @@ def lstm(x, recurrent_kernel, h, c, mask=None, reverse=False):
     dtype = c.dtype
     outputs, h, c = run(x, recurrent_kernel, h, c)
     return outputs, h, tf.cast(c, dtype)
-
-
-@functools.cache
-def _cross_entropy_kernels():
-    import tensorflow as tf
-
-    def one_hot(labels, logits):
-        return labels[:, tf.newaxis] == tf.range(tf.shape(logits)[-1])[tf.newaxis]
-
-    @_compiled
-    def forward(logits, labels, smoothing):
-        z = tf.cast(logits, tf.float32)
-        top = tf.reduce_max(z, axis=-1)
-        norm = top + tf.math.log(tf.reduce_sum(tf.exp(z - top[:, tf.newaxis]), axis=-1))
-        gold = tf.reduce_sum(tf.where(one_hot(labels, logits), z, 0.0), axis=-1)
-        loss = norm - (1 - smoothing) * gold - smoothing * tf.reduce_mean(z, axis=-1)
-        return loss, norm
-
-    @_compiled
-    def backward(logits, labels, norm, upstream, smoothing):
-        z = tf.cast(logits, tf.float32)
-        uniform = smoothing / tf.cast(tf.shape(z)[-1], tf.float32)
-        wanted = uniform + tf.where(one_hot(labels, logits), 1 - smoothing, 0.0)
-        grad = upstream[:, tf.newaxis] * (tf.exp(z - norm[:, tf.newaxis]) - wanted)
-        return tf.cast(grad, logits.dtype)
-
-    return forward, backward
-
-
-def cross_entropy(logits, labels, smoothing):
-    """Label-smoothed cross-entropy: logits (B, T, V) and int32 labels (B, T) to float32 (B, T)."""
-    import tensorflow as tf
-
-    forward, backward = _cross_entropy_kernels()
-
-    @tf.custom_gradient
-    def run(logits):
-        flat, ids = tf.reshape(logits, (-1, logits.shape[-1])), tf.reshape(labels, (-1,))
-        loss, norm = forward(flat, ids, smoothing)
-
-        def grad(upstream):
-            upstream = tf.cast(tf.reshape(upstream, (-1,)), tf.float32)
-            return tf.reshape(backward(flat, ids, norm, upstream, smoothing), tf.shape(logits))
-
-        return tf.reshape(loss, tf.shape(labels)), grad
-
-    return run(logits)
-
-
-@functools.cache
-def _log_softmax_kernels():
-    import tensorflow as tf
-
-    @_compiled
-    def forward(logits, least):
-        z = tf.cast(logits, tf.float32)
-        top = tf.reduce_max(z, axis=-1, keepdims=True)
-        norm = top + tf.math.log(tf.reduce_sum(tf.exp(z - top), axis=-1, keepdims=True))
-        return tf.maximum(z - norm, least), norm
-
-    @_compiled
-    def backward(logits, norm, upstream, least):
-        z = tf.cast(logits, tf.float32) - norm
-        upstream = tf.where(z > least, upstream, 0.0)
-        total = tf.reduce_sum(upstream, axis=-1, keepdims=True)
-        return tf.cast(upstream - tf.exp(z) * total, logits.dtype)
-
-    return forward, backward
-
-
-def log_softmax(logits, least):
-    """Log-softmax of logits (..., V) of any dtype, in float32 and at least `least`."""
-    import tensorflow as tf
-
-    forward, backward = _log_softmax_kernels()
-
-    @tf.custom_gradient
-    def run(logits):
-        flat = tf.reshape(logits, (-1, logits.shape[-1]))
-        log_probabilities, norm = forward(flat, least)
-
-        def grad(upstream):
-            found = backward(flat, norm, tf.reshape(upstream, tf.shape(flat)), least)
-            return tf.reshape(found, tf.shape(logits))
-
-        return tf.reshape(log_probabilities, tf.shape(logits)), grad
-
-    return run(logits)

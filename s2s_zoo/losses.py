@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_zoo import kernels, native
+from s2s_zoo import kernels, kernels_softmax, native
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -60,7 +60,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         """Returns the loss of each token, (B, T) float32."""
         labels = ops.cast(y_true, "int32")
         if kernels.available():
-            return kernels.cross_entropy(y_pred, labels, self.label_smoothing)
+            return kernels_softmax.cross_entropy(y_pred, labels, self.label_smoothing)
         logits = ops.cast(y_pred, "float32")
         label_logits = ops.squeeze(
             ops.take_along_axis(logits, ops.expand_dims(labels, -1), axis=-1), -1

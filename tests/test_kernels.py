@@ -6,7 +6,7 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from s2s_zoo import kernels  # noqa: E402
+from s2s_zoo import kernels, kernels_softmax  # noqa: E402
 from s2s_zoo.losses import SmoothedCrossEntropy  # noqa: E402
 from s2s_zoo.recurrence import recurrent_layer, run_layer, step_layer  # noqa: E402
 
@@ -22,7 +22,7 @@ def called(request):
 def test_kernels_are_compiled_in_graphs_and_plain_outside():
     seen = []
 
-    @kernels._compiled
+    @kernels.compiled
     def double(x):
         seen.append(tf.executing_eagerly())
         return 2 * x
@@ -103,11 +103,12 @@ def test_lstm_step_equals_keras(called):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [7, 8, 83])  # less than one part, whole parts, some left over
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_cross_entropy_kernel_equals_numpy(smoothing, called):
+def test_cross_entropy_kernel_equals_numpy(smoothing, size, called):
     rng = np.random.default_rng(1)
-    logits = rng.normal(size=(2, 3, 7)).astype("float32") * 4
-    labels = rng.integers(0, 7, (2, 3)).astype("int32")
+    logits = rng.normal(size=(2, 3, size)).astype("float32") * 4
+    labels = rng.integers(0, size, (2, 3)).astype("int32")
     upstream = rng.normal(size=(2, 3)).astype("float32")
     z = tf.constant(logits)
 
@@ -121,22 +122,54 @@ def test_cross_entropy_kernel_equals_numpy(smoothing, called):
 
     loss, gradient = run()
     p = np.exp(logits - np.log(np.exp(logits).sum(-1, keepdims=True)))
-    target = smoothing / 7 + (1 - smoothing) * np.eye(7)[labels]
+    target = smoothing / size + (1 - smoothing) * np.eye(size)[labels]
     np.testing.assert_allclose(loss, -(target * np.log(p)).sum(-1), rtol=1e-5)
     np.testing.assert_allclose(gradient, upstream[..., None] * (p - target), atol=1e-6)
 
 
-def test_log_softmax_kernel_and_its_gradient_equal_numpy(called):
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_cross_entropy_kernel_rounds_once_at_the_end(dtype, called):
     rng = np.random.default_rng(1)
-    logits = rng.normal(size=(2, 3, 7)).astype("float32") * 4
-    upstream = rng.normal(size=(2, 3, 7)).astype("float32")
+    logits = tf.cast(rng.normal(size=(6, 83)) * 4, dtype)
+    labels = rng.integers(0, 83, 6).astype("int32")
+
+    def run(z):
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            loss = kernels_softmax.cross_entropy(z[None], labels[None], 0.1)
+        return loss, tape.gradient(loss, z)
+
+    loss, gradient = called(run)(logits)
+    in_full, wanted = run(tf.cast(logits, "float32"))
+    np.testing.assert_allclose(loss, in_full, rtol=1e-6)
+    assert gradient.dtype == dtype
+    np.testing.assert_array_equal(tf.cast(gradient, "float32"), _cast_and_back(wanted, dtype))
+
+
+def _cast_and_back(x, dtype):
+    return tf.cast(tf.cast(x, dtype), "float32")
+
+
+def test_rounding_is_that_of_a_cast():
+    edges = [0.0, -0.0, 1.00390625, 1.01171875, 3.4e38, 1e-40, np.inf, -np.inf]
+    x = tf.constant(np.append(np.random.default_rng(2).normal(size=999), edges), "float32")
+    rounded = kernels_softmax._rounded(x, tf.bfloat16)
+    np.testing.assert_array_equal(tf.cast(rounded, "float32"), _cast_and_back(x, "bfloat16"))
+    assert np.isnan(float(kernels_softmax._rounded(tf.constant(np.nan), tf.bfloat16)))
+
+
+@pytest.mark.parametrize("size", [7, 83])
+def test_log_softmax_kernel_and_its_gradient_equal_numpy(size, called):
+    rng = np.random.default_rng(1)
+    logits = rng.normal(size=(2, 3, size)).astype("float32") * 4
+    upstream = rng.normal(size=(2, 3, size)).astype("float32")
     z = tf.constant(logits)
 
     @called
     def run():
         with tf.GradientTape() as tape:
             tape.watch(z)
-            found = kernels.log_softmax(z, -8.0)
+            found = kernels_softmax.log_softmax(z, -8.0)
             total = tf.reduce_sum(found * upstream)
         return found, tape.gradient(total, z)
 
