@@ -126,6 +126,20 @@ def apply_adam(variable, moments, gradient, step, learning_rate, betas, epsilon)
     return True
 
 
+def move_towards(variable, target, share):
+    """Adds `share` of the way to a target of the same shape to a variable."""
+    share = ops.cast(share, variable.dtype)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if not tf.distribute.has_strategy():
+            resource = variable.value
+            way = resource - tf.cast(target.value, resource.dtype)
+            tf.raw_ops.ResourceApplyGradientDescent(var=resource.handle, alpha=share, delta=way)
+            return
+    variable.assign(variable + share * (ops.cast(target, variable.dtype) - variable))
+
+
 def replicas():
     """Returns how many replicas of a model are trained side by side by a strategy of TensorFlow."""
     import tensorflow as tf

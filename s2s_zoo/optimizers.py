@@ -1,6 +1,7 @@
 """Optimizers."""
 
 import keras
+from keras import ops
 
 from s2s_zoo import native
 
@@ -12,6 +13,13 @@ class Adam(keras.optimizers.Adam):
     Keras updates the moments and the variable in a dozen operations, each of which reads and
     writes arrays of the size of the variable. Here they are one, with the same results, where
     TensorFlow has it: for dense gradients, without AMSGrad and outside a distribution strategy.
+
+    A moving average of the weights (`use_ema=True`) begins with little memory, else the weights
+    from before training would stay in it for thousands of steps. After step t it is
+
+        average = m average + (1 - m) weight,  m = min(ema_momentum, (1 + t) / (10 + t))
+
+    as in `tf.train.ExponentialMovingAverage` with `num_updates`, and after the first the weight.
 
     Args:
         as `keras.optimizers.Adam`.
@@ -31,3 +39,14 @@ class Adam(keras.optimizers.Adam):
         )
         if not done:
             super().update_step(gradient, variable, learning_rate)
+
+    def _update_model_variables_moving_average(self, trainable_variables):
+        if not self.use_ema:
+            return
+        step = ops.cast(self.iterations, "float32")  # before it is counted: 0 in the first
+        momentum = ops.minimum(self.ema_momentum, (1 + step) / (10 + step))
+        share = 1 - momentum * ops.cast(step > 0, "float32")
+        averages = self._model_variables_moving_average
+        for variable, average in zip(trainable_variables, averages, strict=True):
+            if average is not None:
+                native.move_towards(average, variable, share)

@@ -26,7 +26,7 @@ def updated(kind, **options):
     "options",
     [
         {},
-        {"global_clipnorm": 0.5, "use_ema": True, "ema_momentum": 0.9},
+        {"global_clipnorm": 0.5},
         {"gradient_accumulation_steps": 2},
         {"amsgrad": True},
         {"weight_decay": 0.1},
@@ -41,6 +41,22 @@ def test_updates_are_those_of_keras(options):
     ]
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-7)
+
+
+def test_moving_average_begins_with_little_memory():
+    variable = keras.Variable([0.0, 10.0])
+    optimizer = Adam(1.0, use_ema=True, ema_momentum=0.25)
+    optimizer.build([variable])
+    weights = []
+    for _ in range(4):
+        optimizer.apply([ops.convert_to_tensor([1.0, -1.0])], [variable])
+        weights.append(ops.convert_to_numpy(variable).copy())
+    expected = weights[0]
+    for weight, momentum in zip(weights[1:], (2 / 11, 3 / 12, 0.25), strict=True):
+        expected = momentum * expected + (1 - momentum) * weight
+    (average,) = optimizer._model_variables_moving_average
+    np.testing.assert_allclose(ops.convert_to_numpy(average), expected, rtol=1e-6)
+    assert abs(weights[0][0]) > 0.9  # the weight from before the first step left no trace
 
 
 def test_two_steps_worked_by_hand():
