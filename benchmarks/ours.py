@@ -81,9 +81,11 @@ def trainer(args):
     batches = batches.take(args.steps + 1)  # the first has no step before it
     tokens = [int(np.sum(weights)) for _, _, weights in batches][1:]
 
-    def work():
+    made = batches.cache()
+
+    def work(in_memory=False):
         clock = Clock()
-        model.fit(batches, verbose=0, callbacks=[clock])
+        model.fit(made if in_memory else batches, verbose=0, callbacks=[clock])
         return {"tokens": tokens, "seconds": np.diff(clock.times).tolist()}
 
     return model, work

@@ -1,4 +1,4 @@
-"""The token embedding, which can also be the output matrix."""
+"""The token embedding, and the output matrix, which can be the same."""
 
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -6,6 +6,7 @@ from contextvars import ContextVar
 import keras
 from keras import ops
 
+from s2s_zoo import kernels
 from s2s_zoo.initial import initializer
 from s2s_zoo.native import times_transposed
 from s2s_zoo.protocol import UNK
@@ -30,7 +31,7 @@ def blended(shares, others):
 
 @keras.saving.register_keras_serializable("s2s_zoo")
 class TokenEmbedding(keras.layers.Layer):
-    """Maps token ids to vectors of unit variance, and vectors back to logits when tied.
+    """Maps token ids to vectors of unit variance; where tied, `output_logits` maps them back.
 
     The rows start from N(0, 1/E) and are multiplied by sqrt(E) on the way in (Vaswani et al.
     2017, 1706.03762, section 3.4), so one matrix serves both ends: unit variance as an input,
@@ -77,13 +78,6 @@ class TokenEmbedding(keras.layers.Layer):
         vectors = ops.cast(ops.take(self.embeddings, tokens, axis=0), self.compute_dtype)
         return vectors * self.embedding_dim**0.5 if self.scaled else vectors
 
-    def logits(self, vectors):
-        """Returns (..., V): `vectors` (..., E) times the transposed embedding matrix."""
-        matrix = ops.cast(self.embeddings, self.compute_dtype)
-        rows = ops.reshape(vectors, (-1, self.embedding_dim))
-        shape = (*ops.shape(vectors)[:-1], self.vocabulary_size)
-        return ops.reshape(times_transposed(rows, matrix), shape)
-
     def compute_output_shape(self, tokens_shape):
         return (*tokens_shape, self.embedding_dim)
 
@@ -108,7 +102,7 @@ class TokenLogits(keras.layers.Layer):
         embedding: the TokenEmbedding.
 
     Returns:
-        (..., V) logits, those of one step in float32, see `add_bias`.
+        (..., V) logits, those of one step in float32, see `output_logits`.
     """
 
     def __init__(self, vocabulary_size, tied, **kwargs):
@@ -126,22 +120,42 @@ class TokenLogits(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
 
     def call(self, vectors, embedding):
-        logits = embedding.logits(vectors) if self.tied else ops.matmul(vectors, self.kernel)
-        return add_bias(logits, self.bias)
+        kernel = None if self.tied else self.kernel
+        return output_logits(vectors, embedding, kernel, self.bias)
 
     def rows(self, tokens, embedding):
         """Returns the rows (L, R) of the matrix and the biases (L,) of tokens (L,)."""
         return output_rows(tokens, embedding, None if self.tied else self.kernel, self.bias)
 
 
-def add_bias(logits, bias):
-    """Returns logits (..., V) with a bias (V,), in float32 for the logits (N, V) of one step.
+def output_logits(vectors, embedding, kernel, bias):
+    """Returns the logits of vectors.
 
-    A search would make them float32 anyway, and TensorFlow takes three times as long to add in
-    bfloat16.
+    Those of one step are float32, as a search would make them anyway, and get their bias there:
+    TensorFlow takes three times as long to add in bfloat16.
+
+    Args:
+        vectors: (..., R).
+        embedding: the TokenEmbedding, whose matrix (V, R) is taken where `kernel` is None.
+        kernel: (R, V), or None.
+        bias: (V,), or None.
+
+    Returns:
+        (..., V) in the dtype the embedding computes in; with a bias (N, V) in float32.
     """
-    dtype = "float32" if len(logits.shape) == 2 else logits.dtype
-    return ops.cast(logits, dtype) + ops.cast(bias, dtype)
+    tied, dtype = kernel is None, embedding.compute_dtype
+    one_step = bias is not None and len(vectors.shape) == 2
+    matrix = ops.cast(embedding.embeddings if tied else kernel, dtype)
+    rows = ops.cast(ops.reshape(vectors, (-1, vectors.shape[-1])), dtype)
+    if bias is not None and kernels.available() and (rows.shape[0] == 1 or not one_step):
+        affine = kernels.step_affine if one_step else kernels.affine
+        logits = affine(rows, matrix, ops.cast(bias, dtype), transposed=tied)
+        logits = ops.cast(logits, "float32") if one_step else logits
+    else:
+        logits = times_transposed(rows, matrix) if tied else ops.matmul(rows, matrix)
+        logits = ops.cast(logits, "float32") if one_step else logits
+        logits = logits if bias is None else logits + ops.cast(bias, logits.dtype)
+    return ops.reshape(logits, (*ops.shape(vectors)[:-1], embedding.vocabulary_size))
 
 
 def output_rows(tokens, embedding, kernel, bias):

@@ -13,15 +13,18 @@ PARTS = 8
 
 
 def _over_rows(reduce, combine, function, z):
-    """`reduce`, over the columns of `function` of z (N, V), in a time that memory allows."""
+    """`reduce`, over the columns of `function` of z (N, V) in float32, (N, 1)."""
     import tensorflow as tf
+
+    def value(part):  # a cast of the whole of z would be kept
+        return function(tf.cast(part, tf.float32))
 
     rest = z.shape[-1] % PARTS
     parts = tf.split(z[:, rest:], PARTS, axis=-1) if z.shape[-1] > rest else []
-    folded = functools.reduce(combine, map(function, parts)) if parts else function(z)
+    folded = functools.reduce(combine, map(value, parts)) if parts else value(z)
     found = reduce(folded, axis=-1, keepdims=True)
     if parts and rest:
-        found = combine(found, reduce(function(z[:, :rest]), axis=-1, keepdims=True))
+        found = combine(found, reduce(value(z[:, :rest]), axis=-1, keepdims=True))
     return found
 
 
@@ -62,9 +65,8 @@ def _cross_entropy_kernels():
 
     @compiled
     def forward(logits, labels, smoothing):
-        z = tf.cast(logits, tf.float32)
-        norm = _log_normaliser(z)
-        mean = _total(z) / tf.cast(tf.shape(z)[-1], tf.float32)
+        norm = _log_normaliser(logits)
+        mean = _total(logits) / tf.cast(tf.shape(logits)[-1], tf.float32)
         loss = norm - (1 - smoothing) * gold_of(logits, labels) - smoothing * mean
         return loss[:, 0], norm
 
@@ -107,9 +109,8 @@ def _log_softmax_kernels():
 
     @compiled
     def forward(logits, least):
-        z = tf.cast(logits, tf.float32)
-        norm = _log_normaliser(z)
-        return tf.maximum(z - norm, least), norm
+        norm = _log_normaliser(logits)
+        return tf.maximum(tf.cast(logits, tf.float32) - norm, least), norm
 
     @compiled
     def backward(logits, norm, upstream, least):

@@ -77,7 +77,7 @@ def step_layer(layer, inputs, states):
         return layer.cell(inputs, list(states))
     h, c = states
     kernel, recurrent_kernel, bias = _lstm_weights(layer)
-    z = ops.matmul(inputs, kernel) + ops.matmul(h, recurrent_kernel) + bias
+    z = kernels.step_affine(h, recurrent_kernel, kernels.step_affine(inputs, kernel, bias))
     states = kernels.lstm_step(z, c)
     return states[0], list(states)
 
@@ -93,7 +93,9 @@ def _run_lstm_kernel(run, layer, inputs, mask, states):
     if states is None:
         zeros = ops.zeros((ops.shape(inputs)[0], layer.units), dtype=layer.compute_dtype)
         states = [zeros, zeros]
-    x = ops.matmul(ops.swapaxes(inputs, 0, 1), kernel) + bias
+    steps = ops.swapaxes(inputs, 0, 1)
+    x = kernels.affine(ops.reshape(steps, (-1, steps.shape[-1])), kernel, bias)
+    x = ops.reshape(x, (*ops.shape(steps)[:2], -1))
     if mask is not None:
         mask = ops.transpose(mask)
     outputs, *states = run(x, recurrent_kernel, *states, mask=mask, reverse=layer.go_backwards)

@@ -180,6 +180,18 @@ def test_a_training_rate_is_tokens_over_seconds(load):
     assert step["ours", "float32"].values == (200.0,)
 
 
+def test_ours_also_trains_on_batches_in_memory_and_is_not_compared_by_it(load):
+    class Side:
+        def ask(self, **work):
+            return work
+
+    train, sides = load("train"), {("ours", "a"): Side(), ("peer", "a"): Side()}
+    answers = {name: job() for name, job in train.work_of(sides).items()}
+    apart = train.IN_MEMORY, "a"
+    assert answers == {("ours", "a"): {}, apart: {"in_memory": True}, ("peer", "a"): {}}
+    assert apart[0] != "ours"
+
+
 @pytest.fixture
 def ours(load):
     if keras.backend.backend() != "tensorflow":
@@ -200,13 +212,13 @@ def test_our_training_counts_the_labels_of_the_steps_it_times(
     train = ("--config", path, "--tokenizer", tiny_checkpoint / "tokenizer.model", "--steps")
     args = ours.parse(["train", *map(str, (*arguments, *train, 2))])
     model, work = ours.trainer(args)
-    first, second = work(), work()
-    assert first["tokens"] == second["tokens"]
+    first, second, in_memory = work(), work(), work(in_memory=True)
+    assert first["tokens"] == second["tokens"] == in_memory["tokens"]
     pairs = tiny_pipeline.batches(SENTENCES, batch_tokens=1, seed=1)
     expected = [int(np.sum(labels != 0)) for _, labels, _ in pairs.as_numpy_iterator()]
     assert second["tokens"] == expected[1:3]
     assert len(second["seconds"]) == 2 and min(second["seconds"]) > 0
-    assert int(model.optimizer.iterations) == 6
+    assert int(model.optimizer.iterations) == 9
 
     args.steps = 3
     with pytest.raises(SystemExit, match="6 batches"):

@@ -195,3 +195,28 @@ def test_kernels_keep_the_dtype_of_half_precision(policy, called):
         np.testing.assert_allclose(tf.cast(outputs, "float32"), plain, atol=0.03)
     h, states = called(step_layer)(layer, x[:, 0], states)
     assert [t.dtype for t in (h, *states)] == [tf.bfloat16] * 3
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_affine_and_its_gradients_are_those_of_a_product_and_a_sum(dtype, transposed, called):
+    rng = np.random.default_rng(4)
+    given = [tf.cast(rng.normal(size=s), dtype) for s in ((6, 5), (5, 7), (7,))]
+    upstream = tf.cast(rng.normal(size=(6, 7)), dtype)
+
+    def values(function):
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            x, matrix, bias = given
+            y = function(x, matrix, bias)
+            total = tf.reduce_sum(y * tf.cast(upstream, y.dtype))
+        return [tf.cast(value, "float32") for value in (y, *tape.gradient(total, given))]
+
+    def affine(x, matrix, bias):
+        matrix = tf.transpose(matrix) if transposed else matrix
+        return kernels.affine(x, matrix, bias, transposed)
+
+    ours = called(lambda: values(affine))()
+    plain = values(lambda *xs: (lambda x, w, b: x @ w + b)(*[tf.cast(x, "float32") for x in xs]))
+    for a, b in zip(ours, plain, strict=True):
+        np.testing.assert_allclose(a, b, atol=0.05 if dtype == "bfloat16" else 1e-5)

@@ -8,7 +8,7 @@ from s2s_zoo.attention.history import attend, attended, initial_history, is_sequ
 from s2s_zoo.config import build_from, config_of
 from s2s_zoo.decoders.bridge import BRIDGES, bridge_layers, initial_cells
 from s2s_zoo.decoders.pointer import Pointer, check_copying, coverage_loss
-from s2s_zoo.embedding import TokenEmbedding, add_bias, output_rows
+from s2s_zoo.embedding import TokenEmbedding, output_logits, output_rows
 from s2s_zoo.parts import logits_of
 from s2s_zoo.recurrence import recurrent_layer, run_layer, step_layer, unrolled_scan
 from s2s_zoo.registry import check_option
@@ -232,16 +232,15 @@ class RecurrentDecoder(keras.layers.Layer):
 
     def logits(self, readout):
         """Returns (..., V) of h~ (..., R)."""
-        if self.tie_embeddings:
-            logits = self.embedding.logits(readout)
-        else:
-            logits = self.output_projection(readout)
-        return add_bias(logits, self.output_bias)
+        return output_logits(readout, self.embedding, self._output_kernel, self.output_bias)
 
     def output_rows(self, tokens):
         """Returns the rows (L, R) of W_o and the biases (L,) of tokens (L,)."""
-        kernel = None if self.tie_embeddings else self.output_projection.kernel
-        return output_rows(tokens, self.embedding, kernel, self.output_bias)
+        return output_rows(tokens, self.embedding, self._output_kernel, self.output_bias)
+
+    @property
+    def _output_kernel(self):
+        return None if self.tie_embeddings else self.output_projection.kernel
 
     def _output(self, logits, steps, memory):
         """The logits, or with a pointer log P (..., V + X)."""

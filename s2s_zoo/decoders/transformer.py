@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_zoo.embedding import TokenEmbedding, add_bias, output_rows
+from s2s_zoo.embedding import TokenEmbedding, output_logits, output_rows
 from s2s_zoo.native import written_at
 from s2s_zoo.parts import logits_of
 from s2s_zoo.protocol import START
@@ -163,16 +163,16 @@ class TransformerDecoder(keras.layers.Layer):
 
     def logits(self, x):
         """Returns (..., V) of the top of the stack (..., E)."""
-        logits = self.embedding.logits(x) if self.tie_embeddings else self.output_projection(x)
-        if self.use_output_bias:
-            logits = add_bias(logits, self.output_bias)
-        return logits
+        return output_logits(x, self.embedding, *self._output_weights())
 
     def output_rows(self, tokens):
         """Returns the rows (L, E) of the output matrix and the biases (L,) of tokens (L,)."""
+        return output_rows(tokens, self.embedding, *self._output_weights())
+
+    def _output_weights(self):
+        """The output matrix (E, V), or None where it is the embedding's, and the bias, or None."""
         kernel = None if self.tie_embeddings else self.output_projection.kernel
-        bias = self.output_bias if self.use_output_bias else None
-        return output_rows(tokens, self.embedding, kernel, bias)
+        return kernel, self.output_bias if self.use_output_bias else None
 
     def _past(self, attention, batch, max_length):
         """What a block keeps of the positions so far, before the first."""
