@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from s2s_zoo import distribution
+from s2s_zoo import distribution, native
 from s2s_zoo.callbacks import GenerationMetrics, TrainingState
 from s2s_zoo.errors import DataError, S2SZooError
 from s2s_zoo.losses import SmoothedCrossEntropy
@@ -24,6 +24,7 @@ OF_BATCHES = (
 )
 
 
+PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 OF_TRAINING = (
     *("precision", "epochs", "batch_tokens", "accumulate", "loss_parts"),
     *("learning_rate", "sampling", "seed"),
@@ -38,8 +39,13 @@ def add_arguments(parser, config):
     add("--output", type=Path, required=True, help="folder for the run; best/ is the checkpoint")
     add("--resume", action="store_true", help="go on where the run in --output was cut off")
     add("--tensorboard", action="store_true", help="write logs/ (pip install 's2s-zoo[train]')")
-    add("--precision", choices=("float32", "mixed_float16", "mixed_bfloat16"))
-    add("--jit", action="store_true", help="compile with XLA (on a GPU; a JAX model always is)")
+    add("--precision", choices=PRECISIONS, help="auto: the fastest of this device")
+    add(
+        "--execution",
+        choices=("auto", "plain", "xla"),
+        default="auto",
+        help="plain: operations of Keras alone; xla: the step compiled, as with JAX it always is",
+    )
     add("--epochs", type=int)
     add("--batch-tokens", type=int)
     add("--accumulate", type=int, metavar="K", help="a step for every K batches: a larger batch")
@@ -83,6 +89,8 @@ def prepare(args, training):
         DataError: if the folder holds a training that was not to be resumed.
     """
     keras.utils.set_random_seed(training["seed"])
+    if training["precision"] == "auto":
+        training["precision"] = native.fastest_precision()
     keras.config.set_dtype_policy(training["precision"])
     args.output.mkdir(parents=True, exist_ok=True)
     if state_path(args).exists() and not args.resume:
@@ -168,7 +176,7 @@ def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, 
         optimizer=optimizer(training, steps),
         loss=SmoothedCrossEntropy(training["label_smoothing"]),
         loss_parts=training.get("loss_parts", 1),
-        jit_compile=args.jit or keras.backend.backend() == "jax",
+        jit_compile=args.execution == "xla" or keras.backend.backend() == "jax",
     )
     done = state.restore(model)
     distribution.check_alike(data=pairs, settings=training, progress=done)
@@ -180,13 +188,14 @@ def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, 
         file=sys.stderr,
     )
     if not (done and state.finished):
-        model.fit(
-            batches,
-            initial_epoch=done,
-            epochs=training["epochs"],
-            verbose=verbosity(),
-            callbacks=[generation, *extra_callbacks(args), state],
-        )
+        with native.plain_operations(args.execution == "plain"):
+            model.fit(
+                batches,
+                initial_epoch=done,
+                epochs=training["epochs"],
+                verbose=verbosity(),
+                callbacks=[generation, *extra_callbacks(args), state],
+            )
     report(args, generation, state)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,9 +12,9 @@ plain = contextvars.ContextVar("plain", default=False)
 
 
 @contextlib.contextmanager
-def plain_operations():
+def plain_operations(wanted=True):
     """Graphs made inside are of plain operations, for formats that know no others."""
-    token = plain.set(True)
+    token = plain.set(wanted)
     try:
         yield
     finally:
@@ -67,9 +68,10 @@ def train_function(model):
 
     Returns:
         A function of an iterator, or None where Keras' own is right: on another backend, under
-        a distribution strategy, run eagerly, or with several steps an execution.
+        a distribution strategy, run eagerly, with several steps an execution, or among
+        `plain_operations`.
     """
-    if keras.backend.backend() != "tensorflow" or model.run_eagerly:
+    if keras.backend.backend() != "tensorflow" or model.run_eagerly or plain.get():
         return None
     import tensorflow as tf
 
@@ -124,6 +126,39 @@ def apply_adam(variable, moments, gradient, step, learning_rate, betas, epsilon)
         grad=tf.cast(gradient, dtype),
     )
     return True
+
+
+def fastest_precision():
+    """Returns the dtype policy that a model trains fastest in on the device that Keras would use.
+
+    Half precision pays where products of it are instructions: "mixed_bfloat16" on accelerators and
+    on CPUs with AMX or AVX512-BF16 through TensorFlow's oneDNN, "mixed_float16" on GPUs before
+    NVIDIA's Ampere, which have no other; elsewhere "float32".
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        if not gpus:
+            return "mixed_bfloat16" if _cpu_flags() & {"amx_bf16", "avx512_bf16"} else "float32"
+        details = tf.config.experimental.get_device_details(gpus[0])
+        old = details.get("compute_capability", (8, 0)) < (8, 0)
+        return "mixed_float16" if old else "mixed_bfloat16"
+    if backend == "jax":
+        devices = keras.distribution.list_devices()
+        return "float32" if devices[0].startswith("cpu") else "mixed_bfloat16"
+    import torch
+
+    return "mixed_bfloat16" if torch.cuda.is_available() else "float32"
+
+
+def _cpu_flags():
+    """The names of the instructions of this CPU; empty where the system does not tell."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return set(flags.partition(":")[2].split())
 
 
 def move_towards(variable, target, share):

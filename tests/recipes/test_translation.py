@@ -7,6 +7,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import s2s_zoo
+from s2s_zoo import kernels_softmax, native
 from s2s_zoo.errors import DataError, S2SZooError
 from tests.conftest import SENTENCES
 from tests.recipes.conftest import RECIPES, recipe
@@ -44,6 +45,32 @@ def test_translation_trains_a_checkpoint_that_loads(arguments, tmp_path, capsys)
     pipeline = s2s_zoo.from_pretrained(output / "best")
     assert pipeline.languages == ["de", "en"]
     assert isinstance(pipeline(SENTENCES[0][0]), str)
+
+
+@pytest.mark.parametrize("execution", ["auto", "plain", "xla"])
+def test_execution_is_that_of_the_flag(execution, arguments, tmp_path, monkeypatch, capsys):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("kernels of TensorFlow")
+    called, compiled = [], []
+    cross_entropy, compile_model = kernels_softmax.cross_entropy, s2s_zoo.Seq2Seq.compile
+    monkeypatch.setattr(
+        kernels_softmax,
+        "cross_entropy",
+        lambda *args: called.append(args) or cross_entropy(*args),
+    )
+    monkeypatch.setattr(
+        s2s_zoo.Seq2Seq,
+        "compile",
+        lambda *args, jit_compile, **options: (
+            compiled.append(jit_compile) or compile_model(*args, jit_compile=jit_compile, **options)
+        ),
+    )
+    output = tmp_path / "run"
+    command = [*arguments, "--output", str(output), "--epochs", "1", "--execution", execution]
+    recipe("translation").main([*command, "--precision", "auto"])
+    assert compiled == [execution == "xla"] and bool(called) == (execution != "plain")
+    assert f" {native.fastest_precision()} on tensorflow" in capsys.readouterr().err
+    assert s2s_zoo.from_pretrained(output / "best")(SENTENCES[0][0]) is not None
 
 
 class Killed(Exception):
