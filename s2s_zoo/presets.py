@@ -27,8 +27,8 @@ def _luong(attention):
 
 
 def _transformer(encoder_layers, decoder, decoder_layers):
-    """Three matrices in one: both embeddings and the output."""
-    part = {"heads": 4, "hidden_dim": 1024}
+    """Three matrices in one, both embeddings and the output; dropout as in the paper."""
+    part = {"heads": 4, "hidden_dim": 1024, "dropout": 0.1}
     return _config(
         {"name": "transformer", **part, "layers": encoder_layers},
         {"name": decoder, **part, "layers": decoder_layers, "tie_embeddings": True},
@@ -87,8 +87,8 @@ PRESETS = {
     ),
     # Gehring et al., 1705.03122: convolutions; every layer of the decoder attends.
     "convs2s-2017": _config(
-        {"name": "conv", "units": 256, "layers": 4},
-        {"name": "conv", "units": 256, "layers": 3},
+        {"name": "conv", "units": 256, "layers": 4, "dropout": 0.1},
+        {"name": "conv", "units": 256, "layers": 3, "dropout": 0.1},
         **SLOW_START,
     ),
     # Vaswani et al., 1706.03762.
