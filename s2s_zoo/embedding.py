@@ -149,12 +149,13 @@ def output_logits(vectors, embedding, kernel, bias):
     rows = ops.cast(ops.reshape(vectors, (-1, vectors.shape[-1])), dtype)
     if bias is not None and kernels.available() and (rows.shape[0] == 1 or not one_step):
         affine = kernels.step_affine if one_step else kernels.affine
-        logits = affine(rows, matrix, ops.cast(bias, dtype), transposed=tied)
-        logits = ops.cast(logits, "float32") if one_step else logits
+        logits, bias = affine(rows, matrix, ops.cast(bias, dtype), transposed=tied), None
     else:
         logits = times_transposed(rows, matrix) if tied else ops.matmul(rows, matrix)
-        logits = ops.cast(logits, "float32") if one_step else logits
-        logits = logits if bias is None else logits + ops.cast(bias, logits.dtype)
+    if one_step:
+        logits = ops.cast(logits, "float32")
+    if bias is not None:
+        logits = logits + ops.cast(bias, logits.dtype)
     return ops.reshape(logits, (*ops.shape(vectors)[:-1], embedding.vocabulary_size))
 
 

@@ -220,3 +220,30 @@ def test_affine_and_its_gradients_are_those_of_a_product_and_a_sum(dtype, transp
     plain = values(lambda *xs: (lambda x, w, b: x @ w + b)(*[tf.cast(x, "float32") for x in xs]))
     for a, b in zip(ours, plain, strict=True):
         np.testing.assert_allclose(a, b, atol=0.05 if dtype == "bfloat16" else 1e-5)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_affine_of_a_step_is_a_product_and_a_sum(rows, dtype, transposed, called):
+    rng = np.random.default_rng(5)
+    x, w, b = (rng.normal(size=s).astype("float32") for s in ((rows, 5), (5, 7), (7,)))
+    matrix = w.T if transposed else w
+
+    def affine(bias):
+        given = [tf.cast(value, dtype) for value in (x, matrix, bias)]
+        return tf.cast(kernels.step_affine(*given, transposed=transposed), "float32")
+
+    for bias in (b, np.tile(b, (rows, 1))):
+        found = called(affine)(tf.constant(bias))
+        np.testing.assert_allclose(found, x @ w + b, atol=0.1 if dtype == "bfloat16" else 1e-5)
+
+
+def test_of_a_single_row_product_and_bias_are_one_operation():
+    def names(rows):
+        run = tf.function(kernels.step_affine)
+        shapes = ((rows, 5), (5, 7), (7,))
+        graph = run.get_concrete_function(*map(tf.TensorSpec, shapes)).graph
+        return {operation.type for operation in graph.get_operations()}
+
+    assert "BiasAdd" in names(1) and "BiasAdd" not in names(3)
