@@ -20,6 +20,8 @@ from s2s_zoo.searcher import pad
 
 CONFIG = Path(__file__).resolve().parent.parent / "recipes" / "translation" / "config.json"
 TRAINING = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+FED = {"attention": {"name": "bahdanau", "units": 512}, "input_feeding": True}
+ATTENTIONS = {"luong": {}, "bahdanau": FED}  # what each changes in the decoder of the config
 SEARCHES = {"greedy": {"num_beams": 1}, "beam": {"num_beams": 5, "length_penalty": 1.0}}
 
 
@@ -32,6 +34,7 @@ def parse(argv=None):
     add("--target")
     add("--precision", choices=TRAINING, required=True)
     add("--config", type=Path, default=CONFIG, help="train: the model and its training")
+    add("--attention", choices=ATTENTIONS, default="luong", help="train: instead of the config's")
     add("--tokenizer", type=Path, help="train: a SentencePiece model")
     add("--steps", type=int, help="train: timed steps of one turn")
     add("--checkpoint", type=Path, help="decode, forced: a checkpoint directory")
@@ -70,6 +73,7 @@ def trainer(args):
     """
     keras.config.set_dtype_policy(TRAINING[args.precision])
     config = json.loads(args.config.read_text(encoding="utf-8"))
+    config["model"]["decoder"].update(ATTENTIONS[args.attention])
     tokenizer = SentencePieceTokenizer.load(args.tokenizer)
     model = recipe_model(config, tokenizer.vocabulary_size)
     processor = TextProcessor(tokenizer, tokenizer, **config["processor"])

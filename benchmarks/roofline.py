@@ -285,7 +285,8 @@ def report(args, machine, facts, config, training, searching, square, answers, t
             for name, figure in found.items()
         }
         if args.train:
-            rates = json.loads(args.train.read_text())["target_tokens_per_second"]
+            models = json.loads(args.train.read_text())["models"]
+            rates = models["Luong"]["target_tokens_per_second"]
             cost = sum(x.operations for x in training) / tokens / peak
             share = measure.Figure(tuple(100 * cost * x for x in rates[f"ours, {precision}"]))
             what = "training as train.py measured it, % of the matrix roof"

@@ -12,6 +12,8 @@ import measure
 from s2s_zoo.data import SentencePieceTokenizer, read_lines
 
 IN_MEMORY = "ours, batches in memory"  # never the best of "ours": it says what the input costs
+MODELS = {"Luong": "luong", "Bahdanau with input feeding": "bahdanau"}
+COMPARED = (("float32", "float32"), ("bfloat16", "bfloat16"), ("bfloat16", "float32"))
 CONFIG = measure.HERE.parent / "recipes" / "translation" / "config.json"
 
 
@@ -35,9 +37,10 @@ def train_tokenizer(args, path):
     SentencePieceTokenizer.train(sentences, **settings).save(path)
 
 
-def commands(args, tokenizer):
+def commands(args, tokenizer, attention):
     """{(side, precision): command}, the sides alternating."""
-    options = ("--tokenizer", tokenizer, "--steps", args.steps, "--precision")
+    options = ("--tokenizer", tokenizer, "--steps", args.steps)
+    options = (*options, "--attention", attention, "--precision")
     mine = {("ours", p): measure.ours(args, "train", *options, p) for p in measure.PRECISIONS}
     peers = {("peer", p): measure.peer(args, "train", *options, p) for p in measure.PRECISIONS}
     if args.peer_compile:
@@ -73,8 +76,8 @@ def figures(answers):
     return whole, step
 
 
-def report(args, machine, sides, answers):
-    """Prints the tables and writes the JSON."""
+def report(model, sides, answers):
+    """Prints the tables of a model and returns what is to be written of it."""
     whole, step = figures(answers)
     rows = [
         [
@@ -87,38 +90,53 @@ def report(args, machine, sides, answers):
         for name, turns in answers.items()
     ]
     header = ["side", "precision", "target tokens/s", "of the median step", "tokens a step"]
-    measure.show(measure.heading(machine, [side.facts for side in sides.values()]))
+    measure.show(f"### {model}")
     measure.show(measure.table([*header, "parameters"], rows))
     claims = []
-    for what, found in (("target tokens/s", whole), ("of the median step", step)):
-        (name, mine), (other, peers) = measure.best(found, "ours"), measure.best(found, "peer")
-        claims.append(measure.claim(f"training, {what}", (name, mine), (other, peers)))
-        title = f"{what}, ours in {name[1]} over peer in {other[1]}"
-        measure.show(measure.ratio_text(title, claims[-1]))
-    result = {
-        "benchmark": "train",
-        "machine": machine,
-        "steps": args.steps,
-        "sides": measure.named({name: side.facts for name, side in sides.items()}),
+    for mine, theirs in COMPARED:
+        both = best_in(whole, "ours", mine), best_in(whole, "peer", theirs)
+        claims.append(measure.claim(f"training {model}, target tokens/s", *both))
+        what = f"target tokens/s, ours in {mine} over peer in {both[1][0][1]}"
+        measure.show(measure.ratio_text(what, claims[-1]))
+    return {
         "target_tokens_per_second": measure.named(whole),
         "target_tokens_per_second_of_the_median_step": measure.named(step),
         "claims": claims,
     }
-    measure.write(args.json, result)
+
+
+def best_in(found, side, precision):
+    """The best of a side among those in a precision, compiled or not."""
+    return measure.best({k: v for k, v in found.items() if k[1].startswith(precision)}, side)
 
 
 def main(argv=None):
     args = parse(argv)
     machine = measure.machine(args.threads)
+    facts, models = {}, {}
     with tempfile.TemporaryDirectory() as work:
         tokenizer = Path(work) / "tokenizer.model"
         measure.say("learning the vocabulary")
         train_tokenizer(args, tokenizer)
-        sides = measure.start(commands(args, tokenizer), args.threads)
-        answers = measure.take_turns(work_of(sides), args.repeats)
-        for side in sides.values():
-            side.close()
-    report(args, machine, sides, answers)
+        for model, attention in MODELS.items():
+            measure.say(model)
+            sides = measure.start(commands(args, tokenizer, attention), args.threads)
+            if not facts:
+                measure.show(measure.heading(machine, [side.facts for side in sides.values()]))
+            answers = measure.take_turns(work_of(sides), args.repeats)
+            models[model] = report(model, sides, answers)
+            facts |= {(model, *name): side.facts for name, side in sides.items()}
+            for side in sides.values():
+                side.close()
+    result = {
+        "benchmark": "train",
+        "machine": machine,
+        "steps": args.steps,
+        "sides": measure.named(facts),
+        "models": models,
+        "claims": [claim for found in models.values() for claim in found.pop("claims")],
+    }
+    measure.write(args.json, result)
 
 
 if __name__ == "__main__":

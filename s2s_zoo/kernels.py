@@ -87,13 +87,31 @@ def step_affine(x, matrix, bias, transposed=False):
     return product + bias
 
 
-def _lstm_cell(z, c):
+def lstm_cell(z, c):
     """Gates (B, 4U) and c (B, U) to the next h and c, (B, U), in float32."""
     import tensorflow as tf
 
     i, f, g, o = tf.split(tf.cast(z, tf.float32), 4, axis=-1)
     c = tf.sigmoid(f) * tf.cast(c, tf.float32) + tf.sigmoid(i) * tf.tanh(g)
     return tf.sigmoid(o) * tf.tanh(c), c
+
+
+def lstm_cell_gradient(z, c, dh, dc):
+    """Gradients of `lstm_cell`, in float32: of the four gates, each (B, U), and of c (B, U)."""
+    import tensorflow as tf
+
+    i, f, g, o = tf.split(tf.cast(z, tf.float32), 4, axis=-1)
+    i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
+    c = tf.cast(c, tf.float32)
+    t = tf.tanh(f * c + i * g)
+    dc = dc + dh * o * (1 - t * t)
+    dz = [
+        dc * g * i * (1 - i),
+        dc * c * f * (1 - f),
+        dc * i * (1 - g * g),
+        dh * t * o * (1 - o),
+    ]
+    return dz, dc * f
 
 
 @functools.cache
@@ -103,26 +121,17 @@ def _lstm_kernels():
     @compiled
     def forward(z, h, c, mask):
         """Gates (B, 4U) and states (B, U) to the next h, in the dtype of z, and c in float32."""
-        new_h, new_c = _lstm_cell(z, c)
+        new_h, new_c = lstm_cell(z, c)
         return tf.where(mask, tf.cast(new_h, z.dtype), h), tf.where(mask, new_c, c)
 
     @compiled
     def backward(z, c, dh, dh_next, dc_next, mask):
         """Gradients of one step: of z, of the c before, and of the h before where masked."""
-        i, f, g, o = tf.split(tf.cast(z, tf.float32), 4, axis=-1)
-        i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
-        t = tf.tanh(f * c + i * g)
         dh = tf.cast(dh, tf.float32) + tf.cast(dh_next, tf.float32)
-        dc = dc_next + dh * o * (1 - t * t)
-        dz = [
-            dc * g * i * (1 - i),
-            dc * c * f * (1 - f),
-            dc * i * (1 - g * g),
-            dh * t * o * (1 - o),
-        ]
+        dz, dc_before = lstm_cell_gradient(z, c, dh, dc_next)
         dz = tf.where(mask, tf.concat(dz, axis=-1), 0.0)
         dh_before = tf.where(mask, 0.0, dh)
-        return tf.cast(dz, z.dtype), tf.where(mask, dc * f, dc_next), tf.cast(dh_before, z.dtype)
+        return tf.cast(dz, z.dtype), tf.where(mask, dc_before, dc_next), tf.cast(dh_before, z.dtype)
 
     return forward, backward
 
@@ -133,7 +142,7 @@ def _lstm_step_kernel():
 
     @compiled
     def step(z, c):
-        new_h, new_c = _lstm_cell(z, c)
+        new_h, new_c = lstm_cell(z, c)
         return tf.cast(new_h, z.dtype), tf.cast(new_c, c.dtype)
 
     return step

@@ -43,7 +43,7 @@ def _log_normaliser(z):
     return top + tf.math.log(_total(z, lambda part: tf.exp(part - top)))
 
 
-def _rounded(x, dtype):
+def rounded(x, dtype):
     """`tf.cast` of float32, but for bfloat16 one that XLA turns into code for many at a time."""
     import tensorflow as tf
 
@@ -77,7 +77,7 @@ def _cross_entropy_kernels():
         grad = upstream * (tf.exp(tf.cast(logits, tf.float32) - norm) - uniform)
         gold = upstream * (tf.exp(gold_of(logits, labels) - norm) - (1 - smoothing + uniform))
         cells = tf.stack([tf.range(tf.size(labels)), labels], axis=-1)
-        grad, gold = _rounded(grad, logits.dtype), _rounded(gold, logits.dtype)
+        grad, gold = rounded(grad, logits.dtype), rounded(gold, logits.dtype)
         return tf.tensor_scatter_nd_update(grad, cells, gold[:, 0])
 
     return forward, backward
@@ -116,7 +116,7 @@ def _log_softmax_kernels():
     def backward(logits, norm, upstream, least):
         z = tf.cast(logits, tf.float32) - norm
         upstream = tf.where(z > least, upstream, 0.0)
-        return _rounded(upstream - tf.exp(z) * _total(upstream), logits.dtype)
+        return rounded(upstream - tf.exp(z) * _total(upstream), logits.dtype)
 
     return forward, backward
 

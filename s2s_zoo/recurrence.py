@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_zoo import kernels
+from s2s_zoo import kernels, kernels_loop
 from s2s_zoo.initial import initializer
 from s2s_zoo.registry import lookup
 
@@ -48,6 +48,19 @@ def recurrent_layer(cell, units, name, reverse=False):
     return layer
 
 
+@keras.saving.register_keras_serializable("s2s_zoo")
+class StepDense(keras.layers.Dense):
+    """A dense layer that may also be called at every step of a loop; see `kernels_loop`."""
+
+    def call(self, inputs, training=None):
+        if not (kernels.available() and kernels_loop.inside() and len(inputs.shape) == 2):
+            return super().call(inputs, training=training)
+        weights = self.kernel, self.bias if self.use_bias else None
+        cast = [None if x is None else ops.cast(x, self.compute_dtype) for x in weights]
+        outputs = kernels_loop.affine(self, [inputs], lambda: cast)
+        return outputs if self.activation is None else self.activation(outputs)
+
+
 def run_layer(layer, inputs, mask=None, initial_state=None, training=False):
     """Runs a layer made by `recurrent_layer` over (B, T, E).
 
@@ -76,6 +89,10 @@ def step_layer(layer, inputs, states):
     if not (isinstance(layer, keras.layers.LSTM) and kernels.available()):
         return layer.cell(inputs, list(states))
     h, c = states
+    if kernels_loop.inside():
+        z = kernels_loop.affine(layer, [inputs, h], lambda: _lstm_weights(layer))
+        states = kernels_loop.lstm_step(z, c)
+        return states[0], list(states)
     kernel, recurrent_kernel, bias = _lstm_weights(layer)
     z = kernels.step_affine(h, recurrent_kernel, kernels.step_affine(inputs, kernel, bias))
     states = kernels.lstm_step(z, c)
@@ -118,9 +135,10 @@ def unrolled_scan(step, carry, inputs):
     length = inputs.shape[1]
     if keras.backend.backend() == "tensorflow" and length is not None:
         carries = []
-        for time in range(length):
-            carry = step(carry, inputs[:, time], time)
-            carries.append(carry)
+        with kernels_loop.loop():
+            for time, x in enumerate(ops.unstack(inputs, axis=1)):
+                carry = step(carry, x, time)
+                carries.append(carry)
         return keras.tree.map_structure(lambda *steps: ops.stack(steps, axis=1), *carries)
 
     def emit(carry, x):
@@ -137,8 +155,9 @@ def unrolled_loop(step, carry, inputs):
     """Runs `carry = step(carry, x, time)` as `unrolled_scan` and returns the last carry alone."""
     length = inputs.shape[1]
     if keras.backend.backend() == "tensorflow" and length is not None:
-        for time in range(length):
-            carry = step(carry, inputs[:, time], time)
+        with kernels_loop.loop():
+            for time, x in enumerate(ops.unstack(inputs, axis=1)):
+                carry = step(carry, x, time)
         return carry
     return ops.fori_loop(
         0, ops.shape(inputs)[1], lambda time, carry: step(carry, inputs[:, time], time), carry

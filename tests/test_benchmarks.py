@@ -192,6 +192,21 @@ def test_ours_also_trains_on_batches_in_memory_and_is_not_compared_by_it(load):
     assert apart[0] != "ours"
 
 
+def test_training_is_compared_within_a_precision_and_in_our_best(load, capsys):
+    rates = {("ours", "float32"): 20, ("ours", "bfloat16"): 60, ("peer", "float32"): 10}
+    rates |= {("peer", "bfloat16"): 40, ("peer", "bfloat16, compiled"): 50}
+    turns = {name: [{"tokens": [rate], "seconds": [1.0]}] for name, rate in rates.items()}
+    train = load("train")
+    sides = dict.fromkeys(rates, Namespace(facts={"parameters": 7}))
+    claims = train.report("Luong", sides, turns)["claims"]
+    assert [(x["ours"], x["peer"], x["ratio"]) for x in claims] == [
+        ("ours float32", "peer float32", 2.0),
+        ("ours bfloat16", "peer bfloat16, compiled", 1.2),
+        ("ours bfloat16", "peer float32", 6.0),
+    ]
+    assert "ours in bfloat16 over peer in float32: 6.00" in capsys.readouterr().out
+
+
 @pytest.fixture
 def ours(load):
     if keras.backend.backend() != "tensorflow":
@@ -223,6 +238,10 @@ def test_our_training_counts_the_labels_of_the_steps_it_times(
     args.steps = 3
     with pytest.raises(SystemExit, match="6 batches"):
         ours.trainer(args)
+
+    args.steps, args.attention = 2, "bahdanau"
+    decoder = ours.trainer(args)[0].decoder
+    assert decoder.input_feeding and decoder.attention.units == 512
 
 
 @pytest.mark.parametrize("search", ["greedy", "beam"])

@@ -153,9 +153,9 @@ def _cast_and_back(x, dtype):
 def test_rounding_is_that_of_a_cast():
     edges = [0.0, -0.0, 1.00390625, 1.01171875, 3.4e38, 1e-40, np.inf, -np.inf]
     x = tf.constant(np.append(np.random.default_rng(2).normal(size=999), edges), "float32")
-    rounded = kernels_softmax._rounded(x, tf.bfloat16)
+    rounded = kernels_softmax.rounded(x, tf.bfloat16)
     np.testing.assert_array_equal(tf.cast(rounded, "float32"), _cast_and_back(x, "bfloat16"))
-    assert np.isnan(float(kernels_softmax._rounded(tf.constant(np.nan), tf.bfloat16)))
+    assert np.isnan(float(kernels_softmax.rounded(tf.constant(np.nan), tf.bfloat16)))
 
 
 @pytest.mark.parametrize("size", [7, 83])

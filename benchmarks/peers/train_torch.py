@@ -2,8 +2,9 @@
 
 Written the way a PyTorch user with an eye on speed would write it: a one layer bidirectional LSTM
 encoder as two one-way LSTMs over padded input (exact, and fused on a CPU), an LSTM decoder, Luong
-attention as one batched product, an embedding shared with the output layer, length buckets, fused
-Adam, and a malloc that keeps its memory.
+attention as one batched product, or Bahdanau's additive one in a loop whose result is fed to the
+next step, an embedding shared with the output layer, length buckets, fused Adam, and a malloc that
+keeps its memory.
 
 One turn of work for every line of standard input, see `measure.Side`; `fit` trains a checkpoint.
 """
@@ -44,6 +45,7 @@ def parse():
     add("--tokenizer", type=Path, required=True, help="a SentencePiece model")
     add("--precision", choices=("float32", "bfloat16"), required=True)
     add("--threads", type=int, required=True)
+    add("--attention", choices=("luong", "bahdanau"), default="luong", help="additive is fed")
     add("--compile", action="store_true", help="train: torch.compile, needs a C++ compiler")
     add("--steps", type=int, help="train: timed steps of one turn")
     add("--epochs", type=int, help="fit: how many")
@@ -97,8 +99,9 @@ def batches(pairs, size, rng, pool=64):
 
 # ---------------------------------------------------------------- model
 class Seq2Seq(nn.Module):
-    def __init__(self, vocab, emb=256, hidden=512, dropout=0.3):
+    def __init__(self, vocab, attention="luong", emb=256, hidden=512, dropout=0.3):
         super().__init__()
+        self.feeds = attention == "bahdanau"
         self.emb = nn.Embedding(vocab, emb, padding_idx=PAD)
         nn.init.normal_(self.emb.weight, std=emb**-0.5)
         self.out_bias = nn.Parameter(torch.zeros(vocab))
@@ -108,7 +111,10 @@ class Seq2Seq(nn.Module):
         self.bridge = nn.Linear(hidden, 2 * hidden)
         self.key = nn.Linear(hidden, hidden, bias=False)
         self.combine = nn.Linear(2 * hidden, emb, bias=False)
-        self.dec = nn.LSTM(emb, hidden, batch_first=True)
+        self.dec = nn.LSTM(2 * emb if self.feeds else emb, hidden, batch_first=True)
+        if self.feeds:
+            self.query = nn.Linear(hidden, hidden, bias=False)
+            self.energy = nn.Linear(hidden, 1, bias=False)
         self.drop = nn.Dropout(dropout)
 
     def encode(self, src, lengths):
@@ -128,7 +134,11 @@ class Seq2Seq(nn.Module):
 
     def attend(self, query, keys, memory, mask):
         """Query is B K H, any K."""
-        score = query @ keys.transpose(1, 2)
+        if self.feeds:
+            hidden = torch.tanh(self.query(query)[:, :, None] + keys[:, None])
+            score = self.energy(hidden)[..., 0]
+        else:
+            score = query @ keys.transpose(1, 2)
         weight = score.masked_fill(mask, -1e4).float().softmax(-1)
         context = weight.to(memory.dtype) @ memory
         return torch.tanh(self.combine(torch.cat([query, context], -1)))
@@ -136,16 +146,33 @@ class Seq2Seq(nn.Module):
     def forward(self, src, lengths, tgt):
         memory, keys, mask, h, c = self.encode(src, lengths)
         y = self.drop(self.emb(tgt))
-        d, _ = self.dec(y, (h[None].to(y.dtype), c[None].to(y.dtype)))
-        att = self.attend(d, keys, memory, mask)
+        if self.feeds:
+            att = self.attend_in_turn(y, h, c, keys, memory, mask)
+        else:
+            d, _ = self.dec(y, (h[None].to(y.dtype), c[None].to(y.dtype)))
+            att = self.attend(d, keys, memory, mask)
         return F.linear(self.drop(att), self.emb.weight, self.out_bias)
 
-    def step(self, token, state, memory, keys, mask):
-        """One decoding step: B*K rows, memory has B rows."""
+    def attend_in_turn(self, y, h, c, keys, memory, mask):
+        """Every step reads what the one before has attended to."""
+        att, found = y.new_zeros(y.shape[0], y.shape[2]), []
+        for t in range(y.shape[1]):
+            att, h, c = self.fed_step(y[:, t], att, h, c, keys, memory, mask)
+            found.append(att)
+        return torch.stack(found, 1)
+
+    def fed_step(self, x, att, h, c, keys, memory, mask):
+        h, c = self.cell(torch.cat([x, att], -1), h, c)
+        return self.attend(h[:, None].to(memory.dtype), keys, memory, mask)[:, 0], h, c
+
+    def cell(self, x, h, c):
         r = self.dec
-        h, c = torch.lstm_cell(
-            self.emb(token), state, r.weight_ih_l0, r.weight_hh_l0, r.bias_ih_l0, r.bias_hh_l0
-        )
+        weights = r.weight_ih_l0, r.weight_hh_l0, r.bias_ih_l0, r.bias_hh_l0
+        return torch.lstm_cell(x, (h, c), *weights)
+
+    def step(self, token, state, memory, keys, mask):
+        """One decoding step of Luong's model: B*K rows, memory has B rows."""
+        h, c = self.cell(self.emb(token), *state)
         query = h.view(memory.shape[0], -1, h.shape[-1]).to(memory.dtype)
         att = self.attend(query, keys, memory, mask).reshape(h.shape[0], -1)
         return F.linear(att, self.emb.weight, self.out_bias).float(), (h, c)
@@ -235,7 +262,11 @@ def translate(model, rows, batch, search, cast):
 def trainer(args, sp, model, cast):
     """Returns the step of training and its optimizer."""
     optim = torch.optim.Adam(model.parameters(), lr=args.lr, fused=True)
-    run = torch.compile(model, dynamic=True) if args.compile else model
+    run = model
+    if args.compile and model.feeds:  # the loop stays Python's, its step is compiled
+        model.fed_step = torch.compile(model.fed_step, dynamic=True)
+    elif args.compile:
+        run = torch.compile(model, dynamic=True)
 
     def train_step(batch):
         src, lengths, inp, gold = batch
@@ -324,7 +355,9 @@ def main():
     torch.manual_seed(args.seed)
     sp = sentencepiece.SentencePieceProcessor(model_file=str(args.tokenizer))
     assert (sp.pad_id(), sp.bos_id(), sp.eos_id()) == (PAD, BOS, EOS), "ids of the tokenizer"
-    model = Seq2Seq(sp.get_piece_size())
+    if args.attention != "luong" and args.work != "train":
+        sys.exit(f"Only train takes --attention {args.attention}.")
+    model = Seq2Seq(sp.get_piece_size(), args.attention)
 
     def cast():
         return torch.autocast("cpu", torch.bfloat16, args.precision == "bfloat16")

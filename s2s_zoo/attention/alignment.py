@@ -8,6 +8,7 @@ has weight 0; a row without a real position has nothing else.
 
 from keras import ops
 
+from s2s_zoo import kernels, kernels_attention, kernels_loop
 from s2s_zoo.config import build_from
 from s2s_zoo.native import times_transposed
 
@@ -143,6 +144,8 @@ def weighted_sum(weights, values):
     weights = ops.cast(weights, values.dtype)
     if len(weights.shape) == 3:
         return ops.matmul(weights, values)
+    if kernels.available() and kernels_loop.inside():
+        return kernels_loop.weighted_sum(weights, values)
     return ops.squeeze(ops.matmul(ops.expand_dims(weights, 1), values), 1)
 
 
@@ -157,5 +160,7 @@ def additive_scores(query, keys, vector):
     """v . tanh(query + key): queries (N, [T,] A), keys (N, S, A), vector (A,) give (N, [T,] S)."""
     if len(query.shape) == 3:
         keys = ops.expand_dims(keys, 1)
+    if kernels.available() and query.shape[0] != 1:
+        return kernels_attention.additive_scores(query, keys, vector)
     hidden = ops.tanh(ops.expand_dims(query, -2) + keys)
     return ops.squeeze(ops.matmul(hidden, ops.expand_dims(vector, -1)), -1)

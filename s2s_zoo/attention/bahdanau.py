@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import additive_scores, alignment_function, weighted_sum
+from s2s_zoo.recurrence import StepDense
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -47,7 +48,7 @@ class BahdanauAttention(keras.layers.Layer):
         self.history = "coverage" if coverage else None
         self.alignment = alignment
         self.align = alignment_function(alignment)
-        self.query_projection = keras.layers.Dense(units, use_bias=False, name="query")
+        self.query_projection = StepDense(units, use_bias=False, name="query")
         self.key_projection = keras.layers.Dense(units, use_bias=False, name="key")
 
     def build(self, query_shape, memory_shape):

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import additive_scores, alignment_function, weighted_sum
+from s2s_zoo.recurrence import StepDense
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -52,7 +53,7 @@ class LocationSensitiveAttention(keras.layers.Layer):
         self.width = width
         self.alignment = alignment
         self.align = alignment_function(alignment)
-        self.query_projection = keras.layers.Dense(units, name="query")
+        self.query_projection = StepDense(units, name="query")
         self.key_projection = keras.layers.Dense(units, use_bias=False, name="key")
         self.convolution = keras.layers.Conv1D(
             filters, width, padding="same", use_bias=False, name="convolution"

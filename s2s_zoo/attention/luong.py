@@ -9,6 +9,7 @@ from s2s_zoo.attention.alignment import (
     dot_scores,
     weighted_sum,
 )
+from s2s_zoo.recurrence import StepDense
 from s2s_zoo.registry import check_option
 
 SCORES = ("dot", "general", "concat")
@@ -77,7 +78,7 @@ class LuongAttention(keras.layers.Layer):
                 "the decoder as many units as the memory is wide."
             )
         if self.score == "concat":
-            self.query_projection = keras.layers.Dense(self.units, use_bias=False, name="query")
+            self.query_projection = StepDense(self.units, use_bias=False, name="query")
             self.query_projection.build(query_shape)
             self.vector = self.add_weight(
                 shape=(self.units,),

@@ -10,7 +10,7 @@ from s2s_zoo.decoders.bridge import BRIDGES, bridge_layers, initial_cells
 from s2s_zoo.decoders.pointer import Pointer, check_copying, coverage_loss
 from s2s_zoo.embedding import TokenEmbedding, output_logits, output_rows
 from s2s_zoo.parts import logits_of
-from s2s_zoo.recurrence import recurrent_layer, run_layer, step_layer, unrolled_scan
+from s2s_zoo.recurrence import StepDense, recurrent_layer, run_layer, step_layer, unrolled_scan
 from s2s_zoo.registry import check_option
 
 QUERIES = ("current", "previous")
@@ -126,7 +126,7 @@ class RecurrentDecoder(keras.layers.Layer):
         self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, name="embedding")
         self.attention = build_from(ATTENTIONS, attention, "attention", name="attention")
         self.stack = [recurrent_layer(cell, units, f"layer_{i}") for i in range(layers)]
-        self.readout = keras.layers.Dense(
+        self.readout = StepDense(
             self.readout_dim, activation="tanh", use_bias=False, name="readout"
         )
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
