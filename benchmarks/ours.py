@@ -22,6 +22,11 @@ CONFIG = Path(__file__).resolve().parent.parent / "recipes" / "translation" / "c
 TRAINING = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 FED = {"attention": {"name": "bahdanau", "units": 512}, "input_feeding": True}
 ATTENTIONS = {"luong": {}, "bahdanau": FED}  # what each changes in the decoder of the config
+THROUGH = {
+    "search": {},
+    "search, stopped as the peer": {"early_stopping": True},
+    "search, XLA": {"jit_compile": True},
+}
 SEARCHES = {"greedy": {"num_beams": 1}, "beam": {"num_beams": 5, "length_penalty": 1.0}}
 
 
@@ -112,15 +117,14 @@ def decoder(args):
             answers = pipeline(texts, batch_size=batch_size, **options)
         return {"seconds": time.perf_counter() - start, "tokens": None, "texts": answers}
 
-    def through_search(texts, search, batch_size, jit):
+    def through_search(texts, search, batch_size, **how):
         """Ids to ids: SentencePiece is outside the time, as it is in the peer's."""
-        if (search, jit) not in generators:
-            options = {**SEARCHES[search], "suppress_tokens": (UNK,)}
+        key = search, *how
+        if key not in generators:
+            options = {**SEARCHES[search], "suppress_tokens": (UNK,), **how}
             if search == "greedy":
                 del options["num_beams"]
-            generators[search, jit] = s2s_zoo.Generator(
-                pipeline.model, search, longest, jit_compile=jit, **options
-            )
+            generators[key] = s2s_zoo.Generator(pipeline.model, search, longest, **options)
         rows = pipeline.processor.encode_source(texts)
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         found = [None] * len(rows)
@@ -131,7 +135,7 @@ def decoder(args):
             lengths = np.argmax(source == END, axis=1) + 1
             limits = np.minimum(LONGEST_TARGET["translation"](lengths), longest)
             limits[len(batch) :] = 1  # rows that fill the batch
-            tokens = generators[search, jit].generate(source, limits).tokens
+            tokens = generators[key].generate(source, limits).tokens
             for row, i in enumerate(batch):
                 found[i] = tokens[row, 0]
         seconds = time.perf_counter() - start
@@ -145,7 +149,7 @@ def decoder(args):
         texts = lines[:sentences]
         if through == "pipeline":
             return through_pipeline(texts, search, batch_size)
-        return through_search(texts, search, batch_size, jit=through == "search, XLA")
+        return through_search(texts, search, batch_size, **THROUGH[through])
 
     return pipeline.model, work
 

@@ -9,7 +9,8 @@ import contextlib
 import contextvars
 import functools
 
-from s2s_zoo.kernels import compiled, lstm_cell, lstm_cell_gradient
+from s2s_zoo import kernels
+from s2s_zoo.kernels import compiled, lstm_cell_gradient
 
 _shared = contextvars.ContextVar("shared", default=None)
 
@@ -127,30 +128,23 @@ def weighted_sum(weights, values):
 
 
 @functools.cache
-def _lstm_kernels():
+def _lstm_gradient():
     import tensorflow as tf
-
-    @compiled
-    def forward(z, c):
-        new_h, new_c = lstm_cell(z, c)
-        return tf.cast(new_h, z.dtype), tf.cast(new_c, c.dtype)
 
     @compiled
     def backward(z, c, dh, dc):
         dz, dc = lstm_cell_gradient(z, c, *(tf.cast(x, tf.float32) for x in (dh, dc)))
         return tf.cast(tf.concat(dz, axis=-1), z.dtype), tf.cast(dc, c.dtype)
 
-    return forward, backward
+    return backward
 
 
 def lstm_step(z, c):
-    """One step of an LSTM from its gates z (N, 4U): h and c, both (N, U)."""
+    """`kernels.lstm_step` with a gradient that keeps no more than its arguments."""
     import tensorflow as tf
-
-    forward, backward = _lstm_kernels()
 
     @tf.custom_gradient
     def run(z, c):
-        return forward(z, c), lambda dh, dc: backward(z, c, dh, dc)
+        return kernels.lstm_step(z, c), lambda dh, dc: _lstm_gradient()(z, c, dh, dc)
 
     return run(z, c)

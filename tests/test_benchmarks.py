@@ -259,6 +259,20 @@ def test_our_decoding_is_the_same_through_pipeline_and_search(ours, data, tiny_c
     assert search["tokens"] == answers["search", 1]["tokens"] >= 4
 
 
+def test_beams_are_also_stopped_as_the_peer_stops_them(ours, load, data, tiny_checkpoint):
+    decode = load("decode")
+    sides = {("ours", "bfloat16"): Namespace(ask=dict), ("peer", "bfloat16"): Namespace(ask=dict)}
+
+    def stopped(search):
+        found = decode.jobs(sides, {"search": search, "sentences": 4, "batch_size": 3})
+        return [job() for name, job in found.items() if name[2] == decode.STOPPED]
+
+    assert stopped("greedy") == []
+    (work,) = stopped("beam")
+    args = Namespace(checkpoint=tiny_checkpoint, data=data, source="de", precision="float32")
+    assert len(ours.decoder(args)[1](**work)["texts"]) == 4
+
+
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="XLA counts for JAX")
 def test_the_cost_of_hashed_attention_grows_with_the_length_and_of_full_with_its_square(load):
     lsh = load("lsh")
