@@ -10,6 +10,7 @@ compiled, costs more. Callers are
 """
 
 import functools
+import operator
 
 import keras
 
@@ -87,11 +88,12 @@ def step_affine(x, matrix, bias, transposed=False):
     return product + bias
 
 
-def lstm_cell(z, c):
-    """Gates (B, 4U) and c (B, U) to the next h and c, (B, U), in float32."""
+def lstm_cell(c, *gates):
+    """c (B, U) and gates (B, 4U), what they are sums of apart, to h and c, (B, U), in float32."""
     import tensorflow as tf
 
-    i, f, g, o = tf.split(tf.cast(z, tf.float32), 4, axis=-1)
+    z = functools.reduce(operator.add, (tf.cast(part, tf.float32) for part in gates))
+    i, f, g, o = tf.split(z, 4, axis=-1)
     c = tf.sigmoid(f) * tf.cast(c, tf.float32) + tf.sigmoid(i) * tf.tanh(g)
     return tf.sigmoid(o) * tf.tanh(c), c
 
@@ -119,10 +121,10 @@ def _lstm_kernels():
     import tensorflow as tf
 
     @compiled
-    def forward(z, h, c, mask):
-        """Gates (B, 4U) and states (B, U) to the next h, in the dtype of z, and c in float32."""
-        new_h, new_c = lstm_cell(z, c)
-        return tf.where(mask, tf.cast(new_h, z.dtype), h), tf.where(mask, new_c, c)
+    def forward(h, c, mask, *gates):
+        """States (B, U) and the gates of `lstm_cell` to h, in its dtype, and c in float32."""
+        new_h, new_c = lstm_cell(c, *gates)
+        return tf.where(mask, tf.cast(new_h, h.dtype), h), tf.where(mask, new_c, c)
 
     @compiled
     def backward(z, c, dh, dh_next, dc_next, mask):
@@ -141,20 +143,47 @@ def _lstm_step_kernel():
     import tensorflow as tf
 
     @compiled
-    def step(z, c):
-        new_h, new_c = lstm_cell(z, c)
-        return tf.cast(new_h, z.dtype), tf.cast(new_c, c.dtype)
+    def step(c, *gates):
+        new_h, new_c = lstm_cell(c, *gates)
+        return tf.cast(new_h, gates[0].dtype), tf.cast(new_c, c.dtype)
 
     return step
 
 
-def lstm_step(z, c):
-    """One step of an LSTM from its gates z (B, 4U), products and bias done.
+def lstm_step(c, *gates):
+    """One step of an LSTM from its gates.
+
+    Args:
+        c: (B, U).
+        gates: (B, 4U), or what they are sums of apart; the bias too may be one, (4U,).
 
     Returns:
-        h and c, both (B, U), in the dtypes of z and c.
+        h and c, both (B, U), in the dtypes of the gates and of c.
     """
-    return _lstm_step_kernel()(z, c)
+    return _lstm_step_kernel()(c, *gates)
+
+
+def gates_of(h, recurrent_kernel, x, bias=None):
+    """x + h U + b, for the cell to add up: it does so for nothing, a product at its own pace.
+
+    Of a single row, where each operation costs its overhead, one sum.
+
+    Args:
+        h: (B, U).
+        recurrent_kernel: U (U, 4U).
+        x: (B, 4U), the product with the input; with a bias its factors (B, E) and (E, 4U).
+        bias: b (4U,), or None where x has it.
+
+    Returns:
+        list of what the gates are sums of.
+    """
+    import tensorflow as tf
+
+    if h.shape[0] == 1:
+        x = x if bias is None else step_affine(*x, bias)
+        return [step_affine(h, recurrent_kernel, x)]
+    rest = [x] if bias is None else [tf.matmul(*x), bias]
+    return [tf.matmul(h, recurrent_kernel), *rest]
 
 
 def lstm_inference(x, recurrent_kernel, h, c, mask=None, reverse=False):
@@ -173,7 +202,7 @@ def lstm_inference(x, recurrent_kernel, h, c, mask=None, reverse=False):
 
     def body(step, h, c, outputs):
         t = length - 1 - step if reverse else step
-        h, c = forward(step_affine(h, recurrent_kernel, x[t]), h, c, mask[t])
+        h, c = forward(h, c, mask[t], *gates_of(h, recurrent_kernel, x[t]))
         return step + 1, h, c, outputs.write(t, h)
 
     outputs = tf.TensorArray(h.dtype, length, element_shape=h.shape)
@@ -215,7 +244,7 @@ def lstm(x, recurrent_kernel, h, c, mask=None, reverse=False):
         for t in order:
             hs[t], cs[t] = h, c
             gates[t] = xs[t] + tf.matmul(h, kernel)
-            h, c = forward(gates[t], h, c, masks[t])
+            h, c = forward(h, c, masks[t], gates[t])
             outputs[t] = h
 
         def grad(d_outputs, dh, dc):

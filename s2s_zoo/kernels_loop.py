@@ -145,6 +145,6 @@ def lstm_step(z, c):
 
     @tf.custom_gradient
     def run(z, c):
-        return kernels.lstm_step(z, c), lambda dh, dc: _lstm_gradient()(z, c, dh, dc)
+        return kernels.lstm_step(c, z), lambda dh, dc: _lstm_gradient()(z, c, dh, dc)
 
     return run(z, c)

@@ -94,8 +94,8 @@ def step_layer(layer, inputs, states):
         states = kernels_loop.lstm_step(z, c)
         return states[0], list(states)
     kernel, recurrent_kernel, bias = _lstm_weights(layer)
-    z = kernels.step_affine(h, recurrent_kernel, kernels.step_affine(inputs, kernel, bias))
-    states = kernels.lstm_step(z, c)
+    gates = kernels.gates_of(h, recurrent_kernel, (inputs, kernel), bias)
+    states = kernels.lstm_step(c, *gates)
     return states[0], list(states)
 
 
