@@ -122,7 +122,8 @@ def decoder(args):
         key = search, *how
         if key not in generators:
             options = {**SEARCHES[search], "suppress_tokens": (UNK,), **how}
-            if search == "greedy":
+            if search == "greedy":  # which has no scores to give, as the peer's has none
+                options = {**options, "return_scores": False}
                 del options["num_beams"]
             generators[key] = s2s_zoo.Generator(pipeline.model, search, longest, **options)
         rows = pipeline.processor.encode_source(texts)

@@ -55,10 +55,12 @@ class StepDense(keras.layers.Dense):
     def call(self, inputs, training=None):
         if not (kernels.available() and kernels_loop.inside() and len(inputs.shape) == 2):
             return super().call(inputs, training=training)
-        weights = self.kernel, self.bias if self.use_bias else None
-        cast = [None if x is None else ops.cast(x, self.compute_dtype) for x in weights]
-        outputs = kernels_loop.affine(self, [inputs], lambda: cast)
+        outputs = kernels_loop.affine(self, [inputs], self._cast_weights)
         return outputs if self.activation is None else self.activation(outputs)
+
+    def _cast_weights(self):
+        weights = self.kernel, self.bias if self.use_bias else None
+        return [None if x is None else ops.cast(x, self.compute_dtype) for x in weights]
 
 
 def run_layer(layer, inputs, mask=None, initial_state=None, training=False):
