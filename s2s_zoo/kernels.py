@@ -5,8 +5,8 @@ pointwise passes over memory, which it runs one operation at a time. Here the po
 are compiled by XLA into one pass each, with gradients of their own, and the weight gradient of
 a recurrence is one product over all steps instead of a sum of one product a step. Called eagerly,
 or for a single row, they run as they are written: compiling them, or only entering what is
-compiled, costs more. Callers are
-`recurrence` and `embedding`; `kernels_softmax` has what is wide as a vocabulary.
+compiled, costs more. Callers are `recurrence` and `embedding`; `kernels_softmax` has what is wide
+as a vocabulary, `kernels_attention` scores, `kernels_loop` what the steps of a loop share.
 """
 
 import functools
@@ -98,8 +98,8 @@ def lstm_cell(c, *gates):
     return tf.sigmoid(o) * tf.tanh(c), c
 
 
-def lstm_cell_gradient(z, c, dh, dc):
-    """Gradients of `lstm_cell`, in float32: of the four gates, each (B, U), and of c (B, U)."""
+def lstm_cell_gradient(c, z, dh, dc):
+    """Gradients of `lstm_cell`, in float32: of the four gates z is of, and of c, all (B, U)."""
     import tensorflow as tf
 
     i, f, g, o = tf.split(tf.cast(z, tf.float32), 4, axis=-1)
@@ -130,7 +130,7 @@ def _lstm_kernels():
     def backward(z, c, dh, dh_next, dc_next, mask):
         """Gradients of one step: of z, of the c before, and of the h before where masked."""
         dh = tf.cast(dh, tf.float32) + tf.cast(dh_next, tf.float32)
-        dz, dc_before = lstm_cell_gradient(z, c, dh, dc_next)
+        dz, dc_before = lstm_cell_gradient(c, z, dh, dc_next)
         dz = tf.where(mask, tf.concat(dz, axis=-1), 0.0)
         dh_before = tf.where(mask, 0.0, dh)
         return tf.cast(dz, z.dtype), tf.where(mask, dc_before, dc_next), tf.cast(dh_before, z.dtype)
@@ -163,27 +163,25 @@ def lstm_step(c, *gates):
     return _lstm_step_kernel()(c, *gates)
 
 
-def gates_of(h, recurrent_kernel, x, bias=None):
-    """x + h U + b, for the cell to add up: it does so for nothing, a product at its own pace.
+def affine_apart(x, matrix, *rest):
+    """What x W + the rest is the sum of, for a cell to add up: it does so for nothing.
 
-    Of a single row, where each operation costs its overhead, one sum.
+    A product adds at its own pace; but of a single row, where each operation costs its overhead,
+    it adds one vector for less than an operation.
 
     Args:
-        h: (B, U).
-        recurrent_kernel: U (U, 4U).
-        x: (B, 4U), the product with the input; with a bias its factors (B, E) and (E, 4U).
-        bias: b (4U,), or None where x has it.
+        x: (B, E).
+        matrix: W (E, 4U).
+        rest: (B, 4U) or (4U,); of a single row there is one.
 
     Returns:
-        list of what the gates are sums of.
+        list of tensors.
     """
     import tensorflow as tf
 
-    if h.shape[0] == 1:
-        x = x if bias is None else step_affine(*x, bias)
-        return [step_affine(h, recurrent_kernel, x)]
-    rest = [x] if bias is None else [tf.matmul(*x), bias]
-    return [tf.matmul(h, recurrent_kernel), *rest]
+    if x.shape[0] == 1:
+        return [step_affine(x, matrix, *rest)]
+    return [tf.matmul(x, matrix), *rest]
 
 
 def lstm_inference(x, recurrent_kernel, h, c, mask=None, reverse=False):
@@ -202,7 +200,7 @@ def lstm_inference(x, recurrent_kernel, h, c, mask=None, reverse=False):
 
     def body(step, h, c, outputs):
         t = length - 1 - step if reverse else step
-        h, c = forward(h, c, mask[t], *gates_of(h, recurrent_kernel, x[t]))
+        h, c = forward(h, c, mask[t], *affine_apart(h, recurrent_kernel, x[t]))
         return step + 1, h, c, outputs.write(t, h)
 
     outputs = tf.TensorArray(h.dtype, length, element_shape=h.shape)

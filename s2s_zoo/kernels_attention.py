@@ -47,6 +47,15 @@ def _additive_kernels():
     return forward, backward, keys
 
 
+def _gradient_of_keys(kept):
+    import tensorflow as tf
+
+    (vector, *_), *_ = kept
+    found = _additive_kernels()[2](vector, *(x for _, *pair in kept for x in pair))
+    several = len(found.shape) == 4  # queries, all of which ask the same keys
+    return tf.reduce_sum(found, axis=1, keepdims=True) if several else found
+
+
 def additive_scores(query, keys, vector):
     """v . tanh(query + key): (N, A), (N, S, A), (A,) or (N, T, A), (N, 1, S, A), (A,) to (..., S).
 
@@ -55,23 +64,15 @@ def additive_scores(query, keys, vector):
     import tensorflow as tf
 
     vector = tf.cast(vector, keys.dtype)
-    forward, backward, gradient_of_keys = _additive_kernels()
-
-    def total(kept):
-        found = gradient_of_keys(vector, *sum(kept, ()))
-        return tf.reduce_sum(found, axis=1, keepdims=True) if len(keys.shape) == 4 else found
-
-    def make():
-        return kernels_loop.Shared(keys, total)
-
-    one = kernels_loop.shared(keys, make) if kernels_loop.inside() else make()
+    forward, backward, _ = _additive_kernels()
+    one = kernels_loop.shared(keys, lambda: keys, _gradient_of_keys)
 
     @tf.custom_gradient
     def run(query, vector, mark):
         hidden, scores = forward(query, one.frozen, vector)
 
         def grad(upstream):
-            one.kept.append((hidden, upstream))
+            one.kept.append((vector, hidden, upstream))
             d_query, d_vector = backward(hidden, vector, upstream)
             d_vector = tf.reduce_sum(tf.reshape(d_vector, (-1, d_vector.shape[-1])), axis=0)
             return d_query, tf.cast(d_vector, vector.dtype), tf.zeros(())

@@ -61,12 +61,33 @@ def inside():
     return _shared.get() is not None
 
 
-def shared(owner, make):
-    """Returns the `Shared` that the first step of this loop has made for an object."""
-    found = _shared.get()
-    if id(owner) not in found:
-        found[id(owner)] = owner, make()  # with the owner, so that its id stays its own
-    return found[id(owner)][1]
+def shared(owner, value, total):
+    """Returns the `Shared` that the first step of this loop has made; outside a loop a new one.
+
+    Args:
+        owner: the object that it stands for, in what `total` is the gradient of.
+        value: function that returns the tensor, called at the first step alone.
+        total: as for `Shared`, the same function at every step.
+    """
+    found = _shared.get() if inside() else {}
+    key = id(owner), total
+    if key not in found:
+        found[key] = owner, Shared(value(), total)  # with the owner, so that its id stays its own
+    return found[key][1]
+
+
+def _gradient_of_matrix(kept):
+    import tensorflow as tf
+
+    rows, upstream = (tf.concat(values, axis=0) for values in zip(*kept, strict=True))
+    return tf.matmul(rows, upstream, transpose_a=True)
+
+
+def _gradient_of_values(kept):
+    import tensorflow as tf
+
+    weights, upstream = (tf.stack(values, axis=1) for values in zip(*kept, strict=True))
+    return tf.matmul(weights, upstream, transpose_a=True)
 
 
 def affine(layer, x, weights):
@@ -82,16 +103,12 @@ def affine(layer, x, weights):
     """
     import tensorflow as tf
 
-    def total(kept):
-        rows, upstream = (tf.concat(values, axis=0) for values in zip(*kept, strict=True))
-        return tf.matmul(rows, upstream, transpose_a=True)
-
-    def make():
+    def matrix():
         *parts, bias = weights()
         parts += [] if bias is None else [bias[tf.newaxis]]
-        return Shared(tf.concat(parts, axis=0), total)
+        return tf.concat(parts, axis=0)
 
-    one = shared(layer, make)
+    one = shared(layer, matrix, _gradient_of_matrix)
 
     @tf.custom_gradient
     def run(rows, mark):
@@ -110,11 +127,7 @@ def weighted_sum(weights, values):
     """Weights (N, S) over values (N, S, D), which all steps share: (N, D)."""
     import tensorflow as tf
 
-    def total(kept):
-        weights, upstream = (tf.stack(values, axis=1) for values in zip(*kept, strict=True))
-        return tf.matmul(weights, upstream, transpose_a=True)
-
-    one = shared(values, lambda: Shared(values, total))
+    one = shared(values, lambda: values, _gradient_of_values)
 
     @tf.custom_gradient
     def run(weights, mark):
@@ -132,19 +145,19 @@ def _lstm_gradient():
     import tensorflow as tf
 
     @compiled
-    def backward(z, c, dh, dc):
-        dz, dc = lstm_cell_gradient(z, c, *(tf.cast(x, tf.float32) for x in (dh, dc)))
-        return tf.cast(tf.concat(dz, axis=-1), z.dtype), tf.cast(dc, c.dtype)
+    def backward(c, z, dh, dc):
+        dz, dc = lstm_cell_gradient(c, z, *(tf.cast(x, tf.float32) for x in (dh, dc)))
+        return tf.cast(dc, c.dtype), tf.cast(tf.concat(dz, axis=-1), z.dtype)
 
     return backward
 
 
-def lstm_step(z, c):
+def lstm_step(c, z):
     """`kernels.lstm_step` with a gradient that keeps no more than its arguments."""
     import tensorflow as tf
 
     @tf.custom_gradient
-    def run(z, c):
-        return kernels.lstm_step(c, z), lambda dh, dc: _lstm_gradient()(z, c, dh, dc)
+    def run(c, z):
+        return kernels.lstm_step(c, z), lambda dh, dc: _lstm_gradient()(c, z, dh, dc)
 
-    return run(z, c)
+    return run(c, z)

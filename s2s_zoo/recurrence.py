@@ -59,7 +59,7 @@ class StepDense(keras.layers.Dense):
         return outputs if self.activation is None else self.activation(outputs)
 
     def _cast_weights(self):
-        weights = self.kernel, self.bias if self.use_bias else None
+        weights = self.kernel, self.bias
         return [None if x is None else ops.cast(x, self.compute_dtype) for x in weights]
 
 
@@ -93,11 +93,11 @@ def step_layer(layer, inputs, states):
     h, c = states
     if kernels_loop.inside():
         z = kernels_loop.affine(layer, [inputs, h], lambda: _lstm_weights(layer))
-        states = kernels_loop.lstm_step(z, c)
-        return states[0], list(states)
-    kernel, recurrent_kernel, bias = _lstm_weights(layer)
-    gates = kernels.gates_of(h, recurrent_kernel, (inputs, kernel), bias)
-    states = kernels.lstm_step(c, *gates)
+        states = kernels_loop.lstm_step(c, z)
+    else:
+        kernel, recurrent_kernel, bias = _lstm_weights(layer)
+        gates = kernels.affine_apart(inputs, kernel, bias)
+        states = kernels.lstm_step(c, *kernels.affine_apart(h, recurrent_kernel, *gates))
     return states[0], list(states)
 
 

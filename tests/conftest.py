@@ -221,3 +221,11 @@ def hub(monkeypatch, tmp_path):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr("time.sleep", lambda seconds: None)
         yield server
+
+
+@pytest.fixture(params=["compiled", "eager"])
+def called(request):
+    """Makes a function run in a graph, where the kernels are compiled, or as it is written."""
+    import tensorflow as tf
+
+    return tf.function if request.param == "compiled" else lambda function: function

@@ -13,12 +13,6 @@ from s2s_zoo.recurrence import recurrent_layer, run_layer, step_layer  # noqa: E
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="the kernels are for CPU training")
 
 
-@pytest.fixture(params=["compiled", "eager"])
-def called(request):
-    """Makes a function run in a graph, where the kernels are compiled, or as it is written."""
-    return tf.function if request.param == "compiled" else lambda function: function
-
-
 def test_kernels_are_compiled_in_graphs_and_plain_outside():
     seen = []
 

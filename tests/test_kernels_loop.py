@@ -13,11 +13,6 @@ from s2s_zoo.protocol import EncoderOutput  # noqa: E402
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="the kernels are for CPU training")
 
 
-@pytest.fixture(params=["compiled", "eager"])
-def called(request):
-    return tf.function if request.param == "compiled" else lambda function: function
-
-
 def decoder_and_source(**options):
     keras.utils.set_random_seed(3)
     rng = np.random.default_rng(3)
