@@ -31,9 +31,12 @@ def parse(argv=None):
     add("--only", nargs="+", choices=PARTS, metavar="NAME", help=f"of {', '.join(PARTS)}")
     add("--repeats", type=int, default=5, help="timed turns of each (default: 5)")
     add("--threads", type=int, default=measure.cores(), help="of each side (default: all cores)")
+    add("--steps", type=int, default=30, help="of training in a turn (default: 30)")
+    add("--sentences", type=int, default=1000, help="of a turn of decoding (default: 1000)")
+    add("--single", type=int, default=200, help="of a turn one at a time (default: 200)")
     args = parser.parse_args(argv)
-    if args.repeats < 1 or args.threads < 1:
-        parser.error("--repeats and --threads count from 1")
+    if min(args.repeats, args.threads, args.steps, args.sentences, args.single) < 1:
+        parser.error("--repeats, --threads, --steps, --sentences and --single count from 1")
     return args
 
 
@@ -104,8 +107,8 @@ def scaling(args):
 # {name of the script: what it needs, its own options, those of this run that it takes}
 TIMED = ("repeats", "threads")
 PARTS = {
-    "train": ((data, peer("torch")), of_data, TIMED),
-    "decode": ((data, peer("torch")), decode, TIMED),
+    "train": ((data, peer("torch")), of_data, (*TIMED, "steps")),
+    "decode": ((data, peer("torch")), decode, (*TIMED, "sentences", "single")),
     "marian": ((data, peer("torch", "transformers", "ctranslate2")), marian, TIMED),
     "caption": ((photos,), caption, ("repeats",)),
     "serve": ((data, installed("fastapi", "httpx2", "uvicorn")), serve, TIMED),

@@ -1,5 +1,7 @@
 """Captioning: milliseconds a photo one at a time, by part, and photos a second in batches of 32."""
 
+import s2s_zoo  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
+
 import argparse
 import sys
 import time
@@ -10,7 +12,6 @@ import keras
 import measure
 import numpy as np
 
-import s2s_zoo
 from s2s_zoo.generation import Generator
 
 

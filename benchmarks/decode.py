@@ -45,7 +45,12 @@ def parse(argv=None):
 
 def train_peer(args):
     """Trains the model of the peer with the vocabulary of our checkpoint."""
-    options = ("--tokenizer", args.checkpoint / "tokenizer.model", "--precision", "bfloat16")
+    options = (
+        "--tokenizer",
+        args.checkpoint / "tokenizer.model",
+        "--precision",
+        measure.PRECISIONS[-1],
+    )
     saving = ("--epochs", args.peer_epochs, "--checkpoint", args.peer_checkpoint)
     command = measure.peer(args, "fit", *options, *saving)
     environment = measure.environment(args.threads)
@@ -178,7 +183,8 @@ def main(argv=None):
         count = min(args.single if task["batch_size"] == 1 else args.sentences, len(references))
         measure.say(title)
         work = jobs(sides, {**task, "sentences": count})
-        answers = measure.take_turns(work, args.repeats)
+        # One sentence at a time is compiled further on the way, see `TieredGenerator`.
+        answers = measure.take_turns(work, args.repeats, 3 if task["batch_size"] == 1 else 1)
         tasks[title], found = show_task(title, count, answers, references)
         claims += found
     for side in sides.values():

@@ -11,8 +11,7 @@ import measure
 
 SOURCE, TARGET = 20, 24  # tokens of every source, END counted, and steps of every search
 SIDES = {
-    ("ours", "bfloat16"): None,
-    ("ours", "float32"): None,
+    **{("ours", precision): None for precision in reversed(measure.PRECISIONS)},
     ("transformers", "float32"): "hf",
     ("CTranslate2", "float32"): "ct2",
     ("CTranslate2", "int8"): "ct2",

@@ -15,8 +15,30 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
-PRECISIONS = ("float32", "bfloat16")
+CPUINFO = Path("/proc/cpuinfo")
 CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+
+
+def processor(cpuinfo=CPUINFO):
+    """The name of this processor, and which of `CPU_FLAGS` it has."""
+    if not cpuinfo.exists():
+        return platform.processor() or platform.machine(), []
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+    found = {k.strip(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
+    flags = found.get("flags", "").split()
+    return found.get("model name", platform.machine()), [x for x in CPU_FLAGS if x in flags]
+
+
+def precisions(flags):
+    """What both sides are measured in: bfloat16 where the processor has products in it.
+
+    Elsewhere it is float32 with conversions before and after, which nobody would ask for.
+    """
+    half = any(flag.endswith("bf16") for flag in flags)
+    return ("float32", "bfloat16") if half else ("float32",)
+
+
+PRECISIONS = precisions(processor()[1])  # the fastest comes last
 
 
 class Side:
@@ -136,22 +158,23 @@ def alternate(first, second):
     return dict(entry for pair in pairs for entry in pair if entry is not None)
 
 
-def take_turns(jobs, repeats):
-    """Runs every job in turn, again and again; the first round warms up and is dropped.
+def take_turns(jobs, repeats, warm_up=1):
+    """Runs every job in turn, again and again; the first rounds warm up and are dropped.
 
     Args:
         jobs: {name: function without arguments}.
         repeats: int, rounds that count.
+        warm_up: int, rounds before them.
 
     Returns:
         {name: list of what the function returned}.
     """
     answers = {name: [] for name in jobs}
-    for repeat in range(repeats + 1):
-        say(f"round {repeat} of {repeats}" if repeat else "warming up")
+    for repeat in range(1 - warm_up, repeats + 1):
+        say(f"round {repeat} of {repeats}" if repeat > 0 else "warming up")
         for name, job in jobs.items():
             answer = job()
-            if repeat:
+            if repeat > 0:
                 answers[name].append(answer)
     return answers
 
@@ -219,12 +242,7 @@ def table(header, rows):
 
 def machine(threads):
     """What the figures depend on, as a dict."""
-    cpu, flags = platform.processor() or platform.machine(), []
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        found = {k.strip(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
-        cpu = found.get("model name", cpu)
-        flags = [flag for flag in CPU_FLAGS if flag in found.get("flags", "").split()]
+    cpu, flags = processor()
     return {
         "date": datetime.date.today().isoformat(),
         "cpu": cpu,

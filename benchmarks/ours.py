@@ -1,5 +1,7 @@
 """This project's side: one turn of work for every line of standard input, see `measure.Side`."""
 
+import s2s_zoo  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
+
 import argparse
 import json
 import sys
@@ -10,7 +12,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import s2s_zoo
 from s2s_zoo.data import SentencePieceTokenizer, TextProcessor, read_lines, read_pairs
 from s2s_zoo.losses import SmoothedCrossEntropy
 from s2s_zoo.optimizers import Adam

@@ -225,7 +225,7 @@ def main(argv=None):
     script = [sys.executable, measure.HERE / "synthetic.py", "--precision"]
     commands = {
         (kind, precision): [*script, precision, *(["--training"] * (kind == "training"))]
-        for precision in SIZES
+        for precision in measure.PRECISIONS
         for kind in ("training", "searching")
     }
     sides = measure.start(commands, args.threads)
@@ -233,7 +233,7 @@ def main(argv=None):
     products = dict.fromkeys([square, *training, *sum(searching.values(), [])])
     jobs = {
         (precision, name): job
-        for precision in SIZES
+        for precision in measure.PRECISIONS
         for name, job in jobs_of(
             sides["training", precision], sides["searching", precision], products, args.rows
         ).items()
@@ -253,7 +253,7 @@ def report(args, machine, facts, config, training, searching, square, answers, t
     measure.show(measure.heading(machine, facts.values()))
     vocabulary = config["tokenizer"]["vocabulary_size"]
     tokens, claims, seconds = ROWS * LENGTH, [], {}
-    for precision, size in SIZES.items():
+    for precision, size in ((x, SIZES[x]) for x in measure.PRECISIONS):
         found = {
             name: measure.Figure(tuple(values))
             for (kind, name), values in answers.items()

@@ -30,7 +30,7 @@ def parse(argv=None):
     add("--sweeps", nargs="+", choices=SWEEPS, default=list(SWEEPS), metavar="NAME")
     add("--works", nargs="+", choices=WORKS, default=list(WORKS), metavar="NAME")
     add("--longest", type=int, default=1000, help="source in training (default: 1000)")
-    add("--precision", choices=measure.PRECISIONS, default="bfloat16")
+    add("--precision", choices=measure.PRECISIONS, default=measure.PRECISIONS[-1])
     add("--repeats", type=int, default=5, help="of each point, after one to compile (default: 5)")
     add("--threads", type=int, default=measure.cores(), help="of each process (default: all cores)")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured here")

@@ -5,6 +5,8 @@ repeats, after one that compiles, by the clock and of all processors, and the by
 process was larger while they ran than before the first.
 """
 
+import s2s_zoo  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
+
 import argparse
 import json
 import sys
@@ -16,7 +18,6 @@ import numpy as np
 import tensorflow as tf
 from ours import CONFIG, TRAINING, recipe_model
 
-import s2s_zoo
 from s2s_zoo.protocol import END
 
 

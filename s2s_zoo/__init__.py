@@ -1,8 +1,14 @@
 """s2s_zoo: sequence-to-sequence models for Keras 3, with pretrained checkpoints."""
 
 import importlib
+import os
+import platform
 
 __version__ = "0.1.0"
+
+if platform.machine() in ("x86_64", "AMD64"):
+    # TensorFlow has its faster products, but uses them unasked only where AVX512 has VNNI.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 _MODULES = (
     "attention",

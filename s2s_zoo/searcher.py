@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from s2s_zoo import kernels
 from s2s_zoo.generation import STRATEGIES, Generator, Streamer
 from s2s_zoo.generation.generator import options_of
+from s2s_zoo.generation.tiered import TieredGenerator
 from s2s_zoo.protocol import END, PAD, UNK, SearchResult
 from s2s_zoo.registry import lookup, unknown_name
 
@@ -123,8 +125,7 @@ class Searcher:
             SearchResult of numpy arrays with B rows.
         """
         made, inputs = self._prepared(search, rows)
-        eager = len(rows) == 1 and (rows[0].ndim > 1 or len(rows[0]) <= EAGER_LENGTH)
-        result = self._generator(search, made, inputs, eager).generate(**inputs)
+        result = self._generator(search, made, inputs, rows).generate(**inputs)
         return SearchResult(*(None if x is None else x[: len(rows)] for x in result))
 
     def stream(self, search, row):
@@ -166,23 +167,30 @@ class Searcher:
     def _limit(self, search):
         return self.max_target_length if search.max_length is None else search.max_length
 
-    def _generator(self, search, made, inputs, eager=False):
+    def _generator(self, search, made, inputs, rows):
         """The compiled search, or at first an eager one.
 
         Tracing a TensorFlow graph takes about 1 s (beam 5), a step without 0.06 s: one short
         text or one image, as on the command line, is not worth a trace, a second one is.
         """
+        alone = len(rows) == 1
         # The first places of a shortlist follow from the options, so its length is enough.
-        key = (search.strategy, search.options, made["max_length"], _shortlist_length(inputs))
+        key = search.strategy, search.options, made["max_length"], _shortlist_length(inputs), alone
         seed = {"seed": self.random} if search.strategy == "sample" else {}
 
         def make(**options):
             return Generator(self.model, search.strategy, **made, **seed, **options)
 
-        if key not in self._generators and eager and keras.backend.backend() == "tensorflow":
+        first = alone and key not in self._generators and keras.backend.backend() == "tensorflow"
+        if first and (rows[0].ndim > 1 or len(rows[0]) <= EAGER_LENGTH):
             self._generators[key] = None
             return make(run_eagerly=True)
-        return self._kept(key, make)
+        tiered = alone and search.strategy == "greedy" and self._has_tiers()
+        return self._kept(key, (lambda: TieredGenerator(make)) if tiered else make)
+
+    def _has_tiers(self):
+        """Whether XLA may take over: on a CPU, in float32, where it rounds as the graph does."""
+        return kernels.available() and self.model.compute_dtype == "float32"
 
     def _kept(self, key, make):
         """What was made for a key, or is now; of the rest, what was used last."""

@@ -1,5 +1,7 @@
 """What several test files need: a checkpoint small enough to load in a moment."""
 
+import s2s_zoo  # noqa: F401  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
+
 import gc
 import itertools
 import sys

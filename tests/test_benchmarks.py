@@ -77,6 +77,28 @@ def test_turns_alternate_and_the_first_round_is_dropped(load):
     assert answers == {"a": [4, 7], "x": [5, 8], "b": [6, 9]}
 
 
+def test_more_rounds_may_warm_up(load):
+    turns = iter(range(10))
+    found = load("measure").take_turns({"a": lambda: next(turns)}, repeats=2, warm_up=3)
+    assert found == {"a": [3, 4]}
+
+
+@pytest.mark.parametrize(
+    "flags, known, precisions",
+    [
+        ("fpu avx2 fma", ["avx2"], ("float32",)),
+        ("avx2 avx512f avx512_bf16", ["avx2", "avx512f", "avx512_bf16"], ("float32", "bfloat16")),
+    ],
+)
+def test_bfloat16_is_measured_where_the_processor_has_it(load, tmp_path, flags, known, precisions):
+    measure = load("measure")
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"processor\t: 0\nmodel name\t: A 1\nflags\t\t: {flags}\n\n")
+    assert measure.processor(cpuinfo) == ("A 1", known)
+    assert measure.precisions(known) == precisions
+    assert measure.processor(tmp_path / "none")[1] == []
+
+
 def test_ratio_is_that_of_the_medians_of_the_best(load):
     measure = load("measure")
     figures = {
@@ -504,9 +526,10 @@ def test_a_step_in_parts_beside_a_whole_one(load, tmp_path, capsys):
     sizes = ["--vocabulary", "60", "--parts", "1", "2", "--repeats", "1"]
     load("loss_parts").main([*sizes, "--json", str(report)])
     steps = json.loads(report.read_text())["steps"]
-    assert list(steps) == ["float32, 1", "float32, 2", "bfloat16, 1", "bfloat16, 2"]
+    precisions = load("measure").PRECISIONS
+    assert list(steps) == [f"{name}, {parts}" for name in precisions for parts in (1, 2)]
     assert all(step["seconds"][0] > 0 for step in steps.values())
-    assert "| bfloat16 | 2 |" in capsys.readouterr().out
+    assert f"| {precisions[-1]} | 2 |" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -233,11 +233,12 @@ def test_affine_of_a_step_is_a_product_and_a_sum(rows, dtype, transposed, called
         np.testing.assert_allclose(found, x @ w + b, atol=0.1 if dtype == "bfloat16" else 1e-5)
 
 
-def test_of_a_single_row_product_and_bias_are_one_operation():
-    def names(rows):
+def test_of_a_single_row_in_half_precision_product_and_bias_are_one_operation():
+    def has_one(rows, dtype):
         run = tf.function(kernels.step_affine)
-        shapes = ((rows, 5), (5, 7), (7,))
-        graph = run.get_concrete_function(*map(tf.TensorSpec, shapes)).graph
-        return {operation.type for operation in graph.get_operations()}
+        given = [tf.TensorSpec(shape, dtype) for shape in ((rows, 5), (5, 7), (7,))]
+        graph = run.get_concrete_function(*given).graph
+        return "BiasAdd" in {operation.type for operation in graph.get_operations()}
 
-    assert "BiasAdd" in names(1) and "BiasAdd" not in names(3)
+    assert has_one(1, tf.bfloat16)
+    assert not has_one(3, tf.bfloat16) and not has_one(1, tf.float32)

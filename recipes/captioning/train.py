@@ -3,13 +3,14 @@
 python recipes/captioning/train.py --data flickr8k --encoder-weights imagenet --output run
 """
 
+import s2s_zoo  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
+
 import argparse
 import sys
 from pathlib import Path
 
 import keras
 
-import s2s_zoo
 from s2s_zoo.caption_metrics import caption_words
 from s2s_zoo.data import FeatureCache, ImageProcessor, SentencePieceTokenizer, read_pairs
 from s2s_zoo.distribution import current, data_parallel

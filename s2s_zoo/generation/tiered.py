@@ -1,0 +1,61 @@
+"""A search of single rows that is compiled further where it is asked for often."""
+
+import collections
+import logging
+import threading
+import time
+
+import numpy as np
+
+OFTEN = 50  # calls of one shape after which compiling it is worth a processor's seconds
+TURNS = 3
+
+
+class TieredGenerator:
+    """Runs a graph, and what XLA makes of it for the shapes that are asked for often.
+
+    In a graph most of the time of a single row goes into starting operations; XLA starts hardly
+    any, but takes seconds to compile. A thread does that while the graph goes on answering, and it
+    keeps a shape where XLA cannot compile the search, is not faster or finds other tokens.
+
+    Args:
+        make: function of the options `jit_compile` and none to a `Generator`.
+    """
+
+    def __init__(self, make):
+        self._make, self._graph, self._xla = make, make(), None
+        self._calls = collections.Counter()
+        self._compiled = set()
+        self._one_at_a_time = threading.Lock()
+
+    def generate(self, **inputs):
+        """As `Generator.generate`."""
+        shapes = tuple((name, np.shape(x)) for name, x in sorted(inputs.items()))
+        if shapes in self._compiled:
+            return self._xla.generate(**inputs)
+        self._calls[shapes] += 1
+        if self._calls[shapes] == OFTEN:
+            threading.Thread(target=self._try, args=(shapes, inputs), name="s2s_zoo XLA").start()
+        return self._graph.generate(**inputs)
+
+    def _try(self, shapes, inputs):
+        with self._one_at_a_time:
+            try:
+                self._xla = self._xla or self._make(jit_compile=True)
+                compiled, seconds = self._timed(self._xla, inputs)
+            except Exception:  # whatever XLA does not know: the graph serves as well
+                logging.getLogger(__name__).info("XLA did not compile a search", exc_info=True)
+                return
+            expected, longer = self._timed(self._graph, inputs)
+            if seconds < longer and np.array_equal(compiled.tokens, expected.tokens):
+                self._compiled.add(shapes)
+
+    @staticmethod
+    def _timed(generator, inputs):
+        """What a generator finds, once it is compiled, and the least seconds it takes."""
+        found, seconds = generator.generate(**inputs), []
+        for _ in range(TURNS):
+            start = time.perf_counter()
+            generator.generate(**inputs)
+            seconds.append(time.perf_counter() - start)
+        return found, min(seconds)
