@@ -87,8 +87,8 @@ class Seq2Seq(keras.Model):
 
         Args:
             loss_parts: int, K. In training the logits exist for a Kth of the target tokens at a
-                time, and are made twice: less memory where the vocabulary is large. The gradient
-                is the same.
+                time: less memory where the vocabulary is large. The gradient is the same. JAX and
+                torch make the logits twice.
 
         Raises:
             ValueError: for parts of another loss than `SmoothedCrossEntropy`, beside metrics, or

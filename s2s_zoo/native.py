@@ -128,6 +128,64 @@ def apply_adam(variable, moments, gradient, step, learning_rate, betas, epsilon)
     return True
 
 
+def summed(function, parts):
+    """The sum of a function over parts, one of which at a time holds what it computes.
+
+    TensorFlow makes the gradient of a part along with its value, and adds it to that of the parts
+    before. Elsewhere a part is computed again for its gradient.
+
+    Args:
+        function: of the tensors of a part to a scalar. Its variables and the first tensor have a
+            gradient.
+        parts: list of tuples of tensors.
+    """
+    if keras.backend.backend() == "tensorflow":
+        return _summed_with_gradients(function, parts)
+
+    @keras.remat
+    def add(so_far, first, *rest):
+        # The zeros let each part wait for the one before, and its gradient for the one behind.
+        value = function(first + ops.cast(0 * ops.stop_gradient(so_far), first.dtype), *rest)
+        return so_far * (1 + 0 * ops.stop_gradient(value)) + value
+
+    total = ops.zeros(())
+    for part in parts:
+        total = add(total, *part)
+    return total
+
+
+def _summed_with_gradients(function, parts):
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def run(*firsts):
+        total, of_firsts, of_variables = tf.zeros(()), [], {}
+        for first, (_, *rest) in zip(firsts, parts, strict=True):
+            with (
+                tf.control_dependencies([total, *of_variables.values()]),
+                tf.GradientTape() as tape,
+            ):
+                first = tf.identity(first)
+                tape.watch(first)
+                value = function(first, *rest)
+            variables = tape.watched_variables()
+            gradient, *gradients = tape.gradient(value, [first, *variables])
+            total += value
+            of_firsts.append(gradient)
+            for variable, found in zip(variables, gradients, strict=True):
+                before = of_variables.get(variable.ref())
+                of_variables[variable.ref()] = found if before is None else before + found
+
+        def grad(upstream, variables=()):
+            firsts = [tf.cast(upstream, x.dtype) * x for x in of_firsts]
+            found = [of_variables[x.ref()] for x in variables]
+            return firsts, [tf.cast(upstream, x.dtype) * x for x in found]
+
+        return total, grad
+
+    return run(*(first for first, *_ in parts))
+
+
 def fastest_precision():
     """Returns the dtype policy that a model trains fastest in on the device that Keras would use.
 

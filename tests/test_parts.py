@@ -66,6 +66,25 @@ def test_losses_of_the_decoder_are_added():
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="graphs of TensorFlow")
 @pytest.mark.parametrize("parts", [1, 4])
 def test_no_tensor_holds_all_logits(parts):
+    operations = operations_of_a_step(parts)
+    shapes = [x.shape for operation in operations for x in operation.outputs]
+    sizes = {shape.num_elements() for shape in shapes if shape.rank and shape[-1] == VOCABULARY}
+    assert (4 * 10 * VOCABULARY in sizes) == (parts == 1)
+    assert 4 * 10 // parts * VOCABULARY in sizes
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="graphs of TensorFlow")
+def test_logits_are_made_once_and_gradients_do_not_wait_for_one_another():
+    operations = operations_of_a_step(4)
+    made = [x for x in operations if x.type == "MatMul" and x.outputs[0].shape == (10, VOCABULARY)]
+    assert len(made) == 4
+    # Of the matrix: that of one part and the sum of those before, never all of them at once.
+    added = [x for x in operations if x.type == "AddN" and VOCABULARY in x.outputs[0].shape]
+    assert all(len(x.inputs) <= 2 for x in added)
+
+
+def operations_of_a_step(parts):
+    """The operations of a training step of 4 rows and 10 target tokens."""
     import tensorflow as tf
 
     model = Seq2Seq.from_config(config("bilstm", "luong-general", "lstm"))
@@ -73,10 +92,7 @@ def test_no_tensor_holds_all_logits(parts):
     data = tf.nest.map_structure(tf.convert_to_tensor, batch(4, 5, 10))
     graph = tf.function(model.train_step).get_concrete_function(data).graph
     graphs = [graph, *(f.graph for f in graph._functions.values() if hasattr(f, "graph"))]
-    shapes = [x.shape for g in graphs for op in g.get_operations() for x in op.outputs]
-    sizes = {shape.num_elements() for shape in shapes if shape.rank and shape[-1] == VOCABULARY}
-    assert (4 * 10 * VOCABULARY in sizes) == (parts == 1)
-    assert 4 * 10 // parts * VOCABULARY in sizes
+    return [operation for g in graphs for operation in g.get_operations()]
 
 
 def test_after_training_a_call_gives_logits():
