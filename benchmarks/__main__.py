@@ -7,6 +7,7 @@ import argparse
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,11 @@ def of_data(args):
     return ["--data", args.data, "--peer-python", args.peer_python]
 
 
+def train(args):
+    compiler = shutil.which("c++") or shutil.which("g++")
+    return [*of_data(args), *(["--peer-compile"] if compiler else [])]
+
+
 def decode(args):
     checkpoint = ["--checkpoint", resolve(TRANSLATION)]
     return [*of_data(args), *checkpoint, "--peer-checkpoint", args.output / "peer.pt"]
@@ -107,7 +113,7 @@ def scaling(args):
 # {name of the script: what it needs, its own options, those of this run that it takes}
 TIMED = ("repeats", "threads")
 PARTS = {
-    "train": ((data, peer("torch")), of_data, (*TIMED, "steps")),
+    "train": ((data, peer("torch")), train, (*TIMED, "steps")),
     "decode": ((data, peer("torch")), decode, (*TIMED, "sentences", "single")),
     "marian": ((data, peer("torch", "transformers", "ctranslate2")), marian, TIMED),
     "caption": ((photos,), caption, ("repeats",)),

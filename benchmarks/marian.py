@@ -12,9 +12,11 @@ import measure
 SOURCE, TARGET = 20, 24  # tokens of every source, END counted, and steps of every search
 SIDES = {
     **{("ours", precision): None for precision in reversed(measure.PRECISIONS)},
-    ("transformers", "float32"): "hf",
-    ("CTranslate2", "float32"): "ct2",
-    ("CTranslate2", "int8"): "ct2",
+    ("transformers", "float32"): ["hf"],
+    ("CTranslate2-MKL", "float32"): ["ct2", "--mkl", "1"],
+    ("CTranslate2-MKL", "int8"): ["ct2", "--mkl", "1"],
+    ("CTranslate2-oneDNN", "float32"): ["ct2", "--mkl", "0"],
+    ("CTranslate2-oneDNN", "int8"): ["ct2", "--mkl", "0"],
 }
 
 
@@ -34,7 +36,8 @@ def parse(argv=None):
     add("--json", type=Path, metavar="FILE", help="write everything that was measured here")
     args = parser.parse_args(argv)
     if unknown := set(args.sides) - {name for name, _ in SIDES}:
-        parser.error(f"--sides knows ours, transformers, CTranslate2; not {', '.join(unknown)}")
+        known = ", ".join(sorted({name for name, _ in SIDES}))
+        parser.error(f"--sides knows {known}; not {', '.join(unknown)}")
     if not (args.folder / "model.safetensors").exists() and args.data is None:
         parser.error(f"{args.folder} has no model; --data is needed to write one")
     return args
@@ -51,7 +54,7 @@ def commands(args):
     mine = [sys.executable, measure.HERE / "ours.py", "forced", "--checkpoint", args.folder]
     return {
         (side, precision): [
-            *(peer(args, kind, "--threads", args.threads) if kind else mine),
+            *(peer(args, *kind, "--threads", args.threads) if kind else mine),
             *("--precision", precision),
         ]
         for (side, precision), kind in SIDES.items()

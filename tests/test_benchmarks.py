@@ -333,14 +333,14 @@ def test_full_size_figures_are_rates_beside_each_peer(load, capsys):
         ("ours", "bfloat16"): [{"seconds": 0.5, "found": [[1, 2], [3, 4]]}] * 2,
         ("ours", "float32"): [{"seconds": 1.0, "found": [[1, 2], [3, 5]]}] * 2,
         ("transformers", "float32"): [{"seconds": 2.0, "found": [[1, 2], [3, 5]]}] * 2,
-        ("CTranslate2", "int8"): [{"seconds": 0.25, "found": [[1, 2], [3, 5]]}] * 2,
+        ("CTranslate2-MKL", "int8"): [{"seconds": 0.25, "found": [[1, 2], [3, 5]]}] * 2,
     }
     result, claims = marian.show_task(4, 2, answers)
     assert result["sentences_per_second"]["ours, bfloat16"] == [4.0, 4.0]
     assert result["same"]["ours, bfloat16"] == 0.75
     assert [(found["peer"], found["ratio"]) for found in claims] == [
         ("transformers float32", 4),
-        ("CTranslate2 int8", 0.5),
+        ("CTranslate2-MKL int8", 0.5),
     ]
     assert "| ours | bfloat16 | 4.00 (4.00–4.00) | 250.0 | 75% |" in capsys.readouterr().out
     with pytest.raises(SystemExit):

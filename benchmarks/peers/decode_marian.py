@@ -24,6 +24,7 @@ def parse():
     add("--data", type=Path, help="build: folder with train.en and train.de")
     add("--precision", default="float32", help="of the products, such as bfloat16 or int8")
     add("--threads", type=int, default=2)
+    add("--mkl", choices=("0", "1"), help="ct2: products by Intel's MKL, or not, as oneDNN's")
     return parser.parse_args()
 
 
@@ -106,6 +107,8 @@ def transformers_side(args):
 
 def ctranslate2_side(args):
     """Returns the versions and a function from ids to the best ids of each row."""
+    if args.mkl is not None:  # read at import
+        os.environ["CT2_USE_MKL"] = args.mkl
     import ctranslate2
 
     path = args.folder / f"ct2_{args.precision}"
