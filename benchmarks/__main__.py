@@ -85,8 +85,7 @@ def train(args):
 
 
 def decode(args):
-    checkpoint = ["--checkpoint", resolve(TRANSLATION)]
-    return [*of_data(args), *checkpoint, "--peer-checkpoint", args.output / "peer.pt"]
+    return [*of_data(args), "--checkpoint", resolve(TRANSLATION)]
 
 
 def marian(args):

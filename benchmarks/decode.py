@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+import tempfile
 import time
 from functools import partial
 from pathlib import Path
 
 import measure
+from peer_weights import convert
 
 from s2s_zoo.data import read_lines
 from s2s_zoo.metrics import corpus_score
@@ -27,14 +29,7 @@ COMMAND = "import sys; from s2s_zoo.cli import main; sys.exit(main())"
 def parse(argv=None):
     parser = measure.arguments(__doc__)
     add = parser.add_argument
-    add("--checkpoint", type=Path, required=True, help="a checkpoint directory of this project")
-    add(
-        "--peer-checkpoint",
-        type=Path,
-        required=True,
-        help="a file of the peer; trained and written first where there is none",
-    )
-    add("--peer-epochs", type=int, default=8, help="to train the peer for (default: 8)")
+    add("--checkpoint", type=Path, required=True, help="a directory, of the translation recipe")
     add("--sentences", type=int, default=1000, help="of the test set, in batches (default: 1000)")
     add("--single", type=int, default=200, help="of the test set, one at a time (default: 200)")
     args = parser.parse_args(argv)
@@ -43,27 +38,11 @@ def parse(argv=None):
     return args
 
 
-def train_peer(args):
-    """Trains the model of the peer with the vocabulary of our checkpoint."""
-    options = (
-        "--tokenizer",
-        args.checkpoint / "tokenizer.model",
-        "--precision",
-        measure.PRECISIONS[-1],
-    )
-    saving = ("--epochs", args.peer_epochs, "--checkpoint", args.peer_checkpoint)
-    command = measure.peer(args, "fit", *options, *saving)
-    environment = measure.environment(args.threads)
-    done = subprocess.run(list(map(str, command)), env=environment, stdout=sys.stderr)
-    if done.returncode:
-        sys.exit(f"The peer could not be trained: exit code {done.returncode}.")
-
-
-def commands(args):
-    """{(side, precision): command}, the sides alternating."""
+def commands(args, weights):
+    """{(side, precision): command}, the sides alternating; `weights` is the file for the peer."""
     tokenizer = ("--tokenizer", args.checkpoint / "tokenizer.model")
     mine = ("decode", "--checkpoint", args.checkpoint, "--precision")
-    peers = ("decode", *tokenizer, "--checkpoint", args.peer_checkpoint, "--precision")
+    peers = ("decode", *tokenizer, "--weights", weights, "--precision")
     return measure.alternate(
         {("ours", p): measure.ours(args, *mine, p) for p in measure.PRECISIONS},
         {("peer", p): measure.peer(args, *peers, p) for p in measure.PRECISIONS},
@@ -172,10 +151,10 @@ def main(argv=None):
     args = parse(argv)
     machine = measure.machine(args.threads)
     references = list(read_lines(args.data / f"test_2016_flickr.{args.target}"))
-    if not args.peer_checkpoint.exists():
-        measure.say(f"training the peer for {args.peer_epochs} epochs")
-        train_peer(args)
-    sides = measure.start(commands(args), args.threads)
+    with tempfile.TemporaryDirectory() as work:
+        weights = Path(work) / "weights.npz"
+        convert(args.checkpoint, weights)
+        sides = measure.start(commands(args, weights), args.threads)
     facts = {name: side.facts for name, side in sides.items()}
     measure.show(measure.heading(machine, facts.values()))
     tasks, claims = {}, []
@@ -184,7 +163,7 @@ def main(argv=None):
         measure.say(title)
         work = jobs(sides, {**task, "sentences": count})
         # One sentence at a time is compiled further on the way, see `TieredGenerator`.
-        answers = measure.take_turns(work, args.repeats, 3 if task["batch_size"] == 1 else 1)
+        answers = measure.take_turns(work, args.repeats, 5 if task["batch_size"] == 1 else 1)
         tasks[title], found = show_task(title, count, answers, references)
         claims += found
     for side in sides.values():

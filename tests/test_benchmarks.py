@@ -1,5 +1,6 @@
 """What the benchmarks rest on: turns, figures, and that our side counts and does what it says."""
 
+import contextlib
 import importlib
 import json
 import signal
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import s2s_zoo
+from s2s_zoo.hub import resolve
 from s2s_zoo.protocol import END
 from tests.conftest import SENTENCES
 
@@ -200,6 +202,32 @@ def test_a_training_rate_is_tokens_over_seconds(load):
     whole, step = load("train").figures({("ours", "float32"): turns[:1]})
     assert whole["ours", "float32"].values == (50.0,)
     assert step["ours", "float32"].values == (200.0,)
+
+
+def test_the_peer_decodes_the_same_model(load, tmp_path):
+    torch = pytest.importorskip("torch")
+    checkpoint = Path(resolve("translation-en-de"))
+    load("peer_weights").convert(checkpoint, tmp_path / "weights.npz")
+    peer = load("peers.train_torch")
+    model, weights = peer.Seq2Seq(8000), np.load(tmp_path / "weights.npz")
+    model.load_state_dict({name: torch.from_numpy(weights[name]) for name in weights})
+    ours = s2s_zoo.from_pretrained(checkpoint)
+    texts = ["A dog runs.", "Two men in blue shirts are talking in the street.", "I am cold."]
+    rows = [list(map(int, row)) for row in ours.processor.encode_source(texts)]
+    greedy, beam = (
+        peer.translate(model, rows, 2, search, contextlib.nullcontext)[0]
+        for search in (peer.greedy, peer.beam_search)
+    )
+    decode = ours.processor.decode
+    assert [decode(np.array([*row, END])) for row in greedy] == ours(texts, num_beams=1)
+    best = ours(texts, num_beams=5, length_penalty=1.0, early_stopping=True)
+    assert [decode(np.array([*row, END])) for row in beam] == best
+
+
+def test_a_model_that_the_peer_does_not_have_is_refused(load, tmp_path):
+    checkpoint = Path(resolve("summarization-titles-en"))
+    with pytest.raises(KeyError, match="decoder/attention"):
+        load("peer_weights").convert(checkpoint, tmp_path / "weights.npz")
 
 
 def test_ours_also_trains_on_batches_in_memory_and_is_not_compared_by_it(load):

@@ -6,19 +6,18 @@ attention as one batched product, or Bahdanau's additive one in a loop whose res
 next step, an embedding shared with the output layer, length buckets, fused Adam, and a malloc that
 keeps its memory.
 
-One turn of work for every line of standard input, see `measure.Side`; `fit` trains a checkpoint.
+One turn of work for every line of standard input, see `measure.Side`.
 """
 
 import argparse
 import ctypes
-import hashlib
 import json
-import math
 import random
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import sentencepiece
 import torch
 import torch.nn.functional as F
@@ -38,7 +37,7 @@ def keep_memory():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add = parser.add_argument
-    add("work", choices=("train", "decode", "fit"))
+    add("work", choices=("train", "decode"))
     add("--data", type=Path, required=True)
     add("--source", required=True)
     add("--target", required=True)
@@ -48,8 +47,7 @@ def parse():
     add("--attention", choices=("luong", "bahdanau"), default="luong", help="additive is fed")
     add("--compile", action="store_true", help="train: torch.compile, needs a C++ compiler")
     add("--steps", type=int, help="train: timed steps of one turn")
-    add("--epochs", type=int, help="fit: how many")
-    add("--checkpoint", type=Path, help="decode, fit: the file to read or write")
+    add("--weights", type=Path, help="decode: an .npz of the names of the model's weights")
     add("--batch", type=int, default=128, help="sentences")
     add("--lr", type=float, default=1e-3)
     add("--seed", type=int, default=1)
@@ -259,8 +257,8 @@ def translate(model, rows, batch, search, cast):
 
 
 # ----------------------------------------------------------------- work
-def trainer(args, sp, model, cast):
-    """Returns the step of training and its optimizer."""
+def trainer(args, model, cast):
+    """Returns the step of training."""
     optim = torch.optim.Adam(model.parameters(), lr=args.lr, fused=True)
     run = model
     if args.compile and model.feeds:  # the loop stays Python's, its step is compiled
@@ -285,12 +283,12 @@ def trainer(args, sp, model, cast):
         optim.step()
         return loss.item()
 
-    return train_step, optim
+    return train_step
 
 
 def train(args, sp, model, cast):
     """The work of one turn: the same steps each time. Making the batches is not timed."""
-    train_step, _ = trainer(args, sp, model, cast)
+    train_step = trainer(args, model, cast)
     chosen = list(batches(read_train(args, sp), args.batch, random.Random(args.seed)))
     chosen = chosen[: args.steps]
 
@@ -308,10 +306,8 @@ def train(args, sp, model, cast):
 
 def decode(args, sp, model, cast):
     """The work of one turn: to translate sentences of the test set. SentencePiece is not timed."""
-    saved = torch.load(args.checkpoint)
-    if saved["tokenizer"] != tokenizer_hash(args):
-        sys.exit(f"{args.checkpoint} was trained with another vocabulary than {args.tokenizer}.")
-    model.load_state_dict(saved["model"])
+    weights = np.load(args.weights)
+    model.load_state_dict({name: torch.from_numpy(weights[name]) for name in weights})
     rows = [ids + [EOS] for ids in sp.encode(read(args, "test_2016_flickr", args.source))]
     searches = {"greedy": greedy, "beam": beam_search}
 
@@ -321,30 +317,6 @@ def decode(args, sp, model, cast):
         return {"seconds": seconds, "tokens": tokens, "texts": sp.decode(found)}
 
     return work
-
-
-def fit(args, sp, model, cast):
-    """Trains from the beginning to the end and saves."""
-    train_step, optim = trainer(args, sp, model, cast)
-    pairs, rng = read_train(args, sp), random.Random(args.seed)
-    total = math.ceil(len(pairs) / args.batch) * args.epochs
-    flat = total // 2
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optim,
-        lambda i: 1.0 if i < flat else max(0.05, 1 - (i - flat) / max(1, total - flat)),
-    )
-    for epoch in range(args.epochs):
-        start, losses = time.perf_counter(), []
-        for batch in batches(pairs, args.batch, rng):
-            losses.append(train_step(batch))
-            schedule.step()
-        took, loss = time.perf_counter() - start, sum(losses) / len(losses)
-        print(f"epoch {epoch + 1}: loss {loss:.3f}, {took:.0f} s", flush=True)
-    torch.save({"tokenizer": tokenizer_hash(args), "model": model.state_dict()}, args.checkpoint)
-
-
-def tokenizer_hash(args):
-    return hashlib.sha256(args.tokenizer.read_bytes()).hexdigest()
 
 
 def main():
@@ -362,8 +334,6 @@ def main():
     def cast():
         return torch.autocast("cpu", torch.bfloat16, args.precision == "bfloat16")
 
-    if args.work == "fit":
-        return fit(args, sp, model, cast)
     work = {"train": train, "decode": decode}[args.work](args, sp, model, cast)
     facts = {
         "versions": {"torch": torch.__version__},
