@@ -17,6 +17,7 @@ class TieredGenerator:
     In a graph most of the time of a single row goes into starting operations; XLA starts hardly
     any, but takes seconds to compile. A thread does that while the graph goes on answering, and it
     keeps a shape where XLA cannot compile the search, is not faster or finds other tokens.
+    A program that ends meanwhile ends when the thread has, some seconds later.
 
     Args:
         make: function of the options `jit_compile` and none to a `Generator`.
@@ -43,10 +44,10 @@ class TieredGenerator:
             try:
                 self._xla = self._xla or self._make(jit_compile=True)
                 compiled, seconds = self._timed(self._xla, inputs)
+                expected, longer = self._timed(self._graph, inputs)
             except Exception:  # whatever XLA does not know: the graph serves as well
                 logging.getLogger(__name__).info("XLA did not compile a search", exc_info=True)
                 return
-            expected, longer = self._timed(self._graph, inputs)
             if seconds < longer and np.array_equal(compiled.tokens, expected.tokens):
                 self._compiled.add(shapes)
 
