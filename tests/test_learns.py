@@ -49,7 +49,9 @@ def test_learns_to_copy_and_to_reverse(reverse, decoder):
             "decoder": {"name": "recurrent", "units": 64, **decoder, **size},
         }
     )
-    model.compile(optimizer=keras.optimizers.Adam(5e-3), loss=SmoothedCrossEntropy())
+    # At a constant rate the accuracy still jumps by points from one step to the next.
+    rate = keras.optimizers.schedules.CosineDecay(5e-3, decay_steps=6 * 100)
+    model.compile(optimizer=keras.optimizers.Adam(rate), loss=SmoothedCrossEntropy())
     inputs, labels = digits(64 * 100, seed=0, reverse=reverse)
     model.fit(
         inputs,
@@ -63,4 +65,4 @@ def test_learns_to_copy_and_to_reverse(reverse, decoder):
     search = Generator(model, "greedy", max_length=LENGTH + 1)
     found = search.generate(inputs["source"]).tokens[:, 0]
     accuracy = np.mean((found == labels).all(axis=1))
-    assert accuracy >= 0.98
+    assert accuracy >= 0.99
