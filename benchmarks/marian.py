@@ -10,8 +10,10 @@ from pathlib import Path
 import measure
 
 SOURCE, TARGET = 20, 24  # tokens of every source, END counted, and steps of every search
+XLA = ("ours", "float32, XLA")  # what a pipeline turns to, and for one sentence alone
 SIDES = {
     **{("ours", precision): None for precision in reversed(measure.PRECISIONS)},
+    XLA: None,
     ("transformers", "float32"): ["hf"],
     ("CTranslate2-MKL", "float32"): ["ct2", "--mkl", "1"],
     ("CTranslate2-MKL", "int8"): ["ct2", "--mkl", "1"],
@@ -55,10 +57,21 @@ def commands(args):
     return {
         (side, precision): [
             *(peer(args, *kind, "--threads", args.threads) if kind else mine),
-            *("--precision", precision),
+            *("--precision", precision.split(",")[0]),
+            *(["--jit-compile"] if (side, precision) == XLA else []),
         ]
         for (side, precision), kind in SIDES.items()
         if side in args.sides
+    }
+
+
+def jobs_of(sides, rows, num_beams):
+    """{(side, precision): function of a turn}."""
+    work = {"rows": rows, "num_beams": num_beams, "length": TARGET}
+    return {
+        name: partial(side.ask, **work)
+        for name, side in sides.items()
+        if name != XLA or num_beams == len(rows) == 1
     }
 
 
@@ -115,8 +128,7 @@ def main(argv=None):
     for num_beams in args.beams:
         for batch_size in args.batches:
             measure.say(f"{num_beams} beams, batch {batch_size}")
-            work = {"rows": rows[:batch_size], "num_beams": num_beams, "length": TARGET}
-            jobs = {name: partial(side.ask, **work) for name, side in sides.items()}
+            jobs = jobs_of(sides, rows[:batch_size], num_beams)
             answers = measure.take_turns(jobs, args.repeats)
             name = f"{num_beams} beams, batch {batch_size}"
             tasks[name], found = show_task(num_beams, batch_size, answers)

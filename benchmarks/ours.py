@@ -44,6 +44,7 @@ def parse(argv=None):
     add("--tokenizer", type=Path, help="train: a SentencePiece model")
     add("--steps", type=int, help="train: timed steps of one turn")
     add("--checkpoint", type=Path, help="decode, forced: a checkpoint directory")
+    add("--jit-compile", action="store_true", help="forced: let XLA compile the search")
     return parser.parse_args(argv)
 
 
@@ -170,7 +171,11 @@ def forced_decoder(args):
         else:  # scored and stopped as in transformers
             options = {"num_beams": num_beams, "early_stopping": False, "score_forced": False}
         return s2s_zoo.Generator(
-            pipeline.model, max_length=length, min_length=length - 1, **options
+            pipeline.model,
+            max_length=length,
+            min_length=length - 1,
+            jit_compile=args.jit_compile,
+            **options,
         )
 
     def work(rows, num_beams, length):

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import types
 from argparse import Namespace
 from pathlib import Path
 
@@ -334,10 +335,12 @@ def test_the_cost_of_hashed_attention_grows_with_the_length_and_of_full_with_its
     assert 3 < hashed[1] / hashed[0] < 5
 
 
-@pytest.mark.parametrize("num_beams", [1, 3])
-def test_our_forced_decoding_speaks_the_ids_of_the_files(ours, hub_marian, num_beams):
+@pytest.mark.parametrize(
+    ("num_beams", "compiled"), [(1, []), (1, ["--jit-compile"]), (3, [])], ids=["1", "1-xla", "3"]
+)
+def test_our_forced_decoding_speaks_the_ids_of_the_files(ours, hub_marian, num_beams, compiled):
     arguments = ["forced", "--checkpoint", str(hub_marian), "--precision", "float32"]
-    _, work = ours.forced_decoder(ours.parse(arguments))
+    _, work = ours.forced_decoder(ours.parse([*arguments, *compiled]))
     rows, length = [[20, 31, 42, 0], [25, 36, 0, 0]], 5
     answer = work(rows, num_beams, length)
     assert answer["seconds"] > 0
@@ -353,6 +356,20 @@ def test_our_forced_decoding_speaks_the_ids_of_the_files(ours, hub_marian, num_b
     assert np.array_equal(tokenizer.places[np.array(answer["found"])], expected)
     # The end comes last, and it has another id in the files.
     assert (expected[:, -1] == END).all() and (np.array(answer["found"])[:, -1] == 0).all()
+
+
+def test_one_sentence_alone_is_also_decoded_by_xla(load):
+    marian = load("marian")
+    args = marian.parse(["--folder", "m", "--data", "d", "--peer-python", "p", "--sides", "ours"])
+    commands = marian.commands(args)
+    assert commands[marian.XLA][-3:] == ["--precision", "float32", "--jit-compile"]
+    assert [name for name, words in commands.items() if "--jit-compile" in words] == [marian.XLA]
+    sides = {name: types.SimpleNamespace(ask=dict) for name in commands}
+    for rows, num_beams in (([[5]], 1), ([[5]], 4), ([[5], [6]], 1)):
+        jobs = marian.jobs_of(sides, rows, num_beams)
+        assert (marian.XLA in jobs) == (num_beams == len(rows) == 1)
+        work = {"rows": rows, "num_beams": num_beams, "length": marian.TARGET}
+        assert jobs["ours", "float32"]() == work and len(jobs) >= len(sides) - 1
 
 
 def test_full_size_figures_are_rates_beside_each_peer(load, capsys):
