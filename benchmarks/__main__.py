@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # where the scripts find one another
 import measure  # noqa: E402
 
-from s2s_zoo.hub import resolve  # noqa: E402
+from s2s_zoo.checkpoints.catalog import resolve  # noqa: E402
 
 TRANSLATION, CAPTIONING = "translation-en-de", "captioning-en"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import measure
 
 import s2s_zoo
-from s2s_zoo import bulk
+from s2s_zoo.apps import bulk
 from s2s_zoo.data import read_lines
 
 ACTOR = b"ray::MapWorker"  # how Ray names the processes of a pool

@@ -11,7 +11,7 @@ import measure
 from peer_weights import convert
 
 from s2s_zoo.data import read_lines
-from s2s_zoo.metrics import corpus_score
+from s2s_zoo.training.metrics import corpus_score
 
 TASKS = {
     "greedy, batch 64": {"search": "greedy", "batch_size": 64},

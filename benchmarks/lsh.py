@@ -10,7 +10,7 @@ import jax
 import measure
 
 from s2s_zoo.attention import MultiHeadAttention
-from s2s_zoo.lsh import LSHAttention
+from s2s_zoo.attention.hashing import LSHAttention
 
 WIDTH, HEADS, CHUNK = 512, 8, 64
 LENGTHS = (256, 512, 1024, 2048, 4096, 8192)

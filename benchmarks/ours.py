@@ -13,11 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from s2s_zoo.data import SentencePieceTokenizer, TextProcessor, read_lines, read_pairs
-from s2s_zoo.losses import SmoothedCrossEntropy
-from s2s_zoo.optimizers import Adam
-from s2s_zoo.pipeline import LONGEST_TARGET
+from s2s_zoo.generation.searcher import pad
+from s2s_zoo.pipeline.pipeline import LONGEST_TARGET
 from s2s_zoo.protocol import END, PAD, UNK
-from s2s_zoo.searcher import pad
+from s2s_zoo.training.losses import SmoothedCrossEntropy
+from s2s_zoo.training.optimizers import Adam
 
 CONFIG = Path(__file__).resolve().parent.parent / "recipes" / "translation" / "config.json"
 TRAINING = {"float32": "float32", "bfloat16": "mixed_bfloat16"}

@@ -8,7 +8,7 @@ import measure
 
 import s2s_zoo
 from s2s_zoo.data import read_lines
-from s2s_zoo.metrics import corpus_score
+from s2s_zoo.training.metrics import corpus_score
 
 
 def parse(argv=None):

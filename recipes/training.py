@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 import keras
-
-from s2s_zoo import distribution, native
 from s2s_zoo.callbacks import GenerationMetrics, TrainingState
-from s2s_zoo.errors import DataError, S2SZooError
 from s2s_zoo.losses import SmoothedCrossEntropy
 from s2s_zoo.optimizers import Adam
+
+from s2s_zoo import distribution
+from s2s_zoo.layers.kernels import native
+from s2s_zoo.protocol.errors import DataError, S2SZooError
 
 COMMANDS = {
     "translation": ("translate", "'some text'"),

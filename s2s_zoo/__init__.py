@@ -4,35 +4,38 @@ import importlib
 import os
 import platform
 
-__version__ = "0.1.0"
+from s2s_zoo.protocol import short_paths
+from s2s_zoo.protocol.version import __version__
 
 if platform.machine() in ("x86_64", "AMD64"):
     # TensorFlow has its faster products, but uses them unasked only where AVX512 has VNNI.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-_MODULES = (
-    "attention",
-    "callbacks",
-    "data",
-    "decoders",
-    "encoders",
-    "generation",
-    "losses",
-    "metrics",
-    "plots",
-    "self_critical",
-    "shortlist",
-)
+_ROOMS = ("attention", "data", "decoders", "encoders", "generation")
+# Modules that are called by their last name: `s2s_zoo.callbacks`.
+_SHORT = {
+    "bulk": "apps.bulk",
+    "callbacks": "training.callbacks",
+    "distribution": "training.distribution",
+    "errors": "protocol.errors",
+    "losses": "training.losses",
+    "metrics": "training.metrics",
+    "optimizers": "training.optimizers",
+    "plots": "pipeline.plots",
+    "presets": "model.presets",
+    "self_critical": "training.self_critical",
+    "shortlist": "generation.shortlist",
+}
 _NAMES = {
-    "from_pretrained": "loading",
-    "Pipeline": "pipeline",
-    "list_checkpoints": "hub",
-    "export": "exporting",
-    "Seq2Seq": "model",
-    "preset": "presets",
-    "explain": "explanation",
-    "ensemble": "ensembles",
-    "enable_lora": "lora",
+    "from_pretrained": "pipeline.loading",
+    "Pipeline": "pipeline.pipeline",
+    "list_checkpoints": "checkpoints.catalog",
+    "export": "apps.exporting.export",
+    "Seq2Seq": "model.seq2seq",
+    "preset": "model.presets",
+    "explain": "apps.explaining.explanation",
+    "ensemble": "pipeline.ensembling",
+    "enable_lora": "training.lora",
     "RecurrentEncoder": "encoders",
     "RecurrentDecoder": "decoders",
     "TransformerEncoder": "encoders",
@@ -68,12 +71,14 @@ _NAMES = {
     "sample": "generation",
 }
 
-__all__ = ["__version__", *_MODULES, *_NAMES]
+__all__ = ["__version__", *_ROOMS, *_SHORT, *_NAMES]
+
+short_paths.install(__name__, _SHORT)
 
 
 def __getattr__(name):
     """Imports a public name when it is first used: `import s2s_zoo` alone loads no Keras."""
-    if name in _MODULES:
+    if name in _ROOMS or name in _SHORT:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _NAMES:
         value = getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)

@@ -150,9 +150,9 @@ def hub_marian(tmp_path_factory):
     from safetensors.numpy import save_file
 
     from s2s_zoo import Seq2Seq
-    from s2s_zoo.pretrained import marian
-    from s2s_zoo.weights import weights_by_name
-    from tests.pretrained.lines import write_marian_pieces
+    from s2s_zoo.checkpoints.pretrained import marian
+    from s2s_zoo.checkpoints.weights import weights_by_name
+    from tests.checkpoints.pretrained.lines import write_marian_pieces
 
     directory = tmp_path_factory.mktemp("hub") / "opus-mt-de-en"
     directory.mkdir()

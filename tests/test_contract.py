@@ -8,9 +8,9 @@ import pytest
 from keras import ops
 
 from s2s_zoo.generation import Generator, Scorer, Streamer, normalise
-from s2s_zoo.losses import SmoothedCrossEntropy
-from s2s_zoo.model import Seq2Seq
+from s2s_zoo.model.seq2seq import Seq2Seq
 from s2s_zoo.protocol import END, PAD, START
+from s2s_zoo.training.losses import SmoothedCrossEntropy
 from tests.variants import IMAGE_COMBINATIONS, VOCABULARY, build, combinations, covering
 
 COMBINATIONS = list(combinations())

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from s2s_zoo.generation import Generator
-from s2s_zoo.losses import SmoothedCrossEntropy
-from s2s_zoo.model import Seq2Seq
+from s2s_zoo.model.seq2seq import Seq2Seq
 from s2s_zoo.protocol import END, PAD, START
+from s2s_zoo.training.losses import SmoothedCrossEntropy
 
 LENGTH, FIRST_DIGIT, VOCABULARY = 6, 4, 14
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from s2s_zoo import cli
-from s2s_zoo.hub import list_checkpoints
+from s2s_zoo.apps.cli import main as cli
+from s2s_zoo.checkpoints.catalog import list_checkpoints
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 

@@ -4,10 +4,10 @@ import itertools
 
 from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import history_of
-from s2s_zoo.config import build_from
 from s2s_zoo.decoders import DECODERS
 from s2s_zoo.encoders import ENCODERS
-from s2s_zoo.model import Seq2Seq
+from s2s_zoo.layers.config import build_from
+from s2s_zoo.model.seq2seq import Seq2Seq
 
 VOCABULARY = 11
 WIDTHS = {"embedding_dim": 6, "hidden_dim": 7}

@@ -9,7 +9,6 @@ import json
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
-
 from s2s_zoo.bulk import Writer
 
 

@@ -7,7 +7,6 @@ import argparse
 
 import pandas
 from pyspark.sql import SparkSession
-
 from s2s_zoo.bulk import Writer
 
 

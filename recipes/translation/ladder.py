@@ -14,10 +14,10 @@ HERE = Path(__file__).parent
 sys.path.append(str(HERE))
 
 import train as recipe  # noqa: E402
-
-import s2s_zoo  # noqa: E402
 from s2s_zoo.metrics import corpus_score  # noqa: E402
 from s2s_zoo.presets import PRESETS  # noqa: E402
+
+import s2s_zoo  # noqa: E402
 
 HEAD = "| preset | parameters | minutes | BLEU | sentences/s |\n|---|---|---|---|---|"
 

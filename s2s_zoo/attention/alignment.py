@@ -8,9 +8,11 @@ has weight 0; a row without a real position has nothing else.
 
 from keras import ops
 
-from s2s_zoo import kernels, kernels_attention, kernels_loop
-from s2s_zoo.config import build_from
-from s2s_zoo.native import times_transposed
+from s2s_zoo.layers.config import build_from
+from s2s_zoo.layers.kernels import attention as kernels_attention
+from s2s_zoo.layers.kernels import loop as kernels_loop
+from s2s_zoo.layers.kernels import lstm as kernels
+from s2s_zoo.layers.kernels.native import times_transposed
 
 
 def masked_softmax(scores, mask=None):

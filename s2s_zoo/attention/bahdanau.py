@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import additive_scores, alignment_function, weighted_sum
-from s2s_zoo.recurrence import StepDense
+from s2s_zoo.layers.recurrence import StepDense
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.history import history_of, initial_history, with_noise
-from s2s_zoo.config import build_from, config_of
+from s2s_zoo.layers.config import build_from, config_of
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")

@@ -5,7 +5,7 @@ from keras import ops
 
 from s2s_zoo.attention.local import LocalAttention
 from s2s_zoo.attention.scorers import config_of_scorer, scorer_of
-from s2s_zoo.config import build_from, config_of
+from s2s_zoo.layers.config import build_from, config_of
 
 LOCALS = {"local": LocalAttention}
 

@@ -5,7 +5,7 @@ from keras import ops
 
 from s2s_zoo.attention.alignment import weighted_sum
 from s2s_zoo.attention.scorers import config_of_scorer, scorer_of
-from s2s_zoo.registry import check_option
+from s2s_zoo.protocol.registry import check_option
 
 POSITIONS = ("monotonic", "predictive")
 

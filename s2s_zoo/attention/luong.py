@@ -9,8 +9,8 @@ from s2s_zoo.attention.alignment import (
     dot_scores,
     weighted_sum,
 )
-from s2s_zoo.recurrence import StepDense
-from s2s_zoo.registry import check_option
+from s2s_zoo.layers.recurrence import StepDense
+from s2s_zoo.protocol.registry import check_option
 
 SCORES = ("dot", "general", "concat")
 

@@ -4,8 +4,13 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import alignment_function
-from s2s_zoo.heads import head_depth, join_heads, projection, split_heads
-from s2s_zoo.native import times_transposed
+from s2s_zoo.layers.heads import (
+    head_depth,
+    join_heads,
+    projection,
+    split_heads,
+)
+from s2s_zoo.layers.kernels.native import times_transposed
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")

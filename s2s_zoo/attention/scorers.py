@@ -4,7 +4,7 @@ from s2s_zoo.attention.bahdanau import BahdanauAttention
 from s2s_zoo.attention.history import history_of
 from s2s_zoo.attention.location import LocationAttention
 from s2s_zoo.attention.luong import LuongAttention
-from s2s_zoo.config import build_from, config_of
+from s2s_zoo.layers.config import build_from, config_of
 
 # What is in it has `scores(query, keys)` and `align`.
 SCORERS = {

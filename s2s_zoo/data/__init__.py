@@ -15,8 +15,8 @@ PROCESSORS = {  # imported where a checkpoint names them
     "text": ("s2s_zoo.data.processor", "TextProcessor"),
     "copying": ("s2s_zoo.data.copying", "CopyingProcessor"),
     "image": ("s2s_zoo.data.image_processor", "ImageProcessor"),
-    "pretrained": ("s2s_zoo.pretrained.processor", "PretrainedProcessor"),
-    "pretrained_image": ("s2s_zoo.pretrained.images", "PretrainedImageProcessor"),
+    "pretrained": ("s2s_zoo.checkpoints.pretrained.processor", "PretrainedProcessor"),
+    "pretrained_image": ("s2s_zoo.checkpoints.pretrained.images", "PretrainedImageProcessor"),
 }
 
 # Training batches need Keras, and with it its backend: imported when first asked for.

@@ -10,8 +10,8 @@ from s2s_zoo.data.buckets import LENGTHS, assign, choose_shapes, rows_of
 from s2s_zoo.data.noise import Noise
 from s2s_zoo.data.pairs import read_pairs
 from s2s_zoo.data.streaming import stream_batches
-from s2s_zoo.errors import DataError
 from s2s_zoo.protocol import END, PAD, START, UNK
+from s2s_zoo.protocol.errors import DataError
 
 
 class TokenBatches(keras.utils.PyDataset):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
-from s2s_zoo.distribution import alone, current, gather
+from s2s_zoo.training.distribution import alone, current, gather
 
 
 class FeatureCache:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from s2s_zoo.errors import DataError
+from s2s_zoo.protocol.errors import DataError
 
 # Pillow reads others too, one of them by running another program.
 FORMATS = {

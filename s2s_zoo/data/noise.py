@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from s2s_zoo.protocol import END, PAD
-from s2s_zoo.registry import check_keys, lookup
+from s2s_zoo.protocol.registry import check_keys, lookup
 
 
 def linear(step, slope, start=1.0, least=0.0):

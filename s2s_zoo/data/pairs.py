@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from itertools import zip_longest
 from pathlib import Path
 
-from s2s_zoo.errors import DataError
+from s2s_zoo.protocol.errors import DataError
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

@@ -5,10 +5,10 @@ import json
 from importlib import import_module
 from pathlib import Path
 
-from s2s_zoo.checkpoint import PROCESSOR
-from s2s_zoo.errors import CheckpointError
-from s2s_zoo.files import check_name, read_file, read_json
-from s2s_zoo.registry import check_keys, lookup
+from s2s_zoo.checkpoints.directory import PROCESSOR
+from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.files import check_name, read_file, read_json
+from s2s_zoo.protocol.registry import check_keys, lookup
 
 TOKENIZER_KEYS = ("type", "file", "sha256")
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from s2s_zoo.data.buckets import LENGTHS, choose_shapes, rows_of
 from s2s_zoo.data.pairs import iterate_pairs
-from s2s_zoo.errors import DataError
 from s2s_zoo.protocol import END, PAD, START
+from s2s_zoo.protocol.errors import DataError
 
 CHUNK = 1024
 

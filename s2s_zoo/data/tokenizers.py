@@ -8,8 +8,8 @@ import numpy as np
 import sentencepiece
 
 from s2s_zoo.data.stored import ModelFile
-from s2s_zoo.errors import CheckpointError, DataError
 from s2s_zoo.protocol import END, PAD, START, UNK
+from s2s_zoo.protocol.errors import CheckpointError, DataError
 
 SPACE = "▁"
 ALTERNATIVES, RAREST = 16, 0.001  # segmentations of a word to draw from, and the least share

@@ -4,8 +4,8 @@ import re
 from collections import Counter
 
 from s2s_zoo.data.stored import ModelFile
-from s2s_zoo.errors import CheckpointError, DataError
 from s2s_zoo.protocol import UNK
+from s2s_zoo.protocol.errors import CheckpointError, DataError
 
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")  # how PAD, START, END and UNK are shown
 JOINER = "￭"  # where a sign touches the word before it or after it

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.decoders.stepwise import StepwiseDecoder
-from s2s_zoo.recurrence import recurrent_layer, step_layer
+from s2s_zoo.layers.recurrence import recurrent_layer, step_layer
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")

@@ -4,11 +4,16 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import dot_scores, masked_softmax, weighted_sum
-from s2s_zoo.config import build_from, config_of
-from s2s_zoo.convolution import HALF, GatedConvolution, check_sizes, linear
-from s2s_zoo.embedding import TokenEmbedding, TokenLogits
-from s2s_zoo.parts import logits_of
-from s2s_zoo.positions import POSITIONS, add_positions
+from s2s_zoo.layers.config import build_from, config_of
+from s2s_zoo.layers.convolution import (
+    HALF,
+    GatedConvolution,
+    check_sizes,
+    linear,
+)
+from s2s_zoo.layers.embedding import TokenEmbedding, TokenLogits
+from s2s_zoo.layers.positions import POSITIONS, add_positions
+from s2s_zoo.training.loss_in_parts import logits_of
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")

@@ -5,8 +5,8 @@ from keras import ops
 
 from s2s_zoo.attention import BahdanauAttention
 from s2s_zoo.decoders.stepwise import StepwiseDecoder
-from s2s_zoo.masking import mean_of_real
-from s2s_zoo.recurrence import recurrent_layer, step_layer
+from s2s_zoo.layers.recurrence import recurrent_layer, step_layer
+from s2s_zoo.layers.sequences import mean_of_real
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")

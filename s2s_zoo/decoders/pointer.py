@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from s2s_zoo import kernels, kernels_softmax
+from s2s_zoo.layers.kernels import lstm as kernels
+from s2s_zoo.layers.kernels import softmax as kernels_softmax
 from s2s_zoo.protocol import PAD
 
 MOST_EXTRA_IDS = 10_000  # every step allocates them

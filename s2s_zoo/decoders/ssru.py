@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from s2s_zoo.decoders.transformer import TransformerDecoder
-from s2s_zoo.initial import initializer
-from s2s_zoo.recurrence import unrolled_scan
+from s2s_zoo.layers.initial import initializer
+from s2s_zoo.layers.recurrence import unrolled_scan
 
 
 class SSRU(keras.layers.Layer):

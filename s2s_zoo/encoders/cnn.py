@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.protocol import EncoderOutput
-from s2s_zoo.registry import lookup
+from s2s_zoo.protocol.registry import lookup
 
 # Our names, and those of keras.applications. What these do to pixels and how they name their
 # layers does not depend on what was built before (EfficientNet's first version fails the second).

@@ -3,11 +3,16 @@
 import keras
 from keras import ops
 
-from s2s_zoo.config import build_from, config_of
-from s2s_zoo.convolution import HALF, GatedConvolution, check_sizes, linear
-from s2s_zoo.embedding import TokenEmbedding
-from s2s_zoo.masking import mean_of_real, zero_padding
-from s2s_zoo.positions import POSITIONS, add_positions
+from s2s_zoo.layers.config import build_from, config_of
+from s2s_zoo.layers.convolution import (
+    HALF,
+    GatedConvolution,
+    check_sizes,
+    linear,
+)
+from s2s_zoo.layers.embedding import TokenEmbedding
+from s2s_zoo.layers.positions import POSITIONS, add_positions
+from s2s_zoo.layers.sequences import mean_of_real, zero_padding
 from s2s_zoo.protocol import PAD, EncoderOutput
 
 

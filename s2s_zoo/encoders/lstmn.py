@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.bahdanau import BahdanauAttention
-from s2s_zoo.embedding import TokenEmbedding
-from s2s_zoo.masking import mean_of_real
+from s2s_zoo.layers.embedding import TokenEmbedding
+from s2s_zoo.layers.recurrence import recurrent_layer, step_layer, unrolled_loop
+from s2s_zoo.layers.sequences import mean_of_real
 from s2s_zoo.protocol import PAD, EncoderOutput
-from s2s_zoo.recurrence import recurrent_layer, step_layer, unrolled_loop
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")

@@ -3,10 +3,10 @@
 import keras
 from keras import ops
 
-from s2s_zoo.embedding import TokenEmbedding
+from s2s_zoo.layers.embedding import TokenEmbedding
+from s2s_zoo.layers.recurrence import recurrent_layer, run_layer
 from s2s_zoo.protocol import PAD, EncoderOutput
-from s2s_zoo.recurrence import recurrent_layer, run_layer
-from s2s_zoo.registry import check_option
+from s2s_zoo.protocol.registry import check_option
 
 READINGS = {
     "bidirectional": ("forward", "backward"),

@@ -3,12 +3,12 @@
 import keras
 from keras import ops
 
-from s2s_zoo.embedding import TokenEmbedding
-from s2s_zoo.lsh import LSHAttention
-from s2s_zoo.masking import mean_of_real
+from s2s_zoo.attention.hashing import LSHAttention
+from s2s_zoo.attention.transformer import TransformerStack
+from s2s_zoo.layers.embedding import TokenEmbedding
+from s2s_zoo.layers.sequences import mean_of_real
 from s2s_zoo.protocol import PAD, EncoderOutput
-from s2s_zoo.registry import check_keys
-from s2s_zoo.transformer import TransformerStack
+from s2s_zoo.protocol.registry import check_keys
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")

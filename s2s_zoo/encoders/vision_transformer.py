@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from s2s_zoo.initial import initializer
+from s2s_zoo.attention.transformer import TransformerStack
+from s2s_zoo.layers.initial import initializer
 from s2s_zoo.protocol import EncoderOutput
-from s2s_zoo.transformer import TransformerStack
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")

@@ -11,7 +11,7 @@ from s2s_zoo.generation.narrowing import narrowed
 from s2s_zoo.generation.rows import static_shapes
 from s2s_zoo.generation.rules import Rules
 from s2s_zoo.protocol import SearchResult
-from s2s_zoo.registry import check_keys, lookup
+from s2s_zoo.protocol.registry import check_keys, lookup
 
 PER_ROW = ("max_lengths", "forced_prefix")
 

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from s2s_zoo.native import times_transposed
+from s2s_zoo.layers.kernels.native import times_transposed
 
 
 def narrowed(decoder, memory, ids, allowed):

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from s2s_zoo.registry import lookup
+from s2s_zoo.protocol.registry import lookup
 
 LENGTH_PENALTIES = {
     "power": lambda length, alpha: length**alpha,

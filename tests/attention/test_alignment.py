@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from s2s_zoo.apps.explaining.gradients import gradient
 from s2s_zoo.attention import LuongAttention
 from s2s_zoo.attention.alignment import entmax, masked_softmax, sparsemax, top_k
-from s2s_zoo.gradients import gradient
 
 FUNCTIONS = {"softmax": masked_softmax, "sparsemax": sparsemax, "entmax": entmax, "top_k": top_k(2)}
 EVERY = pytest.mark.parametrize("align", FUNCTIONS.values(), ids=FUNCTIONS)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from s2s_zoo.apps.explaining.gradients import gradient
 from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import attend, initial_history
-from s2s_zoo.config import build_from, config_of
-from s2s_zoo.gradients import gradient
+from s2s_zoo.layers.config import build_from, config_of
 from tests.variants import ATTENTION_VARIANTS
 
 RNG = np.random.default_rng(0)

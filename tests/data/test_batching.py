@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from s2s_zoo.data import SentencePieceTokenizer, TextProcessor, TokenBatches, batches
-from s2s_zoo.distribution import Parallel
-from s2s_zoo.errors import DataError
 from s2s_zoo.protocol import END, PAD, START
+from s2s_zoo.protocol.errors import DataError
+from s2s_zoo.training.distribution import Parallel
 
 on_tensorflow = keras.backend.backend() == "tensorflow"
 

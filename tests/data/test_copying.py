@@ -4,8 +4,8 @@ import pytest
 from s2s_zoo.data import CopyingProcessor, WordTokenizer
 from s2s_zoo.data.batching import TokenBatches
 from s2s_zoo.data.stored import load_processor
-from s2s_zoo.errors import CheckpointError
 from s2s_zoo.protocol import END, PAD, UNK
+from s2s_zoo.protocol.errors import CheckpointError
 
 WORDS = WordTokenizer.train(["the cat sees", "the cat", "the"], vocabulary_size=20)
 THE, CAT, SEES, FIRST, SECOND = 4, 5, 6, 7, 8  # FIRST and SECOND unknown word of a source

@@ -7,8 +7,8 @@ from PIL import Image
 
 from s2s_zoo.data import ImageProcessor, TextProcessor
 from s2s_zoo.data.stored import load_processor
-from s2s_zoo.errors import CheckpointError
 from s2s_zoo.protocol import END
+from s2s_zoo.protocol.errors import CheckpointError
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from PIL import Image
 
 from s2s_zoo.data import image_files, images, read_image
 from s2s_zoo.data.images import resized
-from s2s_zoo.errors import DataError
+from s2s_zoo.protocol.errors import DataError
 
 RED, GREEN = (200, 10, 10), (10, 200, 10)
 

@@ -3,7 +3,7 @@ import io
 import pytest
 
 from s2s_zoo.data import read_lines, read_pairs
-from s2s_zoo.errors import DataError
+from s2s_zoo.protocol.errors import DataError
 
 
 @pytest.fixture

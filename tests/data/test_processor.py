@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from s2s_zoo.data import TextProcessor
-from s2s_zoo.errors import CheckpointError
 from s2s_zoo.protocol import END, PAD, START
+from s2s_zoo.protocol.errors import CheckpointError
 
 ODD = ["", "   ", "dog " * 2500, "🐕" * 50, "a\0b", "a\nb\r\nc", "我爱吃苹果", "\udcff"]
 

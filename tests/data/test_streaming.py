@@ -7,8 +7,8 @@ tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
 
 from s2s_zoo.data import TextProcessor, TokenBatches, batches, stream_batches, stream_pairs  # noqa: E402
-from s2s_zoo.errors import DataError  # noqa: E402
 from s2s_zoo.protocol import END, PAD, START  # noqa: E402
+from s2s_zoo.protocol.errors import DataError  # noqa: E402
 
 ODD = [
     ("ein großer Hund", "the big dog"),

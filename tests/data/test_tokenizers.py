@@ -9,8 +9,8 @@ import pytest
 import sentencepiece
 
 from s2s_zoo.data import SentencePieceTokenizer
-from s2s_zoo.errors import CheckpointError, DataError
 from s2s_zoo.protocol import END, PAD, START, UNK
+from s2s_zoo.protocol.errors import CheckpointError, DataError
 
 TEXTS = [
     "the big dog sees a tree.",

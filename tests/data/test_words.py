@@ -2,8 +2,8 @@ import pytest
 
 from s2s_zoo.data import WordTokenizer
 from s2s_zoo.data.words import join, split
-from s2s_zoo.errors import CheckpointError, DataError
 from s2s_zoo.protocol import UNK
+from s2s_zoo.protocol.errors import CheckpointError, DataError
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from keras import ops
 from s2s_zoo.decoders import RecurrentDecoder
 from s2s_zoo.decoders.pointer import Pointer, coverage_loss
 from s2s_zoo.generation import Generator
-from s2s_zoo.model import Seq2Seq
+from s2s_zoo.model.seq2seq import Seq2Seq
 from s2s_zoo.protocol import END, PAD, START, UNK, EncoderOutput
 
 VOCABULARY, EXTRA = 8, 3

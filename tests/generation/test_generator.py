@@ -4,9 +4,9 @@ import pytest
 from keras import ops
 
 from s2s_zoo.generation import STRATEGIES, Generator
-from s2s_zoo.losses import SmoothedCrossEntropy
-from s2s_zoo.model import Seq2Seq
+from s2s_zoo.model.seq2seq import Seq2Seq
 from s2s_zoo.protocol import END, PAD, START, EncoderOutput
+from s2s_zoo.training.losses import SmoothedCrossEntropy
 from tests.generation.toy import RULES, Toy, texts
 
 LENGTH = 6

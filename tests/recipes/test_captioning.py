@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import s2s_zoo
-from s2s_zoo.errors import DataError
+from s2s_zoo.protocol.errors import DataError
 from tests.recipes.conftest import RECIPES, recipe
 
 

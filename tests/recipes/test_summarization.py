@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import s2s_zoo
-from s2s_zoo.errors import DataError
+from s2s_zoo.protocol.errors import DataError
 from tests.conftest import SENTENCES
 from tests.recipes.conftest import RECIPES, recipe
 

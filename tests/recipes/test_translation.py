@@ -7,8 +7,9 @@ import pytest
 from safetensors.numpy import load_file
 
 import s2s_zoo
-from s2s_zoo import kernels_softmax, native
-from s2s_zoo.errors import DataError, S2SZooError
+from s2s_zoo.layers.kernels import native
+from s2s_zoo.layers.kernels import softmax as kernels_softmax
+from s2s_zoo.protocol.errors import DataError, S2SZooError
 from tests.conftest import SENTENCES
 from tests.recipes.conftest import RECIPES, recipe
 

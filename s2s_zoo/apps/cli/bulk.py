@@ -1,0 +1,40 @@
+"""The command `s2s-zoo bulk`."""
+
+from s2s_zoo.apps import bulk
+from s2s_zoo.apps.cli.checkpoints import NAME
+from s2s_zoo.apps.cli.shared import positive
+
+
+def add_command(commands):
+    """Adds it to the subparsers of the command line."""
+    command = commands.add_parser("bulk", help="add a column to Parquet, JSON lines or text")
+    command.set_defaults(command=_bulk)
+    add = command.add_argument
+    add("input", nargs="+", metavar="FILE", help="files or folders; a folder may hold images")
+    add("--model", required=True, metavar="NAME", help=NAME)
+    add("--output", required=True, metavar="DIR", help="a folder, for a file of each shard")
+    add("--format", choices=bulk.FORMATS, default="jsonl")
+    add("--column", default="text", metavar="NAME", help="where the source is; default: text")
+    add("--output-column", default="output", metavar="NAME", help="default: output")
+    add("--num-beams", type=positive, metavar="K", help="default: the model's")
+    add("--shard-size", type=positive, default=10_000, metavar="ROWS", help="default: 10000")
+    add("--actors", type=positive, metavar="N", help="processes (pip install 's2s-zoo[ray]')")
+    add("--resume", action="store_true", help="leave out the shards that are there")
+
+
+def _bulk(arguments):
+    options = {} if arguments.num_beams is None else {"num_beams": arguments.num_beams}
+    writer = bulk.Writer(arguments.model, arguments.column, arguments.output_column, **options)
+    rows = failed = 0
+    for shard in bulk.run(
+        writer,
+        arguments.input,
+        arguments.output,
+        arguments.format,
+        arguments.shard_size,
+        arguments.actors,
+        arguments.resume,
+    ):
+        rows, failed = rows + shard["rows"], failed + shard["failed"]
+        print(f"{shard['shard']}: {shard['rows']} rows, {shard['failed']} failed", flush=True)
+    print(f"{rows} rows, {failed} failed" + (f": {writer.error} says why" if failed else ""))

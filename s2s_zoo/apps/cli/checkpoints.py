@@ -1,0 +1,172 @@
+"""Commands about checkpoints: `s2s-zoo list | show | download | verify | export | push | …`."""
+
+import json
+import math
+
+from s2s_zoo.apps.cli.shared import load, positive
+from s2s_zoo.checkpoints.catalog import REMOTE, list_checkpoints, resolve
+from s2s_zoo.checkpoints.directory import CARD, WEIGHTS, read_config
+from s2s_zoo.checkpoints.quantization import SCALE
+from s2s_zoo.checkpoints.weights import read_header
+from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.files import describe_file, read_file, verify_files
+
+NAME = "a name of `list`, hf://organization/name[@revision], or a directory"
+
+
+def add_commands(commands):
+    """Adds them to the subparsers of the command line."""
+    command = commands.add_parser("list", help="the checkpoints that load by name")
+    command.set_defaults(command=_list)
+    command.add_argument("--task", help="only those of one task, such as translation")
+    command.add_argument("--json", action="store_true", help="everything known, as JSON")
+
+    command = commands.add_parser("show", help="one checkpoint: its card, parameters and shapes")
+    command.set_defaults(command=_show)
+    command.add_argument("name", metavar="NAME", help=NAME)
+
+    command = commands.add_parser("download", help="put a checkpoint into the cache of the Hub")
+    command.set_defaults(command=_download)
+    command.add_argument("name", metavar="NAME", help=NAME)
+
+    command = commands.add_parser("verify", help="compare the files here with their hashes")
+    command.set_defaults(command=_verify)
+    command.add_argument("name", metavar="NAME", help=NAME)
+
+    command = commands.add_parser("average", help="one checkpoint with the mean of the weights")
+    command.set_defaults(command=_average)
+    command.add_argument("name", nargs="+", metavar="NAME", help=NAME)
+    command.add_argument("--output", required=True, metavar="DIR", help="the checkpoint to write")
+
+    command = commands.add_parser("shortlist", help="one checkpoint that searches in a shortlist")
+    command.set_defaults(command=_shortlist)
+    command.add_argument("--model", required=True, metavar="NAME", help=NAME)
+    command.add_argument("--data", required=True, metavar="FILE.tsv", help="pairs of the training")
+    command.add_argument("--swap", action="store_true", help="the columns are target TAB source")
+    command.add_argument("--per-source", type=positive, default=20, metavar="N", help="default: 20")
+    command.add_argument("--frequent", type=positive, default=400, metavar="N", help="default: 400")
+    command.add_argument("--output", required=True, metavar="DIR", help="the checkpoint to write")
+
+    command = commands.add_parser("export", help="write a model that runs without this package")
+    command.set_defaults(command=_export)
+    command.add_argument("--model", required=True, metavar="NAME", help=NAME)
+    command.add_argument(
+        "--format", default="saved_model", help="saved_model (default), onnx, litert"
+    )
+    command.add_argument("--num-beams", type=positive, metavar="K", help="default: the model's")
+    command.add_argument("directory", metavar="DIR", help="absent or empty")
+
+    command = commands.add_parser("push", help="upload a checkpoint to the Hub")
+    command.set_defaults(command=_push, usage_error=command.error)
+    command.add_argument("directory", metavar="DIR")
+    command.add_argument("repo_id", metavar="REPO", help="organization/name")
+    command.add_argument("--private", action="store_true", default=None, help="if it is new")
+    command.add_argument("--revision", metavar="BRANCH", help="default: main")
+    command.add_argument("--create-pr", action="store_true", help="open a pull request")
+    command.add_argument("--message", default="Upload with s2s_zoo", help="of the commit")
+
+    command = commands.add_parser("release", help="publish a bundled checkpoint and pin it")
+    command.set_defaults(command=_release)
+    command.add_argument("name", metavar="NAME", help="a bundled checkpoint")
+    command.add_argument("--repo", metavar="REPO", help="default: NAME of who is logged in")
+
+
+def _list(arguments):
+    entries = list_checkpoints(arguments.task)
+    if arguments.json:
+        print(json.dumps(entries, indent=2, ensure_ascii=False))
+        return
+    for name, entry in entries.items():
+        scores = ", ".join(
+            f"{metric['name']} {metric['value']} on {metric['dataset']}"
+            for metric in entry["metrics"]
+        )
+        where = "bundled" if "path" in entry else f"{REMOTE}{entry['repo_id']}"
+        print(f"{name:<24} {entry['parameters'] / 1e6:6.1f}M  {where:<8} {scores}")
+
+
+def _show(arguments):
+    directory = resolve(arguments.name)
+    config = read_config(directory)
+    if (directory / CARD).is_file():
+        card = read_file(directory / CARD).decode("utf-8", "replace")
+        # A card from elsewhere does not steer the terminal.
+        print("".join(c for c in card if c.isprintable() or c in "\n\t").rstrip() + "\n")
+    rows = read_header(directory / WEIGHTS)
+    total = sum(math.prod(x[0]) for name, x in rows.items() if not name.endswith(SCALE))
+    print(f"directory   {directory}\ntask        {config['task']}\nparameters  {total:,}")
+    for name, (shape, dtype) in rows.items():
+        print(f"  {name:<48} {dtype:<5} {' x '.join(map(str, shape))}")
+
+
+def _download(arguments):
+    print(resolve(arguments.name))
+
+
+def _verify(arguments):
+    directory = resolve(arguments.name, local_only=True)
+    files = read_config(directory)["files"]
+    verify_files(directory, files)
+    files |= list_checkpoints().get(arguments.name, {}).get("files", {})
+    for name in sorted(files):
+        found = describe_file(directory / name)
+        print(f"{found['sha256']}  {found['size']:>12,}  {name}")
+    print(f"{arguments.name}: {len(files)} files are as they were recorded, in {directory}")
+
+
+def _average(arguments):
+    from s2s_zoo.pipeline.ensembling import average_checkpoints
+
+    average_checkpoints(arguments.name, arguments.output)
+    print(arguments.output)
+
+
+def _shortlist(arguments):
+    from s2s_zoo.data import read_pairs
+
+    pairs = read_pairs(arguments.data, arguments.swap)
+    pipeline = load(arguments.model)
+    sizes = {"per_source": arguments.per_source, "frequent": arguments.frequent}
+    try:
+        pipeline.build_shortlist(pairs, **sizes)
+    except ValueError as error:
+        raise CheckpointError(error) from error
+    pipeline.generation["shortlist"] = True
+    pipeline.save(arguments.output)
+    print(arguments.output)
+
+
+def _export(arguments):
+    pipeline = load(arguments.model)
+
+    from s2s_zoo.apps.exporting.export import export
+
+    options = {} if arguments.num_beams is None else {"num_beams": arguments.num_beams}
+    try:
+        export(pipeline, arguments.directory, arguments.format, **options)
+    except ValueError as error:
+        raise CheckpointError(error) from error
+    print(arguments.directory)
+
+
+def _push(arguments):
+    from s2s_zoo.checkpoints.publish import push
+
+    if arguments.create_pr and arguments.revision:
+        arguments.usage_error("a pull request is always against the main branch")
+    commit = push(
+        arguments.directory,
+        arguments.repo_id,
+        arguments.private,
+        arguments.revision,
+        arguments.create_pr,
+        arguments.message,
+    )
+    print(commit.pr_url or f"{REMOTE}{arguments.repo_id}@{commit.oid}")
+
+
+def _release(arguments):
+    from s2s_zoo.checkpoints.publish import release
+
+    entry = release(arguments.name, arguments.repo)
+    print(f"{REMOTE}{entry['repo_id']}@{entry['revision']}")

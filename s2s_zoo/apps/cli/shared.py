@@ -1,0 +1,80 @@
+"""What several commands need."""
+
+import gc
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+
+import s2s_zoo
+from s2s_zoo.checkpoints.catalog import list_checkpoints
+from s2s_zoo.protocol.errors import CheckpointError
+
+
+def positive(text):
+    """The type of an argument that is a number of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def only_checkpoint(task):
+    """The name of the only checkpoint of a task.
+
+    Raises:
+        CheckpointError: if there are more, or none.
+    """
+    found = [name for name, entry in list_checkpoints().items() if entry["task"] == task]
+    if len(found) == 1:
+        return found[0]
+    raise CheckpointError(
+        f"{task.capitalize()} has {len(found)} checkpoints of its own: "
+        f"{', '.join(found) or 'none'}. Give --model with a name or a directory."
+    )
+
+
+def load(name):
+    """Returns the pipeline of a checkpoint; what TensorFlow has to say first is not shown."""
+    if "keras" not in sys.modules:
+        with _silent_on_success(), _uncollected():
+            import keras  # noqa: F401
+    return s2s_zoo.from_pretrained(name)
+
+
+@contextmanager
+def _uncollected():
+    """Collects no garbage in the block, nor later among what there was at its end.
+
+    Looking through the hundred thousands of objects that TensorFlow is made of takes a quarter
+    of the time of a process that imports it, in between and once more at its end.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
+@contextmanager
+def _silent_on_success():
+    """Holds back what native code writes to standard error, unless the block raises an error.
+
+    TensorFlow tells of its options while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says
+    (tensorflow issue 100442).
+    """
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            said.seek(0)
+            os.write(kept, said.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

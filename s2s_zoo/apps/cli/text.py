@@ -1,0 +1,195 @@
+"""The commands that read text and write text: `s2s-zoo translate` and `s2s-zoo summarize`."""
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+from s2s_zoo.apps.cli.checkpoints import NAME
+from s2s_zoo.apps.cli.shared import load, only_checkpoint, positive
+from s2s_zoo.checkpoints.catalog import list_checkpoints
+from s2s_zoo.data import read_lines
+from s2s_zoo.protocol.errors import CheckpointError, DataError, S2SZooError
+
+CHUNK = 1 << 16  # bytes read at once at most; a slow writer is answered line by line
+
+
+def add_commands(commands):
+    """Adds them to the subparsers of the command line."""
+    command = commands.add_parser("translate", help="translate text, one line for each line")
+    command.set_defaults(command=_translate)
+    command.add_argument("--from", dest="source", metavar="LANG", help="default: de")
+    command.add_argument("--to", dest="target", metavar="LANG", help="default: en")
+    command.add_argument("--plot", metavar="OUT.png", help="draw the alignment, of one TEXT")
+    _add_arguments(command)
+
+    command = commands.add_parser("summarize", help="summarize text, one line for each line")
+    command.set_defaults(command=_summarize)
+    command.add_argument("--whole", action="store_true", help="all of the input is one text")
+    command.add_argument("--plot", metavar="OUT.png", help="draw what was copied, of one text")
+    _add_arguments(command)
+
+
+def _add_arguments(command):
+    command.set_defaults(usage_error=command.error)
+    command.add_argument("text", nargs="*", metavar="TEXT", help="default: standard input")
+    command.add_argument("--model", metavar="NAME", help=NAME)
+    command.add_argument("--num-beams", type=positive, metavar="K", help="default: the model's")
+    command.add_argument("--input", metavar="FILE", help="read this file")
+    command.add_argument(
+        "--output",
+        metavar="FILE",
+        help="write this file; it is FILE.part until the last line is written",
+    )
+
+
+def _translate(arguments):
+    if arguments.model and (arguments.source or arguments.target):
+        arguments.usage_error("give either --model or --from and --to")
+    if arguments.plot and len(arguments.text) != 1:
+        arguments.usage_error("--plot draws one text: give one TEXT")
+    name = arguments.model or _model_for(arguments.source, arguments.target)
+    _write(arguments, name, _draw_alignment)
+
+
+def _summarize(arguments):
+    if arguments.text and arguments.whole:
+        arguments.usage_error("--whole is for a file or standard input; a TEXT is whole")
+    if arguments.plot and not (arguments.whole or len(arguments.text) == 1):
+        arguments.usage_error("--plot draws one text: give one TEXT, or --whole")
+    from s2s_zoo.pipeline.plots import plot_copies
+
+    _write(
+        arguments, arguments.model or only_checkpoint("summarization"), plot_copies, arguments.whole
+    )
+
+
+def _draw_alignment(pipeline, text, path, **options):
+    if getattr(pipeline.model.decoder, "attention", True) is None:
+        raise S2SZooError(
+            "This checkpoint has no attention, so there is no alignment to draw. Leave --plot."
+        )
+    pipeline(text, return_alignment=True, **options).plot(path)
+
+
+def _write(arguments, name, draw, whole=False):
+    """Writes a line for each text.
+
+    Args:
+        arguments: what was parsed.
+        name: str, the checkpoint.
+        draw: function of a pipeline, the only text, the path of the picture and the options.
+        whole: bool, take all of the input for one text.
+    """
+    from tqdm import tqdm
+
+    if arguments.text and arguments.input:
+        arguments.usage_error("give either TEXT or --input")
+    options = {} if arguments.num_beams is None else {"num_beams": arguments.num_beams}
+    for text in arguments.text:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"{text!r} is not valid UTF-8. Convert it to UTF-8.") from error
+    with (
+        _input(arguments.input) as stream,
+        _output(arguments.output) as output,
+        tqdm(unit=" lines", disable=None if arguments.output else True) as bar,
+    ):
+        pipeline = load(name)
+        lines = _Arriving(stream, arguments.input or "standard input")
+        if whole:
+            arguments.text = ["\n".join(read_lines(lines))]
+        for texts in [arguments.text] if arguments.text else lines.windows():
+            for line in pipeline(texts, progress=False, **options):
+                output.write(" ".join(line.splitlines()) + "\n")
+            output.flush()
+            bar.update(len(texts))
+        if arguments.plot:
+            draw(pipeline, arguments.text[0], arguments.plot, **options)
+
+
+def _model_for(source, target):
+    """The name of the checkpoint that translates from `source` to `target`."""
+    if source is None and target is None:
+        source, target = "de", "en"
+    pairs = {
+        name: tuple(entry["languages"]) for name, entry in list_checkpoints("translation").items()
+    }
+    found = [name for name, (f, t) in pairs.items() if source in (None, f) and target in (None, t)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(f"{f} to {t}" for f, t in pairs.values())
+    raise CheckpointError(
+        f"{'No' if not found else 'More than one'} checkpoint translates from "
+        f"{source or 'any language'} to {target or 'any language'}. Known: {known}. Give both "
+        "--from and --to, or --model with a name or a directory."
+    )
+
+
+@contextmanager
+def _input(path):
+    """Yields the binary stream to read."""
+    if path is None:
+        yield sys.stdin.buffer
+    else:
+        with open(path, "rb") as file:
+            yield file
+
+
+class _Arriving:
+    """The lines of a binary stream, knowing whether the next one is already there.
+
+    Args:
+        stream: binary, with `read1`.
+        name: str, for errors.
+    """
+
+    def __init__(self, stream, name):
+        self.stream = stream
+        self.name = name
+        self.ready = 0
+
+    def __iter__(self):
+        rest = b""
+        while chunk := self.stream.read1(CHUNK):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for self.ready, line in zip(reversed(range(len(lines))), lines, strict=True):
+                yield line
+        if rest:
+            yield rest
+
+    def windows(self):
+        """Yields lists of lines: as many whole ones as were there to read."""
+        window = []
+        try:
+            for text in read_lines(self):
+                window.append(text)
+                if not self.ready:
+                    yield window
+                    window = []
+        except DataError:
+            yield window
+            raise
+
+
+@contextmanager
+def _output(path):
+    """Yields the stream to write. A file bears its name only when it is complete."""
+    if path is None:
+        sys.stdout.reconfigure(encoding="utf-8")
+        yield sys.stdout
+        return
+    path = Path(path).resolve()
+    special = path.exists() and not path.is_file()  # a pipe or a device cannot be replaced
+    part = path if special else path.with_name(path.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+    except BaseException:
+        if part.is_file() and part.stat().st_size:
+            print(f"s2s-zoo: {part} keeps the lines that were done", file=sys.stderr)
+        elif part != path:
+            part.unlink(missing_ok=True)
+        raise
+    if part != path:
+        part.replace(path)

@@ -1,0 +1,1 @@
+"""Which source tokens made a model write which target tokens."""

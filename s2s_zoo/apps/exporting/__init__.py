@@ -1,0 +1,1 @@
+"""Pipelines as files that run without this package."""

@@ -1,0 +1,112 @@
+"""Pipelines as files that run without this package."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from s2s_zoo.apps.exporting.onnx import write_onnx
+from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.registry import lookup
+
+
+def export(pipeline, directory, format="saved_model", return_alignment=True, **options):
+    """Writes a pipeline so that it runs without this package.
+
+    "saved_model" is a TensorFlow SavedModel with the tokenizers and the whole search in its
+    graph. Whatever loads it needs `tensorflow` and has to `import tensorflow_text`, which brings
+    the tokenizer's operations. Its signature "serving_default" takes one of
+
+        texts: (B,) string, UTF-8
+        images: (B,) string, JPEG or PNG files: see `data.images_in_graph.read_pixels`
+
+    and returns, best answer first, K of them for each source (1 unless `num_return` is more),
+
+        texts: (B, K) string; a blank text gives ""
+        scores: (B, K) float32, as the search defines them; of a blank text 0
+        source_tokens: (B, S), of texts alone, target_tokens: (B, K, T) string, the units, ""
+            where none is
+        alignments: (B, K, T, S) float32, only with `return_alignment`; S may be regions
+
+    TensorFlow Serving takes a folder that has it as the sub-folder "1".
+
+    "onnx" has no search in it: a folder with
+
+        encoder.onnx: "source", (B, S) int32 ids, or (B, H, W, 3) float32 pixels, to "memory_0", …
+            and "state_0", …
+        step.onnx: these, "tokens" (B,) int32 and "index" () int32, to "logits" (B, V) float32 and
+            "next_0", …, the states of the next step
+        search.json: the ids that begin, end, pad and are not to be written, and the longest target
+        source.model, target.model: SentencePiece models, where text is read and written
+
+    `recipes/onnx/greedy.py` is a search over it. Both graphs are run once and compared before they
+    are given out: recurrent models pass, Transformers do not (tf2onnx 1.17). Needs
+    `pip install 's2s-zoo[onnx]'`.
+
+    "litert" is for phones and other devices, with the whole search in it, one source at a time:
+
+        model.tflite: signature "serving_default", of "source", (1, S) int32 ids ending in END, or
+            (1, H, W, 3) float32 pixels, to "tokens" (1, K, T) int32, PAD behind END, "scores"
+            (1, K) float32 and, with `return_alignment`, "alignments" (1, K, T, S)
+        search.json: the ids that end and pad, and the longest source and target, or the size of
+            the images and how they are brought to it
+        source.model, target.model: as above
+
+    It needs the built-in operations of LiteRT alone, no "Flex". `recipes/litert/run.py` runs it.
+    It is run and compared before it is given out, and refused where it differs. What has no
+    counterpart (TensorFlow 2.21): sampling (`tf.StatelessRandomUniformV2`), and in recurrent
+    models a batch of any size (`tf.TensorListReserve` "requires element_shape to be static").
+
+    Args:
+        pipeline: a `Pipeline` whose tokenizers are SentencePiece models.
+        directory: str or path, absent or empty.
+        format: "saved_model", "onnx" or "litert".
+        return_alignment: bool; without it long texts take less memory.
+        **options: as in a call of the pipeline, now fixed: `num_beams`, `max_length`, …
+
+    Raises:
+        ValueError: for an unknown format or option, tokenizers that cannot run in a graph, and a
+            model that ONNX or LiteRT cannot hold.
+        CheckpointError: if the directory holds something, or cannot be written.
+    """
+    write = lookup(FORMATS, format, "export format")
+    if format == "onnx" and options:
+        raise ValueError(
+            f"ONNX graphs have no search in them. Received: {', '.join(options)}. Leave it out."
+        )
+    directory = Path(directory).resolve()
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise CheckpointError(
+            f"{directory} exists and is not empty. Give a directory that does not exist yet: "
+            "nothing is replaced."
+        )
+    if options.get("shortlist"):
+        raise ValueError(
+            "An exported search is over the whole vocabulary. Received: shortlist=True. Leave it "
+            "out."
+        )
+    search = pipeline._search(True, return_alignment, options, pipeline.processor)
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".export-") as folder:
+            write(pipeline, search, Path(folder) / "model")
+            os.replace(Path(folder) / "model", directory)
+    except OSError as error:
+        raise CheckpointError(
+            f"The model could not be exported to {directory}: {error.strerror or error}. Make "
+            "room or choose another directory."
+        ) from error
+
+
+def _saved_model(pipeline, search, directory):
+    from s2s_zoo.apps.exporting.saved_model import write_saved_model
+
+    write_saved_model(pipeline, search, directory)
+
+
+def _litert(pipeline, search, directory):
+    from s2s_zoo.apps.exporting.litert import write_litert
+
+    write_litert(pipeline, search, directory)
+
+
+FORMATS = {"saved_model": _saved_model, "onnx": write_onnx, "litert": _litert}

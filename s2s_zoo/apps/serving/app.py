@@ -1,0 +1,311 @@
+"""The endpoints."""
+
+import asyncio
+import contextlib
+from typing import NamedTuple
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from s2s_zoo.apps.serving.batcher import Batcher, Overloaded
+from s2s_zoo.apps.serving.body import drain, read_body, wait_for_leaving
+from s2s_zoo.apps.serving.metrics import Metrics, Observed
+from s2s_zoo.apps.serving.page import PAGE, POLICY
+from s2s_zoo.apps.serving.predict import (
+    VERSION,
+    metadata,
+    model_name,
+    parse_predict,
+    predicted,
+    status,
+)
+from s2s_zoo.apps.serving.refused import (
+    Refused,
+    failed,
+    overloaded,
+    too_slow,
+)
+from s2s_zoo.apps.serving.schema import parse
+from s2s_zoo.apps.serving.streaming import Events, Tokens
+from s2s_zoo.protocol.version import __version__
+
+ENDPOINTS = {
+    "/": "a page to try the model",
+    "/generate": "POST: texts or images in, all answers out",
+    "/stream": "POST: one text or image in, its answer token by token out",
+    "/model": "what this model is and takes",
+    "/health": "200 when the model is ready",
+    "/v1/models/NAME:predict": "POST: what TensorFlow Serving takes and answers",
+    "/v1/models/NAME": "its state, and with /metadata its signature",
+    "/metrics": "for Prometheus",
+    "/openapi.json": "a description of all this",
+}
+IMAGES_AT_ONCE = 2  # that are decoded: each may take some hundred megabytes
+CLOSING = (408, 413, 503)  # statuses after which nothing more is read from a client
+LEFT = 499  # the status in the metrics of a request whose client left
+
+
+class Limits(NamedTuple):
+    """What the server takes upon itself.
+
+    Attributes:
+        max_batch: int, sources run at once.
+        max_wait: float, seconds that a source waits for others to be run with.
+        max_body: int, bytes of a request.
+        timeout: float, seconds for a request to arrive, and again to be answered.
+        max_queue: int, sources that may wait, and requests that may be open.
+    """
+
+    max_batch: int = 64
+    max_wait: float = 0.005
+    max_body: int = 1 << 20
+    timeout: float = 30.0
+    max_queue: int = 256
+
+    @property
+    def max_sources(self):
+        """The most sources of one request: they fit the queue and one batch."""
+        return min(self.max_batch, self.max_queue)
+
+
+def create_app(served, limits):
+    """Returns the FastAPI application that answers for a model.
+
+    Args:
+        served: Served.
+        limits: Limits.
+    """
+    service = Service(served, limits)
+    app = FastAPI(
+        title=f"s2s-zoo serve: {served.name}",
+        version=__version__,
+        docs_url=None,  # these pages load their scripts from elsewhere
+        redoc_url=None,
+        lifespan=service.lifespan,
+    )
+    app.state.service = service
+    name = model_name(served.name)
+    endpoints = {path.replace("NAME", name) for path in ENDPOINTS}
+    app.add_middleware(Observed, metrics=service.metrics, endpoints=endpoints)
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(HTTPException, _no_such_endpoint)
+    app.add_exception_handler(ClientDisconnect, _left)
+
+    def reads(kind):
+        content = {"application/json": {"schema": kind.model_json_schema()}}
+        return {"openapi_extra": {"requestBody": {"required": True, "content": content}}}
+
+    app.get("/", include_in_schema=False)(service.page)
+    app.get("/model")(service.model)
+    app.get("/health")(service.health)
+    app.get("/metrics")(service.figures)
+    app.post("/generate", **reads(served.of_many))(service.generate)
+    app.post("/stream", **reads(served.of_one))(service.stream)
+    for path in ("/v1/models/{name}", "/v1/models/{name}/versions/{version}"):
+        app.get(path)(service.status)
+        app.get(f"{path}/metadata")(service.metadata)
+        app.post(f"{path}:predict")(service.predict)
+    return app
+
+
+class Service:
+    """The endpoints of one model.
+
+    Args:
+        served: Served.
+        limits: Limits.
+    """
+
+    def __init__(self, served, limits):
+        self.served = served
+        self.limits = limits
+        self.metrics = Metrics(lambda: self.batcher.length if self.batcher else 0)
+        self.batcher = None
+        self.warming = None
+        self.open = 0
+        self.decoding = asyncio.Semaphore(IMAGES_AT_ONCE)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app):
+        limits = self.limits
+        self.batcher = Batcher(
+            limits.max_batch, limits.max_wait, limits.max_queue, self.metrics.batch_size.observe
+        )
+        [self.warming] = self.batcher.submit(self.served.warm, [None])
+        yield
+        await asyncio.to_thread(self.batcher.close)
+
+    async def page(self) -> Response:
+        return Response(PAGE, media_type="text/html", headers={"content-security-policy": POLICY})
+
+    async def model(self):
+        limits = self.limits
+        return {
+            **self.served.describe(),
+            "limits": {
+                "sources": limits.max_sources,
+                "body_bytes": limits.max_body,
+                "seconds": limits.timeout,
+            },
+        }
+
+    async def health(self) -> Response:
+        """200 once the model has been loaded and warmed, 503 before, 500 if that failed."""
+        if not self.warming.done():
+            return JSONResponse({"status": "warming"}, 503, {"retry-after": "1"})
+        if error := self.warming.exception():
+            message = f"{type(error).__name__}: {error}"
+            return JSONResponse({"status": "failed", "error": message}, 500)
+        return JSONResponse({"status": "ready"})
+
+    async def figures(self) -> Response:
+        return Response(self.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    async def generate(self, request: Request) -> Response:
+        """Answers to several sources, in their order; one that fails has an error in its place."""
+        async with self._admitted(request, self._reading(self.served.of_many)) as admitted:
+            answers = await self._generated(request, *admitted)
+            if answers and all(isinstance(answer, Refused) for answer in answers):
+                raise answers[0]
+            return JSONResponse(
+                {
+                    "results": [
+                        {"error": x.message} if isinstance(x, Refused) else x for x in answers
+                    ]
+                }
+            )
+
+    async def predict(self, request: Request) -> Response:
+        """What TensorFlow Serving answers; where one source fails, all do."""
+
+        def read(content_type, body):
+            return parse_predict(self.served, body)
+
+        self._check_model(request)
+        async with self._admitted(request, read) as (given, sources):
+            answers = await self._generated(request, given, sources)
+            for answer in answers:
+                if isinstance(answer, Refused):
+                    raise answer
+            content = predicted(answers, self.served, given.key)
+            return Response(content, media_type="application/json")
+
+    async def status(self, request: Request):
+        """The state of the only version."""
+        self._check_model(request)
+        return status(self.warming)
+
+    async def metadata(self, request: Request):
+        """The signature of the exported model."""
+        self._check_model(request)
+        return metadata(self.served)
+
+    def _check_model(self, request):
+        given, name = request.path_params, model_name(self.served.name)
+        if given["name"] != name or given.get("version", str(VERSION)) != str(VERSION):
+            raise Refused(
+                404,
+                f"Expected the model {name!r}, version {VERSION}. Received: {request.url.path}.",
+            )
+
+    async def _generated(self, request, given, sources):
+        """An answer to each source, or the Refused of what failed."""
+        futures = self._submit(self.served.generation(given), sources)
+        answers = await self._answers(request, futures)
+        return [failed(x) if isinstance(x, Exception) else x for x in answers]
+
+    def _reading(self, kind):
+        return lambda content_type, body: parse(kind, content_type, body)
+
+    async def stream(self, request: Request) -> Response:
+        """Server-sent events: {"text", "token"} for each token, then the result, "done": true."""
+        async with contextlib.AsyncExitStack() as stack:
+            admitted = self._admitted(request, self._reading(self.served.of_one))
+            given, [source] = await stack.enter_async_context(admitted)
+            tokens = Tokens(self.served, self.served.stream(given, source))
+            [tokens.future] = self._submit(tokens.run, [None])
+            stack.callback(tokens.stop)
+            events = tokens.events(self.limits.timeout)
+            first = await anext(events)
+            if isinstance(first, Refused):
+                raise first
+            return Events(first, events, stack.pop_all())
+
+    @contextlib.asynccontextmanager
+    async def _admitted(self, request, read):
+        """Lets a request in, and gives what it says and the sources as the model reads them."""
+        limits = self.limits
+        busy = self.open >= limits.max_queue
+        self.open += 1
+        try:
+            if busy:
+                await drain(request, limits.timeout)
+                raise overloaded()
+            body = await read_body(request, limits.max_body, limits.timeout)
+            if not self.warming.done():
+                raise Refused(503, "The model is being warmed. Try again.", retry_after=1)
+            given = read(request.headers.get("content-type", ""), body)
+            del body
+            sources = given.sources()
+            if len(sources) > limits.max_sources:
+                raise Refused(
+                    422,
+                    f"Expected at most {limits.max_sources} sources in a request. "
+                    f"Received: {len(sources)}. Send several requests.",
+                )
+            if self.served.reads == "image":
+                sources = await self._pixels(sources)
+            yield given, sources
+        finally:
+            self.open -= 1
+
+    async def _pixels(self, images):
+        try:
+            async with asyncio.timeout(self.limits.timeout), self.decoding:
+                return await asyncio.to_thread(self.served.read, images)
+        except TimeoutError:
+            raise too_slow(self.limits.timeout) from None
+
+    def _submit(self, work, sources):
+        try:
+            return self.batcher.submit(work, sources)
+        except Overloaded:
+            raise overloaded() from None
+
+    async def _answers(self, request, futures):
+        """The results of futures, or their exceptions; nobody waits for them any more after."""
+        answers = asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+        left = asyncio.ensure_future(wait_for_leaving(request))
+        try:
+            await asyncio.wait(
+                {answers, left}, timeout=self.limits.timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+            if answers.done():
+                return answers.result()
+            if left.done():
+                raise ClientDisconnect
+            raise too_slow(self.limits.timeout)
+        finally:
+            for future in futures:
+                future.cancel()
+            left.cancel()
+
+
+async def _left(request, error):
+    return Response(status_code=LEFT)
+
+
+async def _refused(request, error):
+    headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
+    if error.status in CLOSING:
+        headers["connection"] = "close"
+    return JSONResponse({"error": error.message}, error.status, headers)
+
+
+async def _no_such_endpoint(request, error):
+    known = "; ".join(f"{path}: {what}" for path, what in ENDPOINTS.items())
+    message = f"{request.method} {request.url.path}: {error.detail}. Known: {known}."
+    return JSONResponse({"error": message}, error.status_code, error.headers)

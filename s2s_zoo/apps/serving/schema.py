@@ -1,0 +1,161 @@
+"""What a request may say."""
+
+import base64
+import binascii
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from s2s_zoo.apps.serving.refused import Refused
+from s2s_zoo.protocol.registry import unknown_name
+
+MOST_BEAMS = 16
+
+
+Beams = Annotated[int, Field(ge=1, le=MOST_BEAMS)]
+
+
+class Options(BaseModel):
+    """The options of a call of the pipeline that a request may have, under the same names.
+
+    Whatever makes memory or time grow has a limit.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    return_alignment: bool = False
+    source: str | None = None
+    target: str | None = None
+    strategy: Literal["greedy", "beam", "sample"] | None = None
+    num_beams: Beams | None = None
+    num_return: Beams | None = None
+    max_length: Annotated[int, Field(ge=2)] | None = None
+    length_penalty: Annotated[float, Field(ge=-5, le=5)] | None = None
+    no_repeat_ngram_size: Annotated[int, Field(ge=0, le=10)] | None = None
+    repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
+    forced_prefix: Annotated[str, Field(max_length=1000)] | None = None
+    temperature: Annotated[float, Field(gt=0, le=100)] | None = None
+    top_k: Annotated[int, Field(ge=1, le=1000)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    shortlist: bool | None = None
+
+    def chosen(self):
+        """The options of the search that were given, a dict."""
+        mine = Options.model_fields.keys() - {"return_alignment"}
+        return {k: v for k, v in self.model_dump(include=mine).items() if v is not None}
+
+
+class Texts(Options):
+    """A request to a model that reads text."""
+
+    texts: list[str]
+
+    def sources(self):
+        return _unicode(self.texts, "texts")
+
+
+class Text(Options):
+    """The same for one text, token by token."""
+
+    text: str
+
+    def sources(self):
+        return _unicode([self.text], "text")
+
+
+class Images(Options):
+    """A request to a model that reads images: files in base64."""
+
+    images: list[str]
+
+    def sources(self):
+        return [_from_base64(image, f"images[{i}]") for i, image in enumerate(self.images)]
+
+
+class Image(Options):
+    """The same for one image, token by token."""
+
+    image: str
+
+    def sources(self):
+        return [_from_base64(self.image, "image")]
+
+
+REQUESTS = {"text": (Texts, Text), "image": (Images, Image)}  # of many, of one
+EXAMPLES = {
+    Texts: '{"texts": ["…", "…"]}',
+    Text: '{"text": "…"}',
+    Images: '{"images": ["…"]}, each the bytes of a file in base64',
+    Image: '{"image": "…"}, the bytes of a file in base64',
+}
+OTHERS = {"texts", "text", "images", "image"}
+
+
+def parse(kind, content_type, body):
+    """Returns the request in a body.
+
+    Args:
+        kind: one of the classes above.
+        content_type: str, the header.
+        body: bytes.
+
+    Raises:
+        Refused: 415 for a body of another type, 400 for one that is no JSON or of another kind,
+            422 for a field that is unknown or has no such value.
+    """
+    expected = f"Expected application/json, such as {EXAMPLES[kind]}."
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise Refused(415, f"{expected} Received: Content-Type {content_type or 'none'!r:.80}.")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused(400, f"The body is not valid UTF-8 at byte {error.start + 1}.") from error
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        raise _refusal(kind, error.errors(include_url=False), expected) from error
+
+
+def _refusal(kind, errors, expected):
+    """The Refused for what pydantic found."""
+    names = {".".join(map(str, error["loc"])): error for error in errors}
+    broken = next((error for error in errors if error["type"] == "json_invalid"), None)
+    if broken:
+        return Refused(400, f"The body is no JSON: {broken['ctx']['error']}. {expected}")
+    if "" in names:
+        return Refused(400, f"The body is no JSON object. {expected}")
+    other = OTHERS.intersection(names) - kind.model_fields.keys()
+    if other:
+        return Refused(400, f"{expected} Received: {', '.join(map(repr, sorted(other)))}.")
+    error = errors[0]
+    name, *places = error["loc"]
+    if error["type"] == "extra_forbidden":
+        return Refused(422, unknown_name(kind.model_fields, name[:80], "field of the request"))
+    if error["type"] == "missing":
+        return Refused(422, f"The request has no {name!r}. {expected}")
+    where = name + "".join(f"[{place}]" for place in places if isinstance(place, int))
+    return Refused(422, f"{where}: {error['msg']}. Received: {error['input']!r:.80}.")
+
+
+def _unicode(texts, name):
+    for number, text in enumerate(texts):
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise Refused(
+                400,
+                f"{name}[{number}] is no Unicode text: half of a surrogate pair at character "
+                f"{error.start + 1}.",
+            ) from error
+    return texts
+
+
+def _from_base64(text, name):
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Refused(
+            400,
+            f"{name} is not base64: {error}. Expected the bytes of a file, without line breaks.",
+        ) from error

@@ -1,0 +1,96 @@
+"""From a checkpoint to a listening process."""
+
+import logging
+import math
+import signal
+import socket
+import sys
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from s2s_zoo.apps.serving.app import create_app
+
+
+def make_server(served, limits):
+    """Returns the uvicorn server of a model; `run(sockets=[…])` runs it.
+
+    Args:
+        served: Served, whose pipeline is from now on used by the server alone.
+        limits: Limits.
+    """
+    config = uvicorn.Config(
+        create_app(served, limits),
+        http=patient(limits.timeout),
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(limits.timeout),
+    )
+    return uvicorn.Server(config)
+
+
+def serve(served, limits, listener):
+    """Serves until the process is told to end; then finishes what is in flight."""
+    host, port = listener.getsockname()[:2]
+    host = f"[{host}]" if ":" in host else host
+    print(f"{served.name} is served at http://{host}:{port}/ until Ctrl-C.", file=sys.stderr)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every new shape
+    # uvicorn sends itself the signal again when it is done: that is no reason to fail.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    make_server(served, limits).run(sockets=[listener])
+
+
+def patient(timeout):
+    """A protocol of uvicorn that does not wait for ever for a client to send or to read.
+
+    Nor does a body wait for the client to acknowledge the head, 40 ms: asyncio turns that off only
+    for sockets that were made with IPPROTO_TCP by name, and uvicorn's are not.
+
+    Args:
+        timeout: float, seconds for the head of a request to arrive, and for a full send buffer to
+            drain. The body has its own limit.
+    """
+
+    class Patient(H11Protocol):
+        waiting_for_head = waiting_for_reader = None
+
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            connection = transport.get_extra_info("socket")
+            if connection.family in (socket.AF_INET, socket.AF_INET6):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.waiting_for_head = self._abort_later()
+
+        def data_received(self, data):
+            super().data_received(data)
+            between = self.cycle is None or self.cycle.response_complete
+            if not between:
+                self.waiting_for_head = _cancel(self.waiting_for_head)
+            elif self.waiting_for_head is None:
+                self.waiting_for_head = self._abort_later()
+
+        def pause_writing(self):
+            super().pause_writing()
+            self.waiting_for_reader = self._abort_later()
+
+        def resume_writing(self):
+            super().resume_writing()
+            self.waiting_for_reader = _cancel(self.waiting_for_reader)
+
+        def connection_lost(self, exc):
+            super().connection_lost(exc)
+            self.waiting_for_head = _cancel(self.waiting_for_head)
+            self.waiting_for_reader = _cancel(self.waiting_for_reader)
+
+        def _abort_later(self):
+            return self.loop.call_later(timeout, self.transport.abort)
+
+    return Patient
+
+
+def _cancel(timer):
+    if timer is not None:
+        timer.cancel()

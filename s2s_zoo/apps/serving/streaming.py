@@ -1,0 +1,96 @@
+"""The tokens of one answer, from the thread of the model to a client."""
+
+import asyncio
+import json
+import threading
+
+from fastapi.responses import StreamingResponse
+
+from s2s_zoo.apps.serving.refused import Refused, failed, too_slow
+
+
+class Tokens:
+    """The tokens of one answer on their way from the thread of the model to a client.
+
+    Args:
+        served: Served.
+        begin: function that returns the generator of Result.
+    """
+
+    def __init__(self, served, begin):
+        self.served = served
+        self.begin = begin
+        self.loop = asyncio.get_running_loop()
+        self.queue = asyncio.Queue()
+        self.stopped = threading.Event()
+        self.future = None
+
+    def run(self, _):
+        """In the thread of the model: at its speed, whatever the client's."""
+        result = None
+        for result in self.begin():
+            if self.stopped.is_set():
+                return [None]
+            if result.target_tokens:
+                event = {"text": result.text, "token": result.target_tokens[-1]}
+                self._put(event)
+        self._put({**self.served.as_json(result), "done": True})
+        return [None]
+
+    async def events(self, timeout):
+        """Yields what `run` puts, the last with "done"; or a Refused, and that is the end."""
+        self.future.add_done_callback(self._put_error)
+        deadline = self.loop.time() + timeout
+        event = {}
+        while "done" not in event:
+            try:
+                event = await asyncio.wait_for(self.queue.get(), deadline - self.loop.time())
+            except TimeoutError:
+                event = too_slow(timeout)
+            yield event
+            if isinstance(event, Refused):
+                return
+
+    def stop(self):
+        """Nobody listens any more."""
+        self.stopped.set()
+        self.future.cancel()
+
+    def _put(self, event):
+        self.loop.call_soon_threadsafe(self.queue.put_nowait, event)
+
+    def _put_error(self, future):
+        if not future.cancelled() and (error := future.exception()):
+            self._put(failed(error))
+
+
+class Events(StreamingResponse):
+    """Server-sent events.
+
+    Args:
+        first: dict or Refused.
+        others: async iterator of them.
+        kept: AsyncExitStack, left when the client has them all, or is gone.
+    """
+
+    def __init__(self, first, others, kept):
+        self.kept = kept
+
+        async def lines():
+            yield _event(first)
+            async for event in others:
+                yield _event(event)
+
+        super().__init__(
+            lines(), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
+        )
+
+    async def __call__(self, scope, receive, send):
+        async with self.kept:
+            await super().__call__(scope, receive, send)
+
+
+def _event(event):
+    if isinstance(event, Refused):
+        event = {"error": event.message, "done": True}
+    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n"

@@ -1,0 +1,211 @@
+"""The stack of blocks that Transformer encoders and decoders share."""
+
+import keras
+
+from s2s_zoo.attention.multi_head import MultiHeadAttention
+from s2s_zoo.layers.config import build_from
+from s2s_zoo.layers.initial import initializer
+from s2s_zoo.layers.positions import POSITIONS, RelativeBias, add_positions
+from s2s_zoo.protocol.registry import check_keys, lookup
+
+NORMS = ("post", "pre")
+NORMALIZATIONS = {
+    "layer": keras.layers.LayerNormalization,
+    "rms": keras.layers.RMSNormalization,
+}
+ACTIVATIONS = {
+    "relu": keras.activations.relu,
+    "gelu": lambda x: keras.activations.gelu(x, approximate=False),
+    "gelu_tanh": lambda x: keras.activations.gelu(x, approximate=True),
+    "swish": keras.activations.silu,
+}
+
+
+class TransformerStack(keras.layers.Layer):
+    """Positions, blocks and the last normalization: all between embedding and output.
+
+    Args:
+        causal: bool, a position attends to itself and those before it, and to a memory.
+        mixer: function that makes the layer by which the positions of one side know each other,
+            or None for a MultiHeadAttention.
+        The others: see `TransformerEncoder`.
+    """
+
+    def __init__(
+        self,
+        causal,
+        embedding_dim,
+        layers,
+        heads,
+        hidden_dim,
+        head_dim,
+        activation,
+        gated,
+        norm,
+        normalization,
+        epsilon,
+        embedding_norm,
+        positions,
+        relative_positions,
+        scale_scores,
+        bias,
+        dropout,
+        mixer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.causal = causal
+        self.embedding_dim = embedding_dim
+        if norm not in NORMS:
+            raise ValueError(f"A Transformer expected norm in {NORMS}. Received: norm={norm!r}.")
+        if layers < 1:
+            raise ValueError(
+                f"A Transformer expected at least one layer. Received: layers={layers}."
+            )
+        make = lookup(NORMALIZATIONS, normalization, "normalization")
+
+        def normalize(name):
+            return make(epsilon=epsilon, name=name)
+
+        self.positions = build_from(POSITIONS, positions, "position encoding", name="positions")
+        self.relative_bias = None
+        if relative_positions is not None:
+            check_keys(relative_positions, ("buckets", "max_distance"), "relative_positions")
+            self.relative_bias = RelativeBias(
+                heads, bidirectional=not causal, name="relative_bias", **relative_positions
+            )
+        self.embedding_norm = normalize("embedding_norm") if embedding_norm else None
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+
+        def attention(name):
+            return MultiHeadAttention(
+                heads, head_dim, embedding_dim, bias=bias, scaled=scale_scores, name=name
+            )
+
+        self.blocks = [
+            TransformerBlock(
+                [
+                    mixer() if mixer else attention("self_attention"),
+                    *([attention("cross_attention")] if causal else []),
+                ],
+                FeedForward(
+                    hidden_dim, embedding_dim, activation, gated, bias, name="feed_forward"
+                ),
+                normalize,
+                norm == "pre",
+                dropout,
+                name=f"layer_{i}",
+            )
+            for i in range(layers)
+        ]
+        self.final_norm = normalize("final_norm") if norm == "pre" else None
+
+    def build(self, memory_dim=None):
+        width = (None, None, self.embedding_dim)
+        for layer in (self.positions, self.relative_bias, self.embedding_norm, self.final_norm):
+            if layer is not None:
+                layer.build(width)
+        for block in self.blocks:
+            block.build(width, (None, None, memory_dim))
+        self.built = True
+
+    def embed(self, vectors, first=0, training=False):
+        """Adds the positions, counted from `first`, to embedded tokens (N, T, E)."""
+        vectors = add_positions(vectors, self.positions, first)
+        if self.embedding_norm is not None:
+            vectors = self.embedding_norm(vectors)
+        return self.dropout(vectors, training=training)
+
+    def finish(self, x):
+        """The last normalization, where the blocks leave their outputs as they are."""
+        return x if self.final_norm is None else self.final_norm(x)
+
+    def bias(self, queries, keys):
+        """The relative bias (H, T, S) of query and key positions, or None."""
+        return None if self.relative_bias is None else self.relative_bias(queries, keys)
+
+
+class TransformerBlock(keras.layers.Layer):
+    """Self-attention (or a mixer), in a decoder attention to the memory, a feed-forward layer.
+
+    post: x = norm(x + f(x))      (1706.03762, section 3.1)
+    pre:  x = x + f(norm(x))      (2002.04745)
+    """
+
+    def __init__(self, attentions, feed_forward, normalize, pre, dropout, **kwargs):
+        super().__init__(**kwargs)
+        self.attentions = attentions
+        self.feed_forward = feed_forward
+        self.norms = [normalize(f"{layer.name}_norm") for layer in (*attentions, feed_forward)]
+        self.pre = pre
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+
+    def build(self, width, memory_width):
+        for attention, memory in zip(self.attentions, (width, memory_width), strict=False):
+            attention.build(width, memory)
+        self.feed_forward.build(width)
+        for norm in self.norms:
+            norm.build(width)
+        self.built = True
+
+    def run(self, x, attend, memory=None, training=False):
+        """Runs the block.
+
+        Args:
+            x: (N, T, E), or (N, E) for one position.
+            attend: function of the first layer and its input to its output, both of this shape.
+            memory: keys and values of the source, and its mask (N, S); None in an encoder.
+            training: bool.
+
+        Returns:
+            (N, [T,] E), and the weights (N, [T,] S) of the attention to the memory, or None.
+        """
+        alignment = None
+
+        def attend_to_self(h):
+            return attend(self.attentions[0], h)
+
+        def attend_to_memory(h):
+            nonlocal alignment
+            keys, memory_mask = memory
+            context, alignment = self.attentions[1](h, keys, mask=memory_mask)
+            return context
+
+        parts = [attend_to_self, attend_to_memory, self.feed_forward]
+        if memory is None:
+            del parts[1]
+        for norm, part in zip(self.norms, parts, strict=True):
+            if self.pre:
+                x = x + self.dropout(part(norm(x)), training=training)
+            else:
+                x = norm(x + self.dropout(part(x), training=training))
+        return x, alignment
+
+
+class FeedForward(keras.layers.Layer):
+    """f(x W_1) W_2, or with a gate (f(x W_1) * (x W_3)) W_2 (Shazeer 2020, 2002.05202)."""
+
+    def __init__(self, hidden_dim, output_dim, activation, gated, bias, **kwargs):
+        super().__init__(**kwargs)
+        self.activation = lookup(ACTIVATIONS, activation, "activation")
+
+        def dense(units, name):
+            start = initializer("glorot_uniform")
+            return keras.layers.Dense(units, use_bias=bias, kernel_initializer=start, name=name)
+
+        self.hidden = dense(hidden_dim, "hidden")
+        self.gate = dense(hidden_dim, "gate") if gated else None
+        self.output_projection = dense(output_dim, "output")
+
+    def build(self, shape):
+        self.hidden.build(shape)
+        if self.gate is not None:
+            self.gate.build(shape)
+        self.output_projection.build((None, None, self.hidden.units))
+        self.built = True
+
+    def call(self, x):
+        hidden = self.activation(self.hidden(x))
+        if self.gate is not None:
+            hidden = hidden * self.gate(x)
+        return self.output_projection(hidden)

@@ -1,0 +1,1 @@
+"""Checkpoint directories, the catalog and the Hub."""

@@ -1,0 +1,126 @@
+"""From the name of a checkpoint to a verified local directory."""
+
+import functools
+import json
+import os
+import re
+from pathlib import Path
+
+from s2s_zoo.checkpoints.directory import is_pretrained, read_config, recover
+from s2s_zoo.checkpoints.download import download
+from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.files import read_json, verify_files
+from s2s_zoo.protocol.registry import unknown_name
+
+PACKAGE = Path(__file__).parent
+CATALOG = "checkpoints.json"
+REMOTE = "hf://"
+
+
+def list_checkpoints(task=None):
+    """Returns the checkpoints that load by name.
+
+    Args:
+        task: str, only those of one task.
+
+    Returns:
+        dict {name: entry of checkpoints.json}, in alphabetical order.
+
+    Raises:
+        CheckpointError: if no checkpoint has this task.
+    """
+    entries = _catalog()
+    tasks = {entry["task"] for entry in entries.values()}
+    if task is not None and task not in tasks:
+        raise CheckpointError(unknown_name(tasks, task, "task"))
+    return {name: entry for name, entry in entries.items() if task in (None, entry["task"])}
+
+
+def resolve(name_or_path, revision=None, local_only=False):
+    """Returns the directory of a checkpoint, downloaded if need be.
+
+    Its files are verified where the catalog, or the config.json on the Hub, records them.
+
+    Args:
+        name_or_path: a name of `list_checkpoints()`, "hf://organization/name" with or without
+            "@revision", or a directory. A name wins over a directory that is called the same;
+            write `./name` for the directory.
+        revision: str, a branch, a tag or a commit of a repository on the Hub.
+        local_only: bool, download nothing.
+
+    Raises:
+        CheckpointError: if there is no such checkpoint, it cannot be downloaded, or the directory
+            is not a complete one.
+        TypeError: if `name_or_path` is neither text nor a path.
+        ValueError: if a revision is given for anything but a repository.
+    """
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise TypeError(
+            "from_pretrained expected the name or the directory of a checkpoint. "
+            f"Received: {name_or_path!r}."
+        )
+    if isinstance(name_or_path, str) and name_or_path.startswith(REMOTE):
+        repo_id, inline = _parse_address(name_or_path)
+        if inline is not None and revision is not None:
+            raise ValueError(
+                f"Give one revision. Received: {name_or_path!r} and revision={revision!r}."
+            )
+        return download(repo_id, inline or revision, local_only=local_only)
+    if revision is not None:
+        raise ValueError(
+            "A revision belongs to a repository, hf://organization/name; a name of the catalog "
+            f"has its own. Received: {name_or_path!r} and revision={revision!r}."
+        )
+    entries = _catalog()
+    if name_or_path in entries:
+        entry = entries[name_or_path]
+        if "path" not in entry:
+            return download(entry["repo_id"], entry["revision"], entry["files"], local_only)
+        directory = PACKAGE / entry["path"]
+        verify_files(directory, entry["files"])
+        return directory
+    directory = Path(name_or_path)
+    recover(directory)
+    if not directory.is_dir():
+        raise CheckpointError(
+            f"{unknown_name(entries, os.fspath(name_or_path), 'checkpoint')} A directory that "
+            "`save` wrote and hf://organization/name are accepted too; `s2s-zoo list` shows the "
+            "names."
+        )
+    if not is_pretrained(directory):
+        read_config(directory)
+    return directory
+
+
+def _parse_address(address):
+    """Returns (repo_id, revision or None) of "hf://organization/name@revision"."""
+    found = re.fullmatch(rf"{REMOTE}([^/@]+/[^/@]+)(?:@(.+))?", address)
+    if not found:
+        raise CheckpointError(
+            f"{address!r} is not the address of a repository. The form is "
+            "hf://organization/name, or hf://organization/name@revision."
+        )
+    return found.groups()
+
+
+def _catalog_path():
+    """checkpoints.json: inside an installed package, at the root of a source tree."""
+    for folder in (PACKAGE, PACKAGE.parents[1]):
+        if (folder / CATALOG).is_file():
+            return folder / CATALOG
+    raise CheckpointError(f"{CATALOG} is not part of this installation. Install s2s-zoo again.")
+
+
+@functools.cache
+def _catalog():
+    return dict(sorted(read_json(_catalog_path()).items()))
+
+
+def write_entry(name, entry):
+    """Replaces one entry of the catalog: the file is the former one or the new one, never half."""
+    path = _catalog_path()
+    catalog = {**read_json(path), name: entry}
+    new = path.with_name(f"new-{CATALOG}")
+    new.write_text(json.dumps(catalog, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    new.replace(path)
+    _catalog.cache_clear()

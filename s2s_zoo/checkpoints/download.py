@@ -1,0 +1,147 @@
+"""From a repository on the Hub to a verified directory in the Hub's cache."""
+
+import re
+from functools import partial
+from pathlib import Path
+
+from s2s_zoo.checkpoints.directory import (
+    CARD,
+    CONFIG,
+    GENERATION,
+    is_pretrained,
+    parse_config,
+)
+from s2s_zoo.checkpoints.remedies import AS, one_line
+from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.files import (
+    FOREIGN,
+    check_name,
+    check_record,
+    check_size,
+    read_json,
+    verify_files,
+)
+
+WEIGHTS = ("model.safetensors", "tf_model.h5", "pytorch_model.bin")
+SETTINGS = ("tokenizer_config.json", "generation_config.json", "preprocessor_config.json")
+TOKENIZER_FILES = (
+    "source.spm",
+    "target.spm",
+    "vocab.json",
+    "target_vocab.json",
+    "merges.txt",
+    "tokenizer.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
+
+
+def download(repo_id, revision=None, files=None, local_only=False):
+    """Returns the directory of a checkpoint in the Hub's cache, what is missing downloaded.
+
+    Only the files of a checkpoint are taken, each in the size it is known to have, and what
+    arrived or was there already is compared with its sha256. Where the revision is a commit and
+    every file is cached, nothing is asked of the Hub.
+
+    Args:
+        repo_id: str, "organization/name".
+        revision: str, a branch, a tag or a commit; None is the main branch.
+        files: dict {file name: {"sha256": hex digest, "size": bytes}}, what the commit is known
+            to hold; None believes the config.json of the repository.
+        local_only: bool, download nothing.
+
+    Raises:
+        CheckpointError: if it cannot be had, or not as it was recorded.
+    """
+    fetch = partial(_fetch, repo_id, local_only=local_only)
+    if files is None:
+        config = fetch(CONFIG, revision)
+        revision = config.parent.name  # the commit, so that all files come from the same one
+        if is_pretrained(config.parent):
+            _fetch_pretrained(partial(fetch, revision=revision))
+            return config.parent
+        files = parse_config(config)["files"]
+        fetch(GENERATION, revision)
+        fetch(CARD, revision, optional=True)
+    for name, recorded in files.items():
+        check_record(name, recorded)
+    for name, recorded in files.items():
+        path = fetch(name, revision, recorded=recorded)
+    return path.parent
+
+
+def _fetch_pretrained(fetch):
+    """Takes the files of a checkpoint in the layout of transformers, weights of one kind only."""
+    for name in (*TOKENIZER_FILES, *SETTINGS):
+        fetch(name, optional=True)
+    for name in WEIGHTS:
+        if fetch(name, optional=True):
+            return
+        if index := fetch(f"{name}.index.json", optional=True):
+            places = read_json(index).get("weight_map")
+            for shard in sorted(set(places.values() if isinstance(places, dict) else ())):
+                check_name(shard, FOREIGN)
+                fetch(shard)
+            return
+
+
+def _fetch(repo_id, name, revision, recorded=None, optional=False, local_only=False):
+    """Returns the path of one file in the cache, or None where it may be absent and is."""
+    from huggingface_hub import errors, hf_hub_download
+
+    def get(**options):
+        with one_line(repo_id):
+            return hf_hub_download(
+                repo_id, name, revision=revision, local_files_only=local_only, **AS, **options
+            )
+
+    path = _cached(repo_id, name, revision)
+    if path is None:
+        try:
+            offered = get(dry_run=True)
+        except CheckpointError as error:
+            if optional and isinstance(error.__context__, errors.EntryNotFoundError):
+                return None
+            raise
+        _check_offer(repo_id, name, offered, recorded)
+        path = Path(get())
+    if recorded is not None:
+        try:
+            verify_files(path.parent, {name: recorded})
+        except CheckpointError as damaged:
+            # A cached copy that went bad, or bytes that changed on the way: once more.
+            try:
+                get(force_download=True)
+            except CheckpointError:
+                raise damaged from None
+            verify_files(path.parent, {name: recorded})
+    return path
+
+
+def _cached(repo_id, name, revision):
+    """Returns the path of a file of a commit if it is in the cache, else None.
+
+    `hf_hub_download` would find it too, but first asks the Hub once a day how to call itself.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    if revision is None or not re.fullmatch("[0-9a-f]{40}", revision):
+        return None
+    with one_line(repo_id):
+        path = try_to_load_from_cache(repo_id, name, revision=revision)
+    return Path(path) if isinstance(path, str) else None
+
+
+def _check_offer(repo_id, name, offered, recorded):
+    """Raises CheckpointError if what would be downloaded is too large or not what was recorded."""
+    if offered.is_cached:
+        return
+    if offered.file_size is None:
+        raise CheckpointError(f"{repo_id}: the Hub does not say how large {name} is. Try again.")
+    check_size(name, offered.file_size)
+    if recorded is not None and offered.file_size != recorded["size"]:
+        raise CheckpointError(
+            f"{repo_id}: {name} has {offered.file_size:,} bytes on the Hub, where "
+            f"{recorded['size']:,} were recorded. It is not the file that was published; do not "
+            "use it."
+        )

@@ -1,0 +1,244 @@
+"""From a directory in the layout of the Hub to a checkpoint of ours."""
+
+import math
+import re
+
+import numpy as np
+
+from s2s_zoo.checkpoints.directory import Checkpoint, dtype_policy
+from s2s_zoo.checkpoints.pretrained import FAMILIES
+from s2s_zoo.checkpoints.pretrained.generation import longest_target, search_defaults
+from s2s_zoo.checkpoints.pretrained.processor import PretrainedProcessor
+from s2s_zoo.checkpoints.pretrained.sides import read_files
+from s2s_zoo.checkpoints.pretrained.weights import read_weights
+from s2s_zoo.checkpoints.weights import weights_by_name
+from s2s_zoo.layers.initial import to_be_loaded
+from s2s_zoo.layers.kernels import native
+from s2s_zoo.model.seq2seq import Seq2Seq
+from s2s_zoo.protocol.errors import CheckpointError, DataError, S2SZooError
+from s2s_zoo.protocol.files import read_json
+from s2s_zoo.protocol.registry import lookup
+
+IMAGES = "VisionEncoderDecoderModel"
+HEADS = ("ForConditionalGeneration", "MTModel", "WithLMHeadModel")
+# What a file may hold that a model does not need: fixed positions, copies of tied tensors, and
+# a bias that the first T5 had and never used.
+NEEDLESS = (
+    "embed_positions.weight",
+    "embed_positions.weights",
+    "embed_tokens.weight",
+    "shared.weight",
+    "lm_head.weight",
+    "final_logits_bias",
+    "layer.1.EncDecAttention.relative_attention_bias.weight",
+)
+OPTIONAL = "decoder/output_bias"
+TOKENIZER = (
+    "tokenizer_class",
+    "add_prefix_space",
+    "offset",
+    "extra_ids",
+    "source_lang",
+    "target_lang",
+)
+WHOLE = "Use a checkpoint with an encoder and a decoder."
+MAX_LENGTH = 512  # of targets, where neither checkpoint nor caller says
+
+
+def load_pretrained(directory, dtype=None, task=None, source=None, target=None):
+    """Reads a checkpoint that transformers wrote.
+
+    Args:
+        directory: path with config.json (with a "model_type"), weights and tokenizer files.
+        dtype: str, the dtype policy of the model, or None for the present one.
+        task: str, or None for what the family is mostly used for.
+        source, target: language codes, for checkpoints of several.
+
+    Returns:
+        Checkpoint.
+
+    Raises:
+        CheckpointError: for an unknown family, a model without encoder or decoder, files that
+            are missing, damaged or unsafe, and tensors that do not fit, all by name.
+        DataError: for a language code the checkpoint does not have.
+    """
+    config = read_json(directory / "config.json")
+    family = _family(directory, config)
+    tensors = {
+        name.removeprefix("model."): tensor for name, tensor in read_weights(directory).items()
+    }
+    task = task or family.TASK
+    try:
+        if hasattr(family, "unify"):
+            config, tensors = family.unify(config, tensors, directory)
+        config["scale_decoder_outputs"] = config["model_type"] == "t5" and config.get(
+            "scale_decoder_outputs", config.get("tie_word_embeddings", True)
+        )
+        config["tie_word_embeddings"] = _tied(config, tensors)
+        generation = _optional(directory, "generation_config.json") or config
+        parts = family.describe(config)
+        limit = config.get("max_position_embeddings", MAX_LENGTH)
+        longest = min(limit, longest_target(generation) or MAX_LENGTH)
+        if hasattr(family, "processor"):
+            _refuse_languages(source, target)
+            processor = family.processor(directory, config, longest)
+        else:
+            processor = _text_processor(
+                directory, config, parts, limit, longest, task, source, target
+            )
+        if processor.target is None and processor.forces_language:
+            processor = _with_forced_language(processor, generation)
+        start = _start(config, generation, processor)
+        with dtype_policy(dtype), to_be_loaded():
+            model = _build(parts, config, start)
+    except S2SZooError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{directory / 'config.json'} does not describe a {config['model_type']} model: "
+            f"{error!r}."
+        ) from error
+    _assign(model, tensors, directory, family, config, processor)
+    defaults = search_defaults(generation, processor, task == "translation")
+    pair = processor.pair if all(processor.pair) else []
+    return Checkpoint(task, model, processor, defaults, pair)
+
+
+def _text_processor(directory, config, parts, limit, longest, task, source, target):
+    tokenizer = {**config, **_optional(directory, "tokenizer_config.json")}
+    prefixes = config.get("task_specific_params") or {}
+    return PretrainedProcessor(
+        read_files(directory),
+        {
+            "family": config["model_type"],
+            "vocabulary_size": config["vocab_size"],
+            "target_vocabulary_size": parts[1]["vocabulary_size"],
+            "special": [config["pad_token_id"], _one(config["eos_token_id"])],
+            "tokenizer": {key: tokenizer[key] for key in TOKENIZER if key in tokenizer},
+            "max_source_length": min(limit, tokenizer.get("model_max_length") or limit),
+            "max_target_length": longest,
+            "source": source or tokenizer.get("src_lang"),
+            "target": target or tokenizer.get("tgt_lang"),
+            "task": task,
+            "prefixes": {k: v["prefix"] for k, v in prefixes.items() if v.get("prefix")},
+        },
+    )
+
+
+def _refuse_languages(source, target):
+    if source or target:
+        raise DataError(
+            "This checkpoint reads images and writes one language. Received: "
+            f"source={source!r}, target={target!r}. Leave them out."
+        )
+
+
+def _family(directory, config):
+    path = directory / "config.json"
+    try:
+        family = lookup(FAMILIES, config.get("model_type"), "model_type")
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    for name in config.get("architectures") or []:
+        if not name.endswith(HEADS) and not re.fullmatch(r"[A-Za-z0-9]+Model", name):
+            raise CheckpointError(
+                f"{path} describes a {name}, which does not write text from text. Use a checkpoint "
+                f"whose architecture ends in {' or '.join(HEADS)}."
+            )
+        if name.endswith(("EncoderModel", "DecoderModel")) and name != IMAGES:
+            raise CheckpointError(f"{path} describes a {name}, half of a model. {WHOLE}")
+    return family
+
+
+def _with_forced_language(processor, generation):
+    """The target language that generation_config.json forces, where it does."""
+    forced = generation.get("forced_bos_token_id")
+    codes = {
+        processor.tokenizer.vocabulary[piece]: code for code, piece in processor.languages.items()
+    }
+    return processor.between(target=codes[forced]) if forced in codes else processor
+
+
+def _start(config, generation, processor):
+    """The id the decoder reads first: a token, or the code of the target language."""
+    start = generation.get("decoder_start_token_id", config.get("decoder_start_token_id"))
+    if processor.begins_with_target and processor.target is not None:
+        start = processor.tokenizer.vocabulary[processor.target]
+    return processor.to_ours(config["pad_token_id"] if start is None else start)
+
+
+def _tied(config, tensors):
+    """Whether the output matrix is the embedding, which the config alone does not tell."""
+    if "lm_head.weight" not in tensors:
+        return True
+    if not config.get("tie_word_embeddings", True):
+        return False
+    names = ("shared.weight", "decoder.embed_tokens.weight")
+    shared = next((tensors[name] for name in names if name in tensors), None)
+    head = tensors["lm_head.weight"]
+    return shared is None or (
+        shared.shape == head.shape and np.array_equal(shared.read(), head.read())
+    )
+
+
+def _build(parts, config, start):
+    encoder, decoder = parts
+    tied = config["tie_word_embeddings"]
+    return Seq2Seq.from_config(
+        {
+            "encoder": encoder,
+            "decoder": {**decoder, "tie_embeddings": tied, "start_token": start},
+            "share_embeddings": config.get("share_encoder_decoder_embeddings", True),
+        }
+    )
+
+
+def _assign(model, tensors, directory, family, config, processor):
+    """Gives the model the tensors of the directory, after comparing every name and shape."""
+    weights, found, faults = weights_by_name(model), {}, []
+    for name, weight in weights.items():
+        candidates = family.names(name, config)
+        theirs = next((candidate for candidate in candidates if candidate in tensors), None)
+        if theirs is None:
+            if name != OPTIONAL:
+                faults.append(f"{candidates[0]} is missing")
+            continue
+        found[name] = theirs
+        shape = tuple(weight.shape)
+        expected = shape[::-1] if name.endswith("kernel") else shape
+        expected = (1, *shape) if name == OPTIONAL else expected
+        if tensors[theirs].shape != expected:
+            faults.append(f"{theirs} is {tensors[theirs].shape} where {expected} is expected")
+    unused = tensors.keys() - set(found.values())
+    faults += [f"{name} is unexpected" for name in unused if not name.endswith(NEEDLESS)]
+    for half in ("encoder", "decoder"):
+        if not any(name.startswith(f"{half}.") for name in found.values()):
+            raise CheckpointError(f"{directory} holds no {half}. {WHOLE}")
+    if faults:
+        listed = "; ".join(sorted(faults)[:10]) + ("; …" if len(faults) > 10 else "")
+        raise CheckpointError(
+            f"The weights in {directory} do not fit its config.json: {listed}. Download the "
+            "checkpoint again."
+        )
+    scale = getattr(family, "scale", lambda *_: 1)
+    # The largest first, while the others take no memory yet.
+    for name, theirs in sorted(found.items(), key=lambda pair: -math.prod(weights[pair[0]].shape)):
+        value = tensors[theirs].read()
+        if name.endswith("kernel"):
+            value = value.T
+        if name.endswith("embedding/embeddings"):
+            side = "source" if name.startswith("encoder") else "target"
+            value = value[getattr(processor, f"{side}_tokenizer").order]
+        elif name in (OPTIONAL, "decoder/output/kernel"):
+            value = value.reshape(weights[name].shape)[..., processor.order]
+        factor = scale(name, config)
+        value = np.asarray(value, "float32") * np.float32(factor) if factor != 1 else value
+        weights[name].assign(native.tensor(value, weights[name].dtype))
+
+
+def _optional(directory, name):
+    return read_json(directory / name) if (directory / name).is_file() else {}
+
+
+def _one(ids):
+    return ids[0] if isinstance(ids, list) else ids

@@ -1,0 +1,132 @@
+"""One side of the tokenizer of a published checkpoint, in the ids of the package, and its files."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from s2s_zoo.checkpoints.directory import PROCESSOR
+from s2s_zoo.checkpoints.download import TOKENIZER_FILES
+from s2s_zoo.checkpoints.pretrained.tokenizers import UNKNOWN
+from s2s_zoo.protocol import END, PAD, START
+from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.files import read_file, read_json
+from s2s_zoo.protocol.registry import check_keys
+
+
+class Side:
+    """One side of the tokenizer, in the ids of the package."""
+
+    def __init__(self, tokenizer, options, target):
+        self._tokenizer = tokenizer
+        self._target = target
+        size = self.vocabulary_size = options[f"{'target_' * target}vocabulary_size"]
+        vocabulary = tokenizer.target_vocabulary if target else tokenizer.vocabulary
+        beyond = {token for token in vocabulary.values() if token >= size}
+        if not beyond <= {vocabulary.get(piece) for piece in tokenizer.special}:
+            raise CheckpointError(
+                f"The tokenizer has ids up to {max(vocabulary.values())}, the model a vocabulary "
+                f"of {size}. Download the checkpoint again: they do not fit."
+            )
+        self.order = arrange(size, *options["special"], vocabulary[UNKNOWN])
+        # bart-large-cnn has a <mask> without a row: unknown, like all that is beyond.
+        self.places = np.full(max(size, 1 + max(vocabulary.values())), START)
+        self.places[self.order] = np.arange(size)
+
+    def encode(self, texts):
+        rows = self._tokenizer.encode(texts, self._target)
+        return [self.places[row].tolist() if row else [] for row in rows]
+
+    def decode(self, rows):
+        return self._tokenizer.decode([self.order[np.asarray(row, int)] for row in rows])
+
+    def pieces(self, ids):
+        return [self._tokenizer.piece(self.order[token], self._target) for token in ids]
+
+    def sample(self, texts, alpha, seed):
+        raise ValueError(
+            "The tokenizer of an imported checkpoint draws no segmentations. Leave sampling=None."
+        )
+
+    def as_tensorflow(self):
+        raise ValueError(
+            "The tokenizer of an imported checkpoint cannot run inside a TensorFlow graph, so it "
+            "cannot read streams, nor be exported. Give the pairs as a list or a file."
+        )
+
+
+def read_files(directory):
+    """Returns {name: bytes} of the tokenizer files a directory has."""
+    return {
+        name: read_file(directory / name)
+        for name in TOKENIZER_FILES
+        if (directory / name).is_file()
+    }
+
+
+def arrange(size, pad, end, unknown):
+    """Returns (V,) int: which token of the checkpoint has each id of the package."""
+    first = {PAD: pad, START: unknown, END: end}
+    if len(set(first.values())) < 3 or not all(0 <= token < size for token in first.values()):
+        raise CheckpointError(
+            "A checkpoint needs different tokens for padding, end and unknown, in a vocabulary of "
+            f"{size}. Received: {pad}, {end}, {unknown}."
+        )
+    rest = np.setdiff1d(np.arange(size), list(first.values()))
+    return np.concatenate([[first[i] for i in range(3)], rest])
+
+
+class FromFiles:
+    """A processor made of the files of a published tokenizer and of plain options.
+
+    Subclasses are made with `files`, {name: bytes}, and `options`, a dict with the keys OPTIONS,
+    keep both, and name their TYPE.
+    """
+
+    @property
+    def order(self):
+        """(V,) int: the token of the checkpoint that has each id here, on the target side."""
+        return self.target_tokenizer.order
+
+    def to_ours(self, token):
+        """The id that a token of the checkpoint has here, on the target side."""
+        return int(self.target_tokenizer.places[token])
+
+    def get_config(self):
+        hashes = {name: hashlib.sha256(data).hexdigest() for name, data in self.files.items()}
+        return {"type": self.TYPE, "files": hashes, **self.options}
+
+    def save(self, directory):
+        """Writes processor.json and the tokenizer files beside it."""
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, data in self.files.items():
+            (directory / name).write_bytes(data)
+        text = json.dumps(self.get_config(), indent=2, sort_keys=True)
+        (directory / PROCESSOR).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory):
+        """Reads what `save` wrote.
+
+        Raises:
+            CheckpointError: if a file is missing, altered or not understood.
+        """
+        directory = Path(directory)
+        config = read_json(directory / PROCESSOR)
+        try:
+            check_keys(config, ("type", "files", *cls.OPTIONS), "processor")
+            files = read_files(directory)
+            for name, recorded in config["files"].items():
+                if hashlib.sha256(files.get(name, b"")).hexdigest() != recorded:
+                    raise CheckpointError(
+                        f"{directory / name} is missing or was altered. Download or copy the "
+                        "checkpoint again."
+                    )
+            files = {name: files[name] for name in config["files"]}
+            return cls(files, {key: config[key] for key in cls.OPTIONS})
+        except CheckpointError:
+            raise
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise CheckpointError(f"{directory / PROCESSOR}: {error}") from error

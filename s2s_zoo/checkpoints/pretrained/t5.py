@@ -1,0 +1,87 @@
+"""T5 (Raffel et al. 2019, 1910.10683), FLAN-T5 and mT5."""
+
+import re
+
+from s2s_zoo.protocol.errors import CheckpointError
+
+TASK = "text2text"
+NAMES = (
+    (r"stack/layer_(\d+)/", r"block.\1."),
+    ("self_attention_norm/scale", "layer.0.layer_norm.weight"),
+    ("cross_attention_norm/scale", "layer.1.layer_norm.weight"),
+    ("^encoder(.*)feed_forward_norm/scale", r"encoder\1layer.1.layer_norm.weight"),
+    ("^decoder(.*)feed_forward_norm/scale", r"decoder\1layer.2.layer_norm.weight"),
+    ("self_attention", "layer.0.SelfAttention"),
+    ("cross_attention", "layer.1.EncDecAttention"),
+    ("^encoder(.*)feed_forward", r"encoder\1layer.1.DenseReluDense"),
+    ("^decoder(.*)feed_forward", r"decoder\1layer.2.DenseReluDense"),
+    ("Attention/query", "Attention.q"),
+    ("Attention/key", "Attention.k"),
+    ("Attention/value", "Attention.v"),
+    ("Attention/output", "Attention.o"),
+    ("Dense/output", "Dense.wo"),
+    (
+        "stack/relative_bias/embeddings",
+        "block.0.layer.0.SelfAttention.relative_attention_bias.weight",
+    ),
+    ("stack/final_norm/scale", "final_layer_norm.weight"),
+    ("decoder/output", "lm_head"),
+    ("/kernel", ".weight"),
+)
+ACTIVATIONS = {"relu": "relu", "gelu": "gelu_tanh", "gelu_new": "gelu_tanh", "silu": "swish"}
+
+
+def describe(config):
+    gate, _, activation = config.get("feed_forward_proj", "relu").rpartition("-")
+    if gate not in ("", "gated") or activation not in ACTIVATIONS:
+        raise CheckpointError(
+            "T5 expected a feed_forward_proj such as 'relu' or 'gated-gelu'. "
+            f"Received: {config['feed_forward_proj']!r}."
+        )
+    part = {
+        "name": "transformer",
+        "vocabulary_size": config["vocab_size"],
+        "embedding_dim": config["d_model"],
+        "layers": config["num_layers"],
+        "heads": config["num_heads"],
+        "head_dim": config["d_kv"],
+        "hidden_dim": config["d_ff"],
+        "activation": ACTIVATIONS[activation],
+        "gated": gate == "gated",
+        "norm": "pre",
+        "normalization": "rms",
+        "epsilon": config.get("layer_norm_epsilon", 1e-6),
+        "positions": None,
+        "relative_positions": {
+            "buckets": config.get("relative_attention_num_buckets", 32),
+            "max_distance": config.get("relative_attention_max_distance", 128),
+        },
+        "scale_embedding": config["tie_word_embeddings"] and config["scale_decoder_outputs"],
+        "scale_scores": False,
+        "bias": False,
+        "dropout": config.get("dropout_rate", 0.1),
+    }
+    layers = config.get("num_decoder_layers") or config["num_layers"]
+    return part, {**part, "layers": layers, "output_bias": False}
+
+
+def scale(name, config):
+    """What a tensor is multiplied by.
+
+    The first T5 reads the rows of the embedding as they are and divides the logits by sqrt(E);
+    here the rows are multiplied by sqrt(E) when they are read: the same, with rows divided by it.
+    """
+    if not config["scale_decoder_outputs"]:
+        return 1
+    matrix = "embedding/embeddings" if config["tie_word_embeddings"] else "decoder/output/kernel"
+    return config["d_model"] ** -0.5 if name.endswith(matrix) else 1
+
+
+def names(name, config):
+    if name.endswith("embedding/embeddings"):
+        return "shared.weight", f"{name.split('/')[0]}.embed_tokens.weight"
+    for ours, theirs in NAMES:
+        name = re.sub(ours, theirs, name)
+    gated = config.get("feed_forward_proj", "relu").startswith("gated")
+    name = name.replace("Dense/hidden", "Dense/wi_0" if gated else "Dense/wi")
+    return (name.replace("Dense/gate", "Dense/wi_1").replace("/", "."),)

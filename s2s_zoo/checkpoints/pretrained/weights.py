@@ -1,0 +1,173 @@
+"""Tensors by name from the files a repository of the Hub may hold, without torch.
+
+Nothing is read before it is asked for, so that no more than one tensor is in memory beside the
+model. Names are those of `pytorch_model.bin`, whatever the file.
+"""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.files import read_json
+
+DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
+}
+AGAIN = "Download the checkpoint again."
+
+
+class Tensor(NamedTuple):
+    """A tensor that is still in its file.
+
+    Attributes:
+        shape: tuple of int.
+        read: function without arguments to the array, in the dtype of the file.
+    """
+
+    shape: tuple
+    read: Any
+
+
+def read_weights(directory):
+    """Returns {name: Tensor} of the first of safetensors, tf_model.h5 and pytorch_model.bin.
+
+    Raises:
+        CheckpointError: if there is none of them, a shard is missing, or a file is truncated,
+            corrupt, or a pickle that asks for anything but tensors.
+    """
+    from s2s_zoo.checkpoints.pretrained.pickled import read_pickle
+
+    for name, reader in (
+        ("model.safetensors", read_safetensors),
+        ("tf_model.h5", read_h5),
+        ("pytorch_model.bin", read_pickle),
+    ):
+        if (directory / name).is_file():
+            return reader(directory / name)
+        index = directory / f"{name}.index.json"
+        if index.is_file():
+            return _read_shards(index, reader)
+    raise CheckpointError(
+        f"{directory} holds no weights: expected model.safetensors, tf_model.h5 or "
+        f"pytorch_model.bin, whole or with an index of shards. {AGAIN}"
+    )
+
+
+def _read_shards(index, reader):
+    places = read_json(index).get("weight_map")
+    if not isinstance(places, dict):
+        raise CheckpointError(f"{index} has no weight_map. {AGAIN}")
+    tensors = {}
+    for shard in sorted(set(map(str, places.values()))):
+        path = index.parent / shard
+        if Path(shard).name != shard or not path.is_file():
+            raise CheckpointError(f"{path} is missing, and {index.name} lists it. {AGAIN}")
+        tensors |= reader(path)
+    if absent := sorted(places.keys() - tensors.keys()):
+        raise CheckpointError(
+            f"{index.parent} lacks {', '.join(absent[:5])}, which {index.name} lists. {AGAIN}"
+        )
+    return tensors
+
+
+def read_safetensors(path):
+    """Returns {name: Tensor} of a safetensors file."""
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            start = 8 + int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(start - 8)) if start <= size else {}
+        header.pop("__metadata__", None)
+        ends = [start + entry["data_offsets"][1] for entry in header.values()]
+        if not ends or max(ends) != size:
+            expected = f"{max(ends)} are expected" if ends else "its header is cut off"
+            raise CheckpointError(f"{path} is truncated: {size} bytes where {expected}. {AGAIN}")
+        return {
+            name: tensor_at(
+                path, start + entry["data_offsets"][0], DTYPES[entry["dtype"]], entry["shape"]
+            )
+            for name, entry in header.items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path} is no safetensors file: {error!r}. {AGAIN}") from error
+
+
+def tensor_at(path, offset, dtype, shape, strides=None):
+    """A tensor that lies in a file as its numbers, `strides` counted in numbers."""
+    import ml_dtypes
+
+    dtype = np.dtype(getattr(ml_dtypes, dtype, dtype))
+    shape = tuple(shape)
+
+    def read():
+        if strides is None:
+            # Not mapped: pages of the file would stay in memory beside the model.
+            return np.fromfile(path, dtype, math.prod(shape), offset=offset).reshape(shape)
+        last = sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
+        numbers = np.memmap(path, dtype, "r", offset, (last + 1,))
+        steps = [step * dtype.itemsize for step in strides]
+        return np.lib.stride_tricks.as_strided(numbers, shape, steps, writeable=False)
+
+    return Tensor(shape, read)
+
+
+def read_h5(path):
+    """Returns {name: Tensor} of a `tf_model.h5`, under the names PyTorch would give them."""
+    import h5py
+
+    tensors = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            theirs, kernel = _torch_name(name)
+            shape = item.shape[::-1] if kernel else item.shape
+
+            def read():
+                with h5py.File(path) as file:
+                    value = file[name][()]
+                return value.T if kernel else value
+
+            tensors[theirs] = Tensor(tuple(shape), read)
+
+    try:
+        with h5py.File(path) as file:
+            file.visititems(visit)
+    except OSError as error:
+        raise CheckpointError(f"{path} is no HDF5 file, or truncated: {error}. {AGAIN}") from error
+    return tensors
+
+
+def _torch_name(name):
+    """The PyTorch name of a TensorFlow weight, and whether it is a kernel to be transposed.
+
+    TensorFlow repeats the name of the model and of shared layers in the path:
+    `model/tf_marian_mt_model/model/encoder/layers.0/fc1/kernel:0`.
+    """
+    parts = name.removesuffix(":0").split("/")
+    roots = [i for i, part in enumerate(parts) if part in ("encoder", "decoder", "lm_head")]
+    parts = parts[roots[0] :] if roots else parts
+    kernel = parts[-1] == "kernel"
+    leaf = {"kernel": "weight", "gamma": "weight", "beta": "bias", "embeddings": "weight"}
+    parts[-1] = leaf.get(parts[-1], parts[-1])
+    joined = re.sub(r"_\._", ".", ".".join(parts))
+    if "shared" in joined:
+        joined = "shared.weight"
+    elif "final_logits_bias" in joined:
+        joined = "final_logits_bias"
+    return joined, kernel

@@ -1,0 +1,175 @@
+"""The weights of a model in a safetensors file, compared before anything is allocated for them."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from s2s_zoo.checkpoints.quantization import (
+    SCALE,
+    channel_axis,
+    dequantize,
+    quantize,
+)
+from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.files import AGAIN
+
+DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+STORED = {**DTYPES, "int8": "I8"}
+MAX_HEADER = 10 << 20  # bytes; a tensor takes about a hundred
+
+
+def weights_by_name(model):
+    """Returns {name: variable}: the path of each weight below the name of the model."""
+    named = {weight.path.split("/", 1)[1]: weight for weight in model.weights}
+    if len(named) != len(model.weights):
+        raise ValueError("Two weights of the model share a path: give its layers distinct names.")
+    return named
+
+
+def pack(model, weights_dtype):
+    """Returns the bytes of the safetensors file of a model, what LoRA learned merged.
+
+    Args:
+        model: a built `Seq2Seq`.
+        weights_dtype: a key of `STORED`. In "int8" the large matrices are, each beside its scales
+            (`s2s_zoo.quantization`), and the rest float32.
+
+    Raises:
+        ValueError: if a weight is not finite in `weights_dtype`.
+    """
+    import ml_dtypes
+    import numpy as np
+    from keras import ops
+    from safetensors.numpy import save
+
+    floats = "float32" if weights_dtype == "int8" else weights_dtype
+    dtype = np.dtype(getattr(ml_dtypes, floats, floats))
+    arrays, weights = {}, weights_by_name(model)
+    for name, weight in weights.items():
+        if "/lora_kernel_" in name:
+            continue
+        value = ops.convert_to_numpy(weight.value)
+        factors = [name.removesuffix("kernel") + f"lora_kernel_{x}" for x in "ab"]
+        if name.endswith("/kernel") and factors[0] in weights:
+            value = value + np.matmul(*(ops.convert_to_numpy(weights[x]) for x in factors))
+        with np.errstate(over="ignore"):
+            arrays[name] = np.ascontiguousarray(value, dtype).reshape(value.shape)
+        if not np.isfinite(arrays[name].astype("float32")).all():
+            raise ValueError(
+                f"save expected finite weights that fit {weights_dtype}. Received: {name} up to "
+                f"{np.abs(value).max()}. Save in float32 or bfloat16, or train again if it is nan."
+            )
+        if weights_dtype == "int8" and (axis := channel_axis(name, value.shape)) is not None:
+            arrays[name], arrays[name + SCALE] = quantize(value, axis)
+    return save(arrays)
+
+
+def read_header(path):
+    """Returns {name: (shape, dtype)} of a safetensors file, in alphabetical order.
+
+    Raises:
+        CheckpointError: if the header is no such header, is longer than `MAX_HEADER`, or does not
+            describe exactly the bytes that follow it.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MAX_HEADER:
+        raise CheckpointError(
+            f"{path} is corrupt: a header of {length:,} bytes, where at most {MAX_HEADER:,} are "
+            f"read. {AGAIN}"
+        )
+    try:
+        with safe_open(path, framework="np") as file:
+            tensors = {name: file.get_slice(name) for name in sorted(file.keys())}
+            return {
+                name: (tuple(tensor.get_shape()), tensor.get_dtype())
+                for name, tensor in tensors.items()
+            }
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is corrupt: {error}. {AGAIN}") from error
+
+
+def check_header(header, config, path):
+    """Raises CheckpointError unless a header holds the weights of a model and nothing else.
+
+    A weight in int8 is one that `pack` would write so, beside its scales.
+
+    Args:
+        header: {name: (shape, dtype)}.
+        config: dict, of `Seq2Seq`.
+        path: of the file, for the error.
+    """
+    try:
+        shapes = _weight_shapes(config, most_layers=len(header))
+    except Exception as error:  # whatever it is, a config from elsewhere provoked it
+        raise CheckpointError(
+            f"{path.parent} does not describe a model of this version of s2s_zoo: "
+            f"{' '.join(str(error).split()):.300}"
+        ) from error
+    scales = {
+        name + SCALE: (shape[axis],)
+        for name, shape in shapes.items()
+        if header.get(name, (None, None))[1] == "I8"
+        and (axis := channel_axis(name, shape)) is not None
+    }
+    shapes |= scales
+    faults = [f"{name} is missing" for name in shapes if name not in header]
+    faults += [f"{name} is unexpected" for name in header if name not in shapes]
+    for name in shapes.keys() & header.keys():
+        shape, dtype = header[name]
+        if shape != shapes[name]:
+            faults.append(f"{name} is {shape} where {shapes[name]} is expected")
+        elif dtype not in DTYPES.values() and not (dtype == "I8" and name + SCALE in scales):
+            faults.append(f"{name} is {dtype} where {', '.join(DTYPES.values())} is expected")
+    if faults:
+        listed = "; ".join(sorted(faults)[:10]) + ("; …" if len(faults) > 10 else "")
+        raise CheckpointError(f"{path} does not fit the model of its config: {listed}. {AGAIN}")
+
+
+def assign(model, path):
+    """Gives `model` the tensors of a file whose header was checked."""
+    import ml_dtypes
+    import numpy as np
+    import safetensors
+
+    from s2s_zoo.layers.kernels import native
+
+    kinds = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16, "I8": np.int8}
+    tensors = dict(safetensors.deserialize(path.read_bytes()))
+
+    def read(name):
+        tensor = tensors[name]
+        return np.frombuffer(tensor["data"], kinds[tensor["dtype"]]).reshape(tensor["shape"])
+
+    for name, weight in weights_by_name(model).items():
+        values = read(name)
+        if values.dtype == np.int8:
+            axis = channel_axis(name, values.shape)
+            values = dequantize(values, read(name + SCALE).astype("float32"), axis)
+        weight.assign(native.tensor(values, weight.dtype))
+
+
+def _weight_shapes(config, most_layers):
+    """Returns {name: shape} of the model of a config, none of it allocated.
+
+    Args:
+        config: dict, of `Seq2Seq`.
+        most_layers: int; a config with a higher stack is refused before it is built.
+    """
+    import keras
+
+    from s2s_zoo.model.seq2seq import Seq2Seq
+
+    def build():
+        with keras.StatelessScope(initialize_variables=False):
+            weights = weights_by_name(Seq2Seq.from_config(config))
+            return {name: tuple(weight.shape) for name, weight in weights.items()}
+
+    for part in config.values():
+        layers = part.get("layers") if isinstance(part, dict) else None
+        if isinstance(layers, int) and layers > most_layers:
+            raise ValueError(f"{layers} layers, where there are {most_layers} tensors.")
+    # Keras keeps the variables that a scope left without values in a list of the thread, and
+    # gives them values when the next scope ends: they go with a thread of their own.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(build).result()

@@ -1,0 +1,248 @@
+"""From rows of source ids and the options of a call to hypotheses, by compiled searches."""
+
+import itertools
+import numbers
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from s2s_zoo.generation import STRATEGIES, Generator, Streamer
+from s2s_zoo.generation.generator import options_of
+from s2s_zoo.generation.tiered import TieredGenerator
+from s2s_zoo.layers.kernels import lstm as kernels
+from s2s_zoo.protocol import END, PAD, UNK, SearchResult
+from s2s_zoo.protocol.registry import lookup, unknown_name
+
+DEFAULTS = {"num_beams": 1, "suppress_tokens": [UNK]}
+OF_A_CALL = ("strategy", "max_length", "forced_prefix", "shortlist")
+SHORTEST_LOOP, LENGTH_STEP = 32, 8  # few shapes, so few compilations
+KEPT = 16  # compiled searches
+EAGER_LENGTH = 16  # source tokens up to which one eager search is faster than one trace
+
+
+class Search(NamedTuple):
+    """What one call asks for.
+
+    Attributes:
+        strategy: str.
+        options: tuple of (name, value), of the strategy and of `Rules`.
+        max_length: int, a limit for every row, or None for one by the length of its source.
+        prefix: (P,) int ids, how every text begins, or None.
+        shortlist: bool, search among the candidates of each source alone.
+    """
+
+    strategy: str
+    options: tuple
+    max_length: int | None
+    prefix: Any
+    shortlist: bool
+
+
+class Searcher:
+    """Runs searches over a model, each compiled once for a few shapes.
+
+    The limit of a row depends on its own source alone, so what is found for it does not depend
+    on the rows beside it.
+
+    Args:
+        model: a `Seq2Seq`.
+        longest_target: function of a source length to the most tokens of its target.
+        max_target_length: int, the most tokens of any target.
+        shortlist: a `Shortlist` of the model, or None.
+    """
+
+    def __init__(self, model, longest_target, max_target_length, shortlist=None):
+        self.model = model
+        self.longest_target = longest_target
+        self.max_target_length = max_target_length
+        self.shortlist = shortlist
+        self.random = keras.random.SeedGenerator()  # of all sampling
+        self._generators = {}
+
+    def plan(self, options, defaults, return_scores=False, return_alignments=False):
+        """Checks the options of a call and joins them with the defaults of their strategy.
+
+        Args:
+            options: dict, what the caller asked for; "forced_prefix" as ids.
+            defaults: dict, what holds where the strategy has such an option.
+            return_scores: bool.
+            return_alignments: bool.
+
+        Returns:
+            Search.
+
+        Raises:
+            ValueError: for an unknown option, or one of another strategy.
+        """
+        merged = {**defaults, **options}
+        strategy = options.get("strategy")
+        if strategy is None and "num_beams" not in options:
+            strategy = defaults.get("strategy")
+        if strategy is None:
+            strategy = "greedy" if merged["num_beams"] == 1 else "beam"
+        known = options_of(lookup(STRATEGIES, strategy, "search strategy"))
+        if strategy == "greedy" and options.get("num_beams") == 1:
+            options = {name: value for name, value in options.items() if name != "num_beams"}
+        check_options(options, strategy)
+        chosen = {name: value for name, value in merged.items() if name in known}
+        if "return_scores" in known:
+            chosen["return_scores"] = return_scores
+        chosen["return_alignments"] = return_alignments
+        chosen["suppress_tokens"] = tuple(
+            int(tokens) if isinstance(tokens, numbers.Integral) else tuple(map(int, tokens))
+            for tokens in chosen["suppress_tokens"]
+        )
+        search = Search(
+            strategy,
+            tuple(sorted(chosen.items())),
+            merged.get("max_length"),
+            merged.get("forced_prefix"),
+            self._has_shortlist(merged.get("shortlist", False)),
+        )
+        if strategy == "sample" and merged.get("seed") is not None:
+            self.random.state.assign(keras.random.SeedGenerator(merged["seed"]).state)
+        return search
+
+    def _has_shortlist(self, wanted):
+        if not isinstance(wanted, bool):
+            raise ValueError(f"Pipeline expected shortlist=True or False. Received: {wanted!r}.")
+        if wanted and self.shortlist is None:
+            raise ValueError(
+                "This checkpoint has no shortlist. Received: shortlist=True. Build one, with "
+                "Pipeline.build_shortlist or `s2s-zoo shortlist`, or leave it out."
+            )
+        return wanted
+
+    def run(self, search, rows):
+        """Searches for the targets of a batch.
+
+        Args:
+            search: Search.
+            rows: list of B int arrays, each ending in END, or of B images of one size.
+
+        Returns:
+            SearchResult of numpy arrays with B rows.
+        """
+        made, inputs = self._prepared(search, rows)
+        result = self._generator(search, made, inputs, rows).generate(**inputs)
+        return SearchResult(*(None if x is None else x[: len(rows)] for x in result))
+
+    def stream(self, search, row):
+        """Yields a SearchResult (K = 1) of one row after each token: see `Streamer`."""
+        made, inputs = self._prepared(search, [row])
+        key = (Streamer, search.options, made["max_length"], _shortlist_length(inputs))
+        streamer = self._kept(key, lambda: Streamer(self.model, **made))
+        return streamer.stream(**inputs)
+
+    def _prepared(self, search, rows):
+        """What a search is made with and called with, for a batch: two dicts of arguments."""
+        source = pad(rows)
+        lengths = np.array([len(row) for row in rows])
+        limit = self._limit(search)
+        limits = np.full(len(source), 1)  # a filler row ends at once
+        limits[: len(rows)] = (
+            np.minimum(self.longest_target(lengths), limit) if search.max_length is None else limit
+        )
+        max_length = limit
+        if search.strategy != "sample":  # whose random numbers depend on the length of the loop
+            max_length = min(limit, max(SHORTEST_LOOP, _power_of_two(limits.max())))
+        made = {"max_length": max_length, **dict(search.options)}
+        inputs = {"source": source, "max_lengths": limits}
+        prefix = search.prefix
+        if search.shortlist:
+            named = [x if isinstance(x, tuple) else (x,) for x in made["suppress_tokens"]]
+            first = itertools.chain(*named)
+            found = self.shortlist.narrow(source, first, () if prefix is None else prefix)
+            inputs |= {"ids": found.ids, "allowed": found.allowed}
+            made["suppress_tokens"] = tuple(
+                tuple(map(found.place, x)) if isinstance(x, tuple) else found.place(x)
+                for x in made["suppress_tokens"]
+            )
+            prefix = None if prefix is None else np.array([found.place(x) for x in prefix])
+        if prefix is not None:
+            inputs["forced_prefix"] = np.tile(prefix, (len(source), 1))
+        return made, inputs
+
+    def _limit(self, search):
+        return self.max_target_length if search.max_length is None else search.max_length
+
+    def _generator(self, search, made, inputs, rows):
+        """The compiled search, or at first an eager one.
+
+        Tracing a TensorFlow graph takes about 1 s (beam 5), a step without 0.06 s: one short
+        text or one image, as on the command line, is not worth a trace, a second one is.
+        """
+        alone = len(rows) == 1
+        # The first places of a shortlist follow from the options, so its length is enough.
+        key = search.strategy, search.options, made["max_length"], _shortlist_length(inputs), alone
+        seed = {"seed": self.random} if search.strategy == "sample" else {}
+
+        def make(**options):
+            return Generator(self.model, search.strategy, **made, **seed, **options)
+
+        first = alone and key not in self._generators and keras.backend.backend() == "tensorflow"
+        if first and (rows[0].ndim > 1 or len(rows[0]) <= EAGER_LENGTH):
+            self._generators[key] = None
+            return make(run_eagerly=True)
+        tiered = alone and search.strategy == "greedy" and self._has_tiers()
+        return self._kept(key, (lambda: TieredGenerator(make)) if tiered else make)
+
+    def _has_tiers(self):
+        """Whether XLA may take over: on a CPU, in float32, where it rounds as the graph does."""
+        return kernels.available() and self.model.compute_dtype == "float32"
+
+    def _kept(self, key, make):
+        """What was made for a key, or is now; of the rest, what was used last."""
+        generator = self._generators.pop(key, None) or make()
+        self._generators[key] = generator  # the last used comes last
+        if len(self._generators) > KEPT:
+            del self._generators[next(iter(self._generators))]
+        return generator
+
+
+def pad(rows):
+    """Pads rows of ids to one of few shapes.
+
+    Args:
+        rows: list of int arrays, each ending in END; or of images (H, W, 3) of one size.
+
+    Returns:
+        (B', S) int32, the rows, then rows of END alone: B' is a power of two, S a multiple of
+        `LENGTH_STEP`. Of images (B', H, W, 3), black ones filling up.
+    """
+    if rows[0].ndim > 1:
+        fillers = _power_of_two(len(rows)) - len(rows)
+        return np.stack([*rows, *[np.zeros_like(rows[0])] * fillers])
+    longest = max(map(len, rows))
+    padded = np.full((_power_of_two(len(rows)), -(-longest // LENGTH_STEP) * LENGTH_STEP), PAD)
+    padded[len(rows) :, 0] = END
+    for out, row in zip(padded, rows, strict=False):
+        out[: len(row)] = row
+    return padded.astype("int32")
+
+
+def check_options(options, strategy=None):
+    """Raises ValueError for an option that no strategy has, or not this one."""
+    tables = {
+        name: {*options_of(search), *OF_A_CALL} - {"return_scores", "return_alignments"}
+        for name, search in STRATEGIES.items()
+    }
+    tables["sample"].add("seed")
+    for option in options:
+        owners = [name for name, table in tables.items() if option in table]
+        if not owners:
+            raise ValueError(unknown_name(set().union(*tables.values()), option, "option"))
+        if strategy is not None and strategy not in owners:
+            raise ValueError(
+                f"The option {option!r} belongs to strategy={' or '.join(map(repr, owners))}. "
+                f"Received: {option}={options[option]!r} with strategy={strategy!r}."
+            )
+
+
+def _shortlist_length(inputs):
+    return len(inputs["ids"]) if "ids" in inputs else None
+
+
+def _power_of_two(number):
+    return 1 << int(number - 1).bit_length()

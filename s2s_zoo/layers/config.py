@@ -1,0 +1,74 @@
+"""Layers and functions from plain-JSON configs, and back. Names come from tables; nothing is
+imported."""
+
+import inspect
+
+import keras
+
+from s2s_zoo.protocol.registry import check_keys, lookup
+
+
+def build_from(table, config, kind, name=None):
+    """Makes a layer, or a function, of a table from its description.
+
+    Args:
+        table: dict from names to layer classes, or to what makes a function.
+        config: a layer (returned as it is), a name, a dict with "name" and constructor
+            arguments, or None (returned as it is).
+        kind: str, what the table holds, for errors.
+        name: str, the name of the new layer.
+
+    Raises:
+        ValueError: for an unknown name or argument (the nearest are named), or a missing one.
+    """
+    if config is None or isinstance(config, keras.layers.Layer):
+        return config
+    if isinstance(config, str):
+        config = {"name": config}
+    if not isinstance(config, dict) or "name" not in config:
+        raise ValueError(
+            f"An {kind} is described by a layer, a name or a dict with a 'name'. "
+            f"Received: {config!r}."
+        )
+    arguments = {key: value for key, value in config.items() if key != "name"}
+    layer_class = lookup(table, config["name"], kind)
+    parameters = _parameters(layer_class)
+    check_keys(arguments, parameters, f"{config['name']} {kind}")
+    missing = [
+        key
+        for key, parameter in parameters.items()
+        if parameter.default is inspect.Parameter.empty and key not in arguments
+    ]
+    if missing:
+        raise ValueError(
+            f"The {config['name']} {kind} needs {', '.join(missing)}. Received: {config!r}."
+        )
+    return layer_class(**arguments, **({"name": name} if name else {}))
+
+
+def config_of(table, layer):
+    """The plain-JSON description of a layer: its name in the table and constructor arguments.
+
+    Raises:
+        ValueError: if the class of the layer is not in the table.
+    """
+    if layer is None:
+        return None
+    for name, layer_class in table.items():
+        if type(layer) is layer_class:
+            config = layer.get_config()
+            return {"name": name, **{key: config[key] for key in _parameters(layer_class)}}
+    raise ValueError(
+        f"{type(layer).__name__} has no name in the table, so it cannot be described in a "
+        f"config. Known: {', '.join(table)}."
+    )
+
+
+def _parameters(layer_class):
+    makes = layer_class.__init__ if inspect.isclass(layer_class) else layer_class
+    parameters = inspect.signature(makes).parameters
+    return {
+        name: parameter
+        for name, parameter in parameters.items()
+        if name != "self" and parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    }

@@ -1,0 +1,1 @@
+"""TensorFlow's fast paths, each equal to its `keras.ops` twin."""

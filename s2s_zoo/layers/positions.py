@@ -1,0 +1,171 @@
+"""How a Transformer knows the order of its tokens: vectors added to them, or biased scores."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from s2s_zoo.protocol.registry import check_option
+
+SPACINGS = ("paper", "tensor2tensor")
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class SinusoidalPositions(keras.layers.Layer):
+    """Sines and cosines of the position (Vaswani et al. 2017, 1706.03762, section 3.5).
+
+        PE(p)_j = sin(p w_j);   PE(p)_{E/2 + j} = cos(p w_j);   j < E / 2
+
+    with w_j = 10000^(-2j / E) ("paper") or 10000^(-j / (E / 2 - 1)) ("tensor2tensor", which
+    fairseq and M2M-100 use). The paper interleaves sines and cosines: the same features in
+    another order.
+
+    Args:
+        spacing: "paper" or "tensor2tensor".
+        offset: int, added to every position.
+
+    Call arguments:
+        positions: (T,) int.
+
+    Returns:
+        (T, E).
+    """
+
+    def __init__(self, spacing="paper", offset=0, **kwargs):
+        super().__init__(**kwargs)
+        check_option("SinusoidalPositions", "spacing", spacing, SPACINGS)
+        self.spacing = spacing
+        self.offset = offset
+
+    def build(self, embedding_shape):
+        width = embedding_shape[-1]
+        half = width // 2
+        if width % 2 or width < 4:
+            raise ValueError(
+                "SinusoidalPositions needs an even embedding_dim of at least 4. "
+                f"Received: embedding_dim={width}. Use positions='learned'."
+            )
+        last = half if self.spacing == "paper" else half - 1
+        self.frequencies = (10000.0 ** (-np.arange(half) / last)).astype("float32")
+
+    def call(self, positions):
+        positions = ops.cast(positions + self.offset, "float32")
+        angles = ops.expand_dims(positions, -1) * ops.convert_to_tensor(self.frequencies)
+        vectors = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
+        return ops.cast(vectors, self.compute_dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "spacing": self.spacing, "offset": self.offset}
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class LearnedPositions(keras.layers.Layer):
+    """One learned vector for each position.
+
+    Args:
+        length: int, the number of positions.
+        offset: int, rows of the table before the first position; BART has two.
+
+    Call arguments:
+        positions: (T,) int, below `length`.
+
+    Returns:
+        (T, E).
+    """
+
+    def __init__(self, length=512, offset=0, **kwargs):
+        super().__init__(**kwargs)
+        self.length = length
+        self.offset = offset
+
+    def build(self, embedding_shape):
+        self.embeddings = self.add_weight(
+            shape=(self.length + self.offset, embedding_shape[-1]),
+            initializer=keras.initializers.RandomNormal(stddev=0.02),
+            name="embeddings",
+        )
+
+    def call(self, positions):
+        vectors = ops.take(self.embeddings, positions + self.offset, axis=0)
+        return ops.cast(vectors, self.compute_dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "length": self.length, "offset": self.offset}
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class RelativeBias(keras.layers.Layer):
+    """A learned bias for every head and distance, added to the scores (T5, 1910.10683, 2.1).
+
+    Distances below half the buckets have one each; the others share buckets that grow with the
+    logarithm of the distance up to `max_distance`. With `bidirectional` half of the buckets are
+    for keys before the query, half for keys after it; otherwise later keys count as distance 0.
+
+    Args:
+        heads: int, H.
+        buckets: int.
+        max_distance: int.
+        bidirectional: bool.
+
+    Call arguments:
+        query_positions: (T,) int.
+        key_positions: (S,) int.
+
+    Returns:
+        (H, T, S).
+    """
+
+    def __init__(self, heads, buckets=32, max_distance=128, bidirectional=True, **kwargs):
+        super().__init__(**kwargs)
+        self.heads = heads
+        self.buckets = buckets
+        self.max_distance = max_distance
+        self.bidirectional = bidirectional
+
+    def build(self, positions_shape=None):
+        self.embeddings = self.add_weight(
+            shape=(self.buckets, self.heads),
+            initializer=keras.initializers.RandomNormal(stddev=0.02),
+            name="embeddings",
+        )
+        self.bucket_of = self._buckets_of(np.arange(-self.max_distance, self.max_distance + 1))
+
+    def call(self, query_positions, key_positions):
+        distance = ops.expand_dims(key_positions, 0) - ops.expand_dims(query_positions, 1)
+        # From max_distance on the bucket is the same.
+        distance = ops.clip(distance, -self.max_distance, self.max_distance) + self.max_distance
+        buckets = ops.take(ops.convert_to_tensor(self.bucket_of), distance, axis=0)
+        return ops.transpose(ops.take(self.embeddings, buckets, axis=0), (2, 0, 1))
+
+    def _buckets_of(self, distance):
+        """The bucket of each distance (key position minus query position)."""
+        buckets = self.buckets // 2 if self.bidirectional else self.buckets
+        later = distance > 0
+        distance = np.abs(distance) if self.bidirectional else np.maximum(-distance, 0)
+        exact = buckets // 2
+        growth = np.log(np.maximum(distance, 1).astype("float32") / np.float32(exact))
+        growth = growth / np.float32(np.log(self.max_distance / exact))
+        far = exact + (growth * np.float32(buckets - exact)).astype("int32")
+        found = np.where(distance < exact, distance, np.minimum(far, buckets - 1))
+        return (found + buckets * later * self.bidirectional).astype("int32")
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "heads": self.heads,
+            "buckets": self.buckets,
+            "max_distance": self.max_distance,
+            "bidirectional": self.bidirectional,
+        }
+
+
+POSITIONS = {"sinusoidal": SinusoidalPositions, "learned": LearnedPositions}
+
+
+def add_positions(vectors, encoding, first=0):
+    """Adds to vectors (N, T, E) a layer's encoding of their positions, counted from `first`.
+
+    Without an encoding (None) the vectors are returned as they are.
+    """
+    if encoding is None:
+        return vectors
+    return vectors + encoding(ops.arange(ops.shape(vectors)[1], dtype="int32") + first)

@@ -1,0 +1,167 @@
+"""One recurrent layer over a sequence, and any step function over time."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.layers.initial import initializer
+from s2s_zoo.layers.kernels import loop as kernels_loop
+from s2s_zoo.layers.kernels import lstm as kernels
+from s2s_zoo.protocol.registry import lookup
+
+
+class Orthogonal(keras.initializers.Orthogonal):
+    """Keras' initializer of recurrent kernels, for half precision too.
+
+    TensorFlow and torch have no QR decomposition in bfloat16 and float16.
+    """
+
+    def __call__(self, shape, dtype=None):
+        return ops.cast(super().__call__(shape, "float32"), dtype or "float32")
+
+
+CELLS = {
+    "lstm": keras.layers.LSTM,
+    "gru": keras.layers.GRU,
+    "simple_rnn": keras.layers.SimpleRNN,
+}
+
+
+def recurrent_layer(cell, units, name, reverse=False):
+    """A Keras recurrent layer that returns its sequence and its final states.
+
+    Args:
+        cell: "lstm", "gru" (the `reset_after` form, as in cuDNN and PyTorch) or "simple_rnn".
+        units: int.
+        name: str.
+        reverse: bool, read from the last position to the first.
+    """
+    layer = lookup(CELLS, cell, "recurrent cell")(
+        units,
+        kernel_initializer=initializer("glorot_uniform"),
+        recurrent_initializer=initializer(Orthogonal()),
+        return_sequences=True,
+        return_state=True,
+        go_backwards=reverse,
+        name=name,
+    )
+    # Keras marks the context of an attention with the mask of the source; a step has no use of it.
+    layer.cell.supports_masking = True
+    return layer
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class StepDense(keras.layers.Dense):
+    """A dense layer that may also be called at every step of a loop; see `kernels_loop`."""
+
+    def call(self, inputs, training=None):
+        if not (kernels.available() and kernels_loop.inside() and len(inputs.shape) == 2):
+            return super().call(inputs, training=training)
+        outputs = kernels_loop.affine(self, [inputs], self._cast_weights)
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def _cast_weights(self):
+        weights = self.kernel, self.bias
+        return [None if x is None else ops.cast(x, self.compute_dtype) for x in weights]
+
+
+def run_layer(layer, inputs, mask=None, initial_state=None, training=False):
+    """Runs a layer made by `recurrent_layer` over (B, T, E).
+
+    Args:
+        layer: the layer.
+        inputs: (B, T, E).
+        mask: (B, T) bool, True where the position is real; rows are padded on the right.
+        initial_state: list of (B, U), or None for zeros.
+        training: bool; on a CPU with TensorFlow an LSTM is then trained by the kernel made for it.
+
+    Returns:
+        outputs (B, T, U), in the order of the inputs also for a reversed layer, and the list of
+        final states, each (B, U).
+    """
+    if isinstance(layer, keras.layers.LSTM) and kernels.available():
+        if not training:
+            return _run_lstm_kernel(kernels.lstm_inference, layer, inputs, mask, initial_state)
+        if inputs.shape[1] is not None:
+            return _run_lstm_kernel(kernels.lstm, layer, inputs, mask, initial_state)
+    outputs, *states = layer(inputs, mask=mask, initial_state=initial_state)
+    return ops.flip(outputs, axis=1) if layer.go_backwards else outputs, states
+
+
+def step_layer(layer, inputs, states):
+    """One step of a layer made by `recurrent_layer`: (N, E) and states (N, U) to h and states."""
+    if not (isinstance(layer, keras.layers.LSTM) and kernels.available()):
+        return layer.cell(inputs, list(states))
+    h, c = states
+    if kernels_loop.inside():
+        z = kernels_loop.affine(layer, [inputs, h], lambda: _lstm_weights(layer))
+        states = kernels_loop.lstm_step(c, z)
+    else:
+        kernel, recurrent_kernel, bias = _lstm_weights(layer)
+        gates = kernels.affine_apart(inputs, kernel, bias)
+        states = kernels.lstm_step(c, *kernels.affine_apart(h, recurrent_kernel, *gates))
+    return states[0], list(states)
+
+
+def _lstm_weights(layer):
+    """Kernel (E, 4U), recurrent kernel (U, 4U) and bias (4U,), in the dtype of the products."""
+    weights = layer.cell.kernel, layer.cell.recurrent_kernel, layer.cell.bias
+    return [ops.cast(weight, layer.compute_dtype) for weight in weights]
+
+
+def _run_lstm_kernel(run, layer, inputs, mask, states):
+    kernel, recurrent_kernel, bias = _lstm_weights(layer)
+    if states is None:
+        zeros = ops.zeros((ops.shape(inputs)[0], layer.units), dtype=layer.compute_dtype)
+        states = [zeros, zeros]
+    steps = ops.swapaxes(inputs, 0, 1)
+    x = kernels.affine(ops.reshape(steps, (-1, steps.shape[-1])), kernel, bias)
+    x = ops.reshape(x, (*ops.shape(steps)[:2], -1))
+    if mask is not None:
+        mask = ops.transpose(mask)
+    outputs, *states = run(x, recurrent_kernel, *states, mask=mask, reverse=layer.go_backwards)
+    return ops.swapaxes(outputs, 0, 1), states
+
+
+def unrolled_scan(step, carry, inputs):
+    """Runs `carry = step(carry, x, time)` over time and stacks the carries.
+
+    TensorFlow's XLA has no gradient for `ops.scan`, so a static length is unrolled there.
+
+    Args:
+        step: function of a carry (any nest), x (B, E) and the time, returning the next carry.
+        carry: nest of tensors.
+        inputs: (B, T, E).
+
+    Returns:
+        nest like `carry`, each tensor with a time axis: (B, T, ...).
+    """
+    length = inputs.shape[1]
+    if keras.backend.backend() == "tensorflow" and length is not None:
+        carries = []
+        with kernels_loop.loop():
+            for time, x in enumerate(ops.unstack(inputs, axis=1)):
+                carry = step(carry, x, time)
+                carries.append(carry)
+        return keras.tree.map_structure(lambda *steps: ops.stack(steps, axis=1), *carries)
+
+    def emit(carry, x):
+        carry, time = carry
+        carry = step(carry, x, time), time + 1
+        return carry, carry
+
+    start = ops.zeros((), dtype="int32")
+    _, (stacked, _) = ops.scan(emit, (carry, start), ops.swapaxes(inputs, 0, 1))
+    return keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), stacked)
+
+
+def unrolled_loop(step, carry, inputs):
+    """Runs `carry = step(carry, x, time)` as `unrolled_scan` and returns the last carry alone."""
+    length = inputs.shape[1]
+    if keras.backend.backend() == "tensorflow" and length is not None:
+        with kernels_loop.loop():
+            for time, x in enumerate(ops.unstack(inputs, axis=1)):
+                carry = step(carry, x, time)
+        return carry
+    return ops.fori_loop(
+        0, ops.shape(inputs)[1], lambda time, carry: step(carry, inputs[:, time], time), carry
+    )

@@ -1,0 +1,1 @@
+"""The model: an encoder and a decoder, several as one, and published architectures."""

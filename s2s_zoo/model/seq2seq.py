@@ -1,0 +1,155 @@
+"""The sequence-to-sequence model: an encoder and a decoder."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.decoders import DECODERS
+from s2s_zoo.encoders import ENCODERS
+from s2s_zoo.layers.config import build_from, config_of
+from s2s_zoo.layers.kernels import native
+from s2s_zoo.protocol import EncoderOutput
+from s2s_zoo.protocol.registry import check_keys
+from s2s_zoo.training.loss_in_parts import deferred, is_deferred, loss_in_parts
+from s2s_zoo.training.losses import SmoothedCrossEntropy
+from s2s_zoo.training.scheduled_sampling import with_own_words
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class Seq2Seq(keras.Model):
+    """An encoder and a decoder, trained by teacher forcing.
+
+    The model is built when it is made, so weights can be loaded at once.
+
+    Args:
+        encoder: a layer with `source_shape`, `memory_dim` and `state_dim` that returns an
+            EncoderOutput, or its config.
+        decoder: a layer with `init` and `step`, or its config.
+        share_embeddings: bool, one embedding for source and target; both need the same
+            vocabulary and width.
+
+    Call arguments:
+        inputs: dict of "source" ((B, S) ids, or (B, H, W, 3) images) and "target" (B, T) ids
+            that begin with START; in training perhaps "gold" (B, T) bool, for scheduled sampling.
+
+    Returns:
+        logits (B, T, V).
+
+    Raises:
+        ValueError: for an unknown name or option, or embeddings that cannot be shared.
+    """
+
+    def __init__(self, encoder, decoder, share_embeddings=False, name="seq2seq", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.encoder = build_from(ENCODERS, encoder, "encoder", name="encoder")
+        self.decoder = build_from(DECODERS, decoder, "decoder", name="decoder")
+        self.share_embeddings = share_embeddings
+        if share_embeddings:
+            ours, theirs = self.encoder.embedding, self.decoder.embedding
+            if ours.get_config() != {**theirs.get_config(), "name": ours.name}:
+                raise ValueError(
+                    "Seq2Seq can share embeddings of one size only. Received: encoder "
+                    f"{ours.vocabulary_size} x {ours.embedding_dim}, decoder "
+                    f"{theirs.vocabulary_size} x {theirs.embedding_dim}. Use one vocabulary and "
+                    "one embedding_dim, or share_embeddings=False."
+                )
+            self.decoder.embedding = ours
+        self.build()
+
+    def build(self, input_shape=None):
+        encoder = self.encoder
+        encoder.build(encoder.source_shape)
+        encoded = EncoderOutput(
+            memory=(None, None, encoder.memory_dim),
+            mask=(None, None),
+            state=(None, encoder.state_dim),
+        )
+        self.decoder.build((None, None), encoded)
+        self.built = True
+
+    def encode(self, source, training=False):
+        """Returns the EncoderOutput of a source."""
+        return self.encoder(source, training=training)
+
+    def call(self, inputs, training=False):
+        encoded = self.encode(inputs["source"], training=training)
+        target = inputs["target"]
+        if training and "gold" in inputs:
+            target = with_own_words(self.decoder, target, inputs["gold"], encoded)
+        return self.decoder(target, encoded, training=training)
+
+    def fit(self, x=None, y=None, *args, shuffle=None, **kwargs):
+        """As `keras.Model.fit`, but data sets keep their own order unless `shuffle` is given."""
+        shuffle = isinstance(x, dict) if shuffle is None else shuffle
+        return super().fit(x, y, *args, shuffle=shuffle, **kwargs)
+
+    def compile(self, *args, loss_parts=1, **kwargs):
+        """As `keras.Model.compile`.
+
+        Args:
+            loss_parts: int, K. In training the logits exist for a Kth of the target tokens at a
+                time: less memory where the vocabulary is large. The gradient is the same. JAX and
+                torch make the logits twice.
+
+        Raises:
+            ValueError: for parts of another loss than `SmoothedCrossEntropy`, beside metrics, or
+                of a decoder with a pointer.
+        """
+        super().compile(*args, **kwargs)
+        if loss_parts != 1:
+            self._check_parts(loss_parts, kwargs)
+        self.loss_parts = loss_parts
+        if keras.backend.backend() == "tensorflow" and native.replicas() > 1:
+            self.compute_loss(y=ops.zeros((1, 1), "int32"), y_pred=ops.zeros((1, 1, 2)))
+            self.optimizer.build(self.trainable_variables)
+
+    def _check_parts(self, parts, kwargs):
+        refused = [name for name in ("metrics", "weighted_metrics") if kwargs.get(name)]
+        if not isinstance(self.loss, SmoothedCrossEntropy):
+            refused.append(f"loss={self.loss!r}")
+        if getattr(self.decoder, "pointer", None) is not None:
+            refused.append("a decoder with a pointer")
+        if parts < 1 or refused:
+            raise ValueError(
+                "compile expected loss_parts of at least 1, with loss=SmoothedCrossEntropy(...), "
+                "no metrics of logits and a decoder without a pointer. Received: "
+                f"{', '.join([f'loss_parts={parts}', *refused])}. Leave loss_parts out."
+            )
+
+    def train_step(self, *args):
+        with deferred(getattr(self, "loss_parts", 1) > 1):
+            return super().train_step(*args)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """As `keras.Model.compute_loss`."""
+        if not is_deferred():
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        loss = loss_in_parts(self.decoder, self.loss, y, y_pred, sample_weight, self.loss_parts)
+        return loss + sum(ops.sum(ops.cast(x, loss.dtype)) for x in self.losses)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras would take a batch of mean ids out of the first epoch; `compile` built all it needs.
+        pass
+
+    def make_train_function(self, force=False):
+        if self.train_function is None or force:
+            self.train_function = native.train_function(self)
+        if self.train_function is None:
+            super().make_train_function(force)
+
+    def get_config(self):
+        """Plain JSON: what the network is, never how it was initialised or trained."""
+        return {
+            "encoder": config_of(ENCODERS, self.encoder),
+            "decoder": config_of(DECODERS, self.decoder),
+            "share_embeddings": self.share_embeddings,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Builds the model of a config; the weights are new."""
+        config = dict(config)
+        check_keys(config, ("encoder", "decoder", "share_embeddings"), "model")
+        for part in ("encoder", "decoder"):
+            if part not in config:
+                raise ValueError(f"The model config needs {part!r}. Received: {sorted(config)}.")
+        return cls(**config)

@@ -1,0 +1,1 @@
+"""A task from end to end, and how one is loaded."""

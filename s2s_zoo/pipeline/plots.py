@@ -1,0 +1,208 @@
+"""Pictures of what a model does. They need matplotlib: `pip install 's2s-zoo[plots]'`."""
+
+import io
+import math
+import unicodedata
+import warnings
+
+import numpy as np
+
+from s2s_zoo.data.words import JOINER
+from s2s_zoo.protocol.errors import S2SZooError
+
+COLUMNS = 6
+SHORTEST = 480  # pixels of the photo's longer side that are drawn
+LEAST_COPIED = 0.1  # of a token from a source position that is drawn
+CELL, LONGEST = 0.28, 100  # inches: of a token in a heat map, and of its longer side at most
+
+
+def plot_caption(pipeline, image, path, **options):
+    """Captions an image and draws where each word looked, as figure 2 of Xu et al. (1502.03044).
+
+    The photo, then for each word the photo with the weights of the attention over it, white where
+    they are high, at the scale of each word.
+
+    Args:
+        pipeline: of the task "captioning".
+        image: what `read_image` takes.
+        path: str or path of the picture, of a kind that matplotlib writes, by its ending.
+        **options: of the pipeline's call, such as `num_beams=5`.
+
+    Returns:
+        Result, with the caption and the alignment (T, S).
+
+    Raises:
+        S2SZooError: where there is no matplotlib, or it does not know the ending.
+        DataError: for an image that cannot be read.
+    """
+    from s2s_zoo.data import read_image
+    from s2s_zoo.data.images import resized
+
+    photo = read_image(image)
+    result = pipeline(photo, return_alignment=True, **options)
+    words = [_word(piece) for piece in result.target_tokens]
+    if pipeline.processor.resize == "crop":  # what the model did not see is not drawn
+        photo = resized(photo, pipeline.processor.size, "crop")
+    else:
+        photo.thumbnail((SHORTEST, SHORTEST))
+    photo = np.asarray(photo)
+    height, width = photo.shape[:2]
+    grid = pipeline.model.encoder.grid
+    # A Transformer has a token before those of the regions.
+    maps = result.alignment[:, -math.prod(grid) :].reshape(-1, *grid)
+
+    rows = math.ceil((1 + len(words)) / COLUMNS)
+    figure = _figure(2.2 * COLUMNS, 2.2 * rows * height / width + 0.4 * rows)
+    axes = figure.subplots(rows, COLUMNS, squeeze=False).flat
+    for axis in axes:
+        axis.set_axis_off()
+    extent = (0, width, height, 0)
+    axes = figure.axes
+    axes[0].imshow(photo, extent=extent)
+    for axis, word, weights in zip(axes[1:], words, maps, strict=False):
+        axis.imshow(photo, extent=extent)
+        axis.imshow(weights, cmap="gray", alpha=0.65, extent=extent, interpolation="bicubic")
+        axis.set_title(word, fontsize=11)
+    figure.suptitle(result.text)
+    _save(figure, path)
+    return result
+
+
+def plot_copies(pipeline, text, path, **options):
+    """Generates from a text and draws what was copied, as figure 1 of See et al. (1704.04368).
+
+    Each row is a token that was written, its bar the part 1 - p_gen that was copied; the columns
+    are the source tokens it was copied from, as dark as (1 - p_gen) a_ti.
+
+    Args:
+        pipeline: whose decoder has a pointer.
+        text: str.
+        path: str or path of the picture, of a kind that matplotlib writes, by its ending.
+        **options: of the pipeline's call, such as `num_beams=5`.
+
+    Returns:
+        Result, with the text, the alignment (T, S) and p_gen (T,).
+
+    Raises:
+        S2SZooError: for a decoder without a pointer or a blank text; where there is no
+            matplotlib, or it does not know the ending.
+    """
+    result = pipeline(text, return_alignment=True, **options)
+    if result.p_gen is None:
+        raise S2SZooError(
+            "Nothing was copied: the text is blank, or the checkpoint has no pointer. "
+            "Give a text, and a checkpoint of summarization."
+        )
+    copied = (1 - result.p_gen)[:, None] * result.alignment
+    seen = copied.max(axis=0) >= min(LEAST_COPIED, copied.max())
+    written = [_word(piece) for piece in result.target_tokens]
+    read = [_word(piece) for piece in np.array(result.source_tokens, object)[seen]]
+    rows = np.arange(len(written))
+    figure = _figure(4 + 0.25 * len(read), 1.5 + 0.25 * len(written))
+    bars, map_ = figure.subplots(1, 2, sharey=True, width_ratios=[2, 1 + 0.25 * len(read)])
+    bars.barh(rows, 1 - result.p_gen, color="0.4")
+    bars.set(xlim=(0, 1), xlabel="copied", yticks=rows, yticklabels=written)
+    map_.imshow(copied[:, seen], cmap="gray_r", vmin=0, vmax=1, aspect="auto")
+    map_.set_xticks(np.arange(len(read)), read, rotation=90)
+    _save(figure, path)
+    return result
+
+
+def heat_map(values, source_tokens, target_tokens, path=None, signed=False):
+    """Draws a number for each pair of a target and a source token.
+
+    Args:
+        values: (T, S) array.
+        source_tokens: S str, the columns.
+        target_tokens: T str, the rows.
+        path: where to save it, or None.
+        signed: bool. False: black is 0, white 1. True: blue is above 0, red below, white 0, with
+            a scale beside.
+
+    Returns:
+        The matplotlib Figure.
+
+    Raises:
+        S2SZooError: where there is no matplotlib, or it does not know the ending.
+    """
+    height, width = np.shape(values)
+    cell = min(CELL, LONGEST / max(height, width))
+    figure = _figure(cell * width, cell * height)
+    axes = figure.add_axes((0, 0, 1, 1))  # the labels are outside: saving makes room for them
+    largest = max(float(np.max(np.abs(values))), 1e-12) if signed else 1.0
+    image = axes.imshow(
+        values,
+        cmap="RdBu" if signed else "gray",
+        vmin=-largest if signed else 0.0,
+        vmax=largest,
+        aspect="auto",
+        interpolation="nearest",
+    )
+    size = 10 * cell / CELL
+    columns = [_word(piece) for piece in source_tokens]
+    wide = [any(unicodedata.east_asian_width(char) in "WF" for char in word) for word in columns]
+    columns = ["\n".join(word) if w else word for word, w in zip(columns, wide, strict=True)]
+    axes.set_xticks(np.arange(width), columns, fontsize=size)
+    axes.set_yticks(np.arange(height), [_word(piece) for piece in target_tokens], fontsize=size)
+    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
+    for label, upright in zip(axes.get_xticklabels(), wide, strict=True):
+        label.set_rotation(0 if upright else 90)
+    if signed:
+        scale = figure.add_axes((1 + 0.5 * cell / (cell * width), 0, 0.5 / width, 1))
+        figure.colorbar(image, cax=scale)
+    _save(figure, path)
+    return figure
+
+
+def png(plotted):
+    """The bytes of a picture of what has a `plot`, for a notebook.
+
+    Returns:
+        bytes, or None where there is nothing to draw or no matplotlib: it then shows as text.
+    """
+    try:
+        figure = plotted.plot()
+    except S2SZooError:
+        return None
+    data = io.BytesIO()
+    _save(figure, data)
+    return data.getvalue()
+
+
+def _word(piece):
+    """A token as a picture shows it: few fonts have the joiner of a `WordTokenizer`."""
+    return "(end)" if piece == "</s>" else piece.replace("▁", " ").replace(JOINER, "·").strip()
+
+
+def _figure(width, height):
+    """A figure of so many inches, with a canvas that needs no screen."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise S2SZooError("Plots need matplotlib: pip install 's2s-zoo[plots]'.") from error
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure, path):
+    """Gives the texts of a figure fonts that have their characters, and writes it to `path`."""
+    from matplotlib.text import Text
+
+    from s2s_zoo.pipeline.fonts import families
+
+    for axes in figure.axes:
+        axes.get_xticklabels(), axes.get_yticklabels()  # are only now what they were set to
+    texts = figure.findobj(Text)
+    names = families("".join(text.get_text() for text in texts))
+    for text in texts:
+        text.set_fontfamily(names)
+    if path is None:
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # `families` has said so
+            figure.savefig(path, dpi=100, bbox_inches="tight")
+    except ValueError as error:
+        raise S2SZooError(f"{path} cannot be written: {error}.") from error

@@ -1,0 +1,60 @@
+"""What a pipeline knows of a text it generated."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from s2s_zoo.protocol.errors import S2SZooError
+
+
+class Result(NamedTuple):
+    """A generated text with what is known of it. In a notebook an alignment shows as an image.
+
+    Attributes:
+        text: str.
+        score: float, as the search defines it, or None where it was not computed.
+        source_tokens: sequence of str, S units, the last being the end of the text.
+        target_tokens: sequence of str, T units.
+        alignment: (T, S) float32, how much each target token attended to each source token, or
+            None where not asked for. Row t is the attention from which token t was predicted.
+        p_gen: (T,) float32, how much each target token came from the vocabulary; the rest was
+            copied from where its row of `alignment` looked. None without a pointer, and without
+            alignment.
+    """
+
+    text: str
+    score: float | None = None
+    source_tokens: Sequence = ()
+    target_tokens: Sequence = ()
+    alignment: Any = None
+    p_gen: Any = None
+
+    def plot(self, path=None):
+        """Draws the alignment as figure 3 of Bahdanau et al. (2015, 1409.0473).
+
+        The columns are the source, the rows the target; white is 1, black 0.
+
+        Args:
+            path: str or path of the picture to write, of a kind that matplotlib writes, by its
+                ending; None writes none.
+
+        Returns:
+            The matplotlib Figure. To save it yourself: `savefig(…, bbox_inches="tight")`.
+
+        Raises:
+            S2SZooError: where there is no alignment with a text, no matplotlib, or it does not
+                know the ending.
+        """
+        if self.alignment is None or not len(self.source_tokens):
+            raise S2SZooError(
+                "There is no alignment with a source text to draw. Ask for it with "
+                "return_alignment=True; the attention over a photo is drawn by "
+                "`s2s_zoo.plots.plot_caption`."
+            )
+        from s2s_zoo.pipeline.plots import heat_map
+
+        return heat_map(self.alignment, self.source_tokens, self.target_tokens, path)
+
+    def _repr_png_(self):
+        from s2s_zoo.pipeline.plots import png
+
+        return png(self)

@@ -1,0 +1,1 @@
+"""Losses, optimizers, callbacks, metrics, several devices."""

@@ -1,0 +1,227 @@
+"""Callbacks for `fit`: metrics of generated text, the best checkpoint, and resuming."""
+
+import contextlib
+import json
+import os
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.training import distribution
+from s2s_zoo.training.metrics import corpus_score
+
+
+@contextlib.contextmanager
+def averaged_weights(model):
+    """The model with the moving average of its weights, where its optimizer keeps one.
+
+    Use as `with averaged_weights(model): ...`; the trained weights are back afterwards.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if not getattr(inner, "use_ema", False) or not inner.built:
+        yield
+        return
+    variables = model.trainable_variables
+    trained = _copies(variables)
+    optimizer.finalize_variable_values(variables)
+    # With JAX a variable and its average now are one array, which Keras gives away to predict.
+    _assign(variables, _copies(variables))
+    try:
+        yield
+    finally:
+        _assign(variables, trained)
+
+
+def _copies(variables):
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def _assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _floats(values):
+    return [float(value) for value in values]
+
+
+class GenerationMetrics(keras.callbacks.Callback):
+    """Generates from held-out sources after each epoch and scores the texts.
+
+    Adds the metrics, such as `val_bleu`, and `val_perplexity` to the logs, keeps the best
+    checkpoint, and stops when nothing has improved for a while. Where the optimizer keeps a moving
+    average (`use_ema=True`) the averaged weights are the ones scored and saved.
+
+    Args:
+        pipeline: the Pipeline whose model is trained.
+        pairs: list of (source, target), where a target may be a list of several references: all
+            of them count for the metrics, the first for the perplexity.
+        metrics: names of `s2s_zoo.metrics.METRICS`; the first decides what is best.
+        directory: where to save the best checkpoint, or None.
+        patience: int, epochs without improvement before training stops, or None for never.
+        **options: of the pipeline's call, such as `num_beams=5`; greedy where not given.
+
+    Attributes:
+        history: list of dict, the scores of each epoch so far.
+        signatures: dict from metric to sacreBLEU signature.
+    """
+
+    def __init__(
+        self, pipeline, pairs, metrics=("bleu", "chrf"), directory=None, patience=None, **options
+    ):
+        super().__init__()
+        self.pipeline = pipeline
+        self.sources, self.targets = map(list, zip(*pairs, strict=True))
+        self.first_targets = [x if isinstance(x, str) else x[0] for x in self.targets]
+        self.metrics = metrics
+        self.directory = directory
+        self.patience = patience
+        self.options = {"num_beams": 1, **options}
+        self.history = []
+        self.signatures = {}
+        self.samples = []
+        self._copy = None
+
+    @property
+    def best(self):
+        """The scores of the best epoch so far, or None."""
+        return max(self.history, key=lambda row: row[self.metrics[0]], default=None)
+
+    def on_epoch_end(self, epoch, logs=None):
+        with averaged_weights(self.model):
+            texts, log_probability, tokens = self._generate()
+            row = {"epoch": epoch + 1}
+            for name in self.metrics:
+                score = corpus_score(name, texts, self.targets)
+                row[name] = score.value
+                self.signatures[name] = score.signature
+            row["perplexity"] = float(np.exp(-np.sum(log_probability) / np.sum(tokens)))
+            self.samples = list(zip(self.sources, texts, self.first_targets, strict=True))[:3]
+            self.history.append(row)
+            first = distribution.current().process == 0
+            if self.best is row and self.directory is not None and first:
+                self.pipeline.save(self.directory)
+        if logs is not None:
+            logs.update({f"val_{key}": value for key, value in row.items() if key != "epoch"})
+        if self.patience is not None and epoch + 1 - self.best["epoch"] >= self.patience:
+            self.model.stop_training = True
+
+    def _generate(self):
+        """Texts, log-probabilities and lengths; each process sees to its share of the sources."""
+        parallel = distribution.current()
+        mine = slice(parallel.process, None, parallel.processes)
+        sources, targets = self.sources[mine], self.first_targets[mine]
+        made = [[], [], []]
+        with distribution.alone(self.pipeline, self._copy) as self._copy:
+            if sources:
+                made[0] = self._copy(sources, **self.options)
+                made[1:] = self._copy.score(sources, targets, return_lengths=True)
+        merged = [None] * len(self.sources)
+        for i, rows in enumerate(distribution.gather([made[0], *map(_floats, made[1:])])):
+            merged[i :: parallel.processes] = zip(*rows, strict=True)
+        return map(list, zip(*merged, strict=True))
+
+    def get_state(self):
+        """What a resumed training needs to know, as plain JSON."""
+        return {"history": self.history, "signatures": self.signatures}
+
+    def set_state(self, state):
+        self.history, self.signatures = state["history"], state["signatures"]
+
+
+class TrainingState(keras.callbacks.Callback):
+    """Saves all that a killed training needs to go on to the very weights it would have had.
+
+    After each epoch: the weights, the optimizer's variables (step and moving averages
+    included), the seeds of dropout, and the state of other callbacks. The file is written
+    aside and renamed, so a kill leaves the last whole one. The order of the data is a function
+    of seed and epoch (`batches(..., start_epoch=...)`), so it needs no saving.
+
+    Put it last in the list of callbacks.
+
+    Args:
+        path: the file, such as "run/state.safetensors".
+        callbacks: dict from names to callbacks with `get_state` and `set_state`.
+
+    Attributes:
+        seconds: float, that the epochs took so far, those before a kill counted.
+    """
+
+    def __init__(self, path, callbacks=None):
+        super().__init__()
+        self.path = Path(path)
+        self.callbacks = callbacks or {}
+        self.seconds = 0.0
+
+    def restore(self, model):
+        """Loads the state into a compiled model and the callbacks.
+
+        Returns:
+            int, the epochs done: the `initial_epoch` of `fit` and `start_epoch` of the batches;
+            0 where nothing was saved yet. If the training had stopped, `finished` is True.
+
+        Raises:
+            CheckpointError: if the file is damaged or of another model.
+        """
+        self.finished = False
+        if not self.path.exists():
+            return 0
+        from safetensors import SafetensorError, safe_open
+
+        model.optimizer.build(model.trainable_variables)
+        variables = self._variables(model)
+        try:
+            with safe_open(self.path, "numpy") as file:
+                meta = json.loads(file.metadata()["s2s_zoo"])
+                values = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{self.path} is no training state ({error}). Delete it to begin anew."
+            ) from error
+        shapes = {key: tuple(variable.shape) for key, variable in variables.items()}
+        if shapes != {key: value.shape for key, value in values.items()}:
+            raise CheckpointError(
+                f"{self.path} was saved by a training with another model or optimizer. Resume "
+                "with the same configuration, or choose another output directory."
+            )
+        for key, variable in variables.items():
+            variable.assign(values[key])
+        for name, callback in self.callbacks.items():
+            callback.set_state(meta["callbacks"][name])
+        self.finished, self.seconds = meta["finished"], meta["seconds"]
+        return meta["epochs"]
+
+    def on_train_begin(self, logs=None):
+        self._begun = time.perf_counter() - self.seconds
+
+    def on_epoch_end(self, epoch, logs=None):
+        from safetensors.numpy import save_file
+
+        self.seconds = time.perf_counter() - self._begun
+        values = {
+            key: np.array(keras.ops.convert_to_numpy(variable), order="C")
+            for key, variable in self._variables(self.model).items()
+        }
+        meta = {
+            "epochs": epoch + 1,
+            "finished": self.model.stop_training,
+            "seconds": self.seconds,
+            "callbacks": {name: callback.get_state() for name, callback in self.callbacks.items()},
+        }
+        if distribution.current().process:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        aside = self.path.with_suffix(".part")
+        save_file(values, aside, metadata={"s2s_zoo": json.dumps(meta)})
+        os.replace(aside, self.path)
+
+    @staticmethod
+    def _variables(model):
+        variables = [*model.variables, *model.optimizer.variables]
+        return {
+            f"{i:04d}": variable for i, variable in enumerate(variables)
+        }  # paths are not stable

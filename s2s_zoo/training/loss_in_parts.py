@@ -1,0 +1,71 @@
+"""The loss in parts: logits of a large vocabulary that never exist all at once."""
+
+import contextlib
+import contextvars
+
+import keras
+from keras import ops
+
+from s2s_zoo.layers.kernels import native
+
+_deferred = contextvars.ContextVar("deferred", default=False)
+
+
+@contextlib.contextmanager
+def deferred(wanted=True):
+    """Within it the call of a decoder ends before the logits: see `logits_of`."""
+    token = _deferred.set(wanted)
+    try:
+        yield
+    finally:
+        _deferred.reset(token)
+
+
+def is_deferred():
+    """Whether `logits_of` leaves the logits to the loss."""
+    return _deferred.get()
+
+
+def logits_of(decoder, readout):
+    """Returns `decoder.logits(readout)` (B, T, V), or where they are deferred the readout."""
+    return readout if _deferred.get() else decoder.logits(readout)
+
+
+def loss_in_parts(decoder, loss, labels, readout, weights, parts):
+    """The loss of logits that are made for one part of the tokens at a time, see `native.summed`.
+
+    Chen et al. 2016 (1604.06174), section 3, of the last layer alone.
+
+    Args:
+        decoder: has `logits`, a function of (..., R) to (..., V).
+        loss: `SmoothedCrossEntropy`.
+        labels: (B, T) int.
+        readout: (B, T, R), what the decoder's call gives where logits are deferred.
+        weights: (B, T), 0 at padding, or None.
+        parts: int, K; at most B T / K tokens have logits at a time.
+
+    Returns:
+        What `loss(labels, logits, weights)` would.
+    """
+    if weights is None:
+        weights = ops.ones_like(labels, dtype="float32")
+    labels, weights = ops.reshape(labels, (1, -1)), ops.reshape(weights, (1, -1))
+    readout = ops.reshape(readout, (1, -1, readout.shape[-1]))
+    tokens = ops.shape(labels)[1]
+    each = -(-tokens // parts)
+    under_policy = UnderPolicy(dtype=decoder.dtype_policy)
+
+    def sum_of(readout, labels, weights):
+        logits = under_policy(function=lambda: decoder.logits(readout))
+        return ops.sum(loss.call(labels, logits) * ops.cast(weights, "float32"))
+
+    cells = [slice(i * each, (i + 1) * each) for i in range(parts)]
+    total = native.summed(sum_of, [(readout[:, x], labels[:, x], weights[:, x]) for x in cells])
+    return total / loss.share(weights)
+
+
+class UnderPolicy(keras.layers.Layer):
+    """Calls a function while weights are read in the dtype that the policy computes in."""
+
+    def call(self, function):
+        return function()

@@ -1,0 +1,76 @@
+"""Training losses."""
+
+import keras
+from keras import ops
+
+from s2s_zoo.layers.kernels import lstm as kernels
+from s2s_zoo.layers.kernels import native
+from s2s_zoo.layers.kernels import softmax as kernels_softmax
+
+
+@keras.saving.register_keras_serializable("s2s_zoo")
+class SmoothedCrossEntropy(keras.losses.Loss):
+    """Cross-entropy of logits with label smoothing, averaged over the weighted tokens.
+
+        L = logsumexp(z) - (1 - eps) z_y - eps mean(z)
+
+    that is, the target distribution is 1 - eps + eps / V for the label and eps / V elsewhere
+    (Szegedy et al. 2016, 1512.00567, section 7). Computed in float32 whatever the logits are.
+
+    Args:
+        label_smoothing: float in [0, 1), eps.
+
+    Call arguments:
+        y_true: (B, T) int labels.
+        y_pred: (B, T, V) logits.
+        sample_weight: (B, T), 0 at padding.
+
+    Returns:
+        The mean over the tokens, weighted: padding does not dilute it.
+
+    Raises:
+        ValueError: if `label_smoothing` is outside [0, 1).
+    """
+
+    def __init__(self, label_smoothing=0.0, name="loss", **kwargs):
+        super().__init__(name=name, reduction="mean_with_sample_weight", **kwargs)
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(
+                "SmoothedCrossEntropy expected label_smoothing in [0, 1). "
+                f"Received: label_smoothing={label_smoothing}."
+            )
+        self.label_smoothing = label_smoothing
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        # Without the parent's cast, which copies mixed-precision logits to float32 and back.
+        loss = self.call(y_true, y_pred)
+        weight = (
+            ops.ones_like(loss) if sample_weight is None else ops.cast(sample_weight, "float32")
+        )
+        return ops.sum(loss * weight) / self.share(weight)
+
+    def share(self, weights):
+        """What a sum over tokens is divided by to be the mean: the sum of the weights (B, T).
+
+        The gradients of replicas are added, and one may have more tokens than another: theirs are
+        summed up.
+        """
+        total = native.sum_over_replicas(ops.sum(ops.cast(weights, "float32")))
+        return ops.maximum(total, 1.0)
+
+    def call(self, y_true, y_pred):
+        """Returns the loss of each token, (B, T) float32."""
+        labels = ops.cast(y_true, "int32")
+        if kernels.available():
+            return kernels_softmax.cross_entropy(y_pred, labels, self.label_smoothing)
+        logits = ops.cast(y_pred, "float32")
+        label_logits = ops.squeeze(
+            ops.take_along_axis(logits, ops.expand_dims(labels, -1), axis=-1), -1
+        )
+        loss = ops.logsumexp(logits, axis=-1) - (1 - self.label_smoothing) * label_logits
+        if self.label_smoothing:
+            loss = loss - self.label_smoothing * ops.mean(logits, axis=-1)
+        return loss
+
+    def get_config(self):
+        return {"name": self.name, "label_smoothing": self.label_smoothing}

@@ -1,0 +1,120 @@
+"""Corpus metrics of generated text, with the signature that makes a number comparable."""
+
+import functools
+import importlib.metadata
+import re
+import warnings
+from typing import NamedTuple
+
+from s2s_zoo.protocol.errors import S2SZooError
+from s2s_zoo.protocol.registry import lookup
+from s2s_zoo.training.caption_metrics import CAPTION_METRICS
+
+
+class Score(NamedTuple):
+    """A metric of a corpus: its name, its value in points, and its signature."""
+
+    name: str
+    value: float
+    signature: str
+
+
+def _bleu(hypotheses, references, lowercase):
+    from sacrebleu.metrics import BLEU
+
+    return _sacrebleu(BLEU(lowercase=lowercase), hypotheses, references)
+
+
+def _chrf(hypotheses, references, lowercase):
+    from sacrebleu.metrics import CHRF
+
+    return _sacrebleu(CHRF(lowercase=lowercase), hypotheses, references)
+
+
+def _sacrebleu(metric, hypotheses, references):
+    value = metric.corpus_score(hypotheses, [references]).score
+    return value, str(metric.get_signature())
+
+
+def _rouge(kind, hypotheses, references, lowercase):
+    from rouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer([kind], use_stemmer=True)
+    if kind == "rougeLsum":  # whose lines are sentences
+        hypotheses, references = (
+            [re.sub(r"(?<=[.!?])\s+", "\n", text) for text in texts]
+            for texts in (hypotheses, references)
+        )
+    scores = map(scorer.score, references, hypotheses)
+    value = 100 * sum(score[kind].fmeasure for score in scores) / len(references)
+    version = importlib.metadata.version("rouge-score")
+    sentences = "|sentences:.!?" if kind == "rougeLsum" else ""
+    return value, f"nrefs:1|case:lc|stemmer:porter|score:f1{sentences}|version:{version}"
+
+
+def _repetition(hypotheses, references, lowercase):
+    def repeats(text):
+        words = (text.lower() if lowercase else text).split()
+        trigrams = list(zip(words, words[1:], words[2:], strict=False))
+        return len(set(trigrams)) < len(trigrams)
+
+    value = 100 * sum(map(repeats, hypotheses)) / len(hypotheses)
+    return value, f"ngram:3|case:{'lc' if lowercase else 'mixed'}|tok:space"
+
+
+ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+METRICS = {
+    "bleu": _bleu,
+    "chrf": _chrf,
+    **{kind: functools.partial(_rouge, kind) for kind in ROUGE},
+    "repetition": _repetition,
+    **CAPTION_METRICS,
+}
+METRICS_OF = {
+    "translation": ("bleu", "chrf"),
+    "text2text": ("bleu", "chrf"),
+    "summarization": (*ROUGE, "repetition"),
+    "captioning": tuple(CAPTION_METRICS),
+}
+
+
+def corpus_score(name, hypotheses, references, lowercase=False):
+    """Scores generated texts.
+
+    Args:
+        name: "bleu" (Papineni et al. 2002, with sacreBLEU's 13a tokenization), "chrf" (Popović
+            2015, chrF2), both by sacreBLEU (Post 2018, 1804.08771); "rouge1", "rouge2",
+            "rougeL", "rougeLsum" (Lin 2004), the mean F1 of stemmed words by rouge-score, for
+            "rougeLsum" with sentences that end in `.`, `!` or `?`; "repetition", the share of
+            texts that have three words in a row twice (less is better; See et al. 2017,
+            1704.04368, figure 4), whatever the references; or one of `CAPTION_METRICS`.
+        hypotheses: list of str.
+        references: list of str, one for each hypothesis; for captions a list of lists of str.
+        lowercase: bool, compare without case, as ROUGE always does.
+
+    Returns:
+        Score, 0 to 100.
+
+    Raises:
+        ValueError: for an unknown metric, or lists of different lengths or no length.
+    """
+    if len(hypotheses) != len(references) or not references:
+        raise ValueError(
+            "corpus_score expected as many hypotheses as references, and at least one. "
+            f"Received: {len(hypotheses)} hypotheses, {len(references)} references."
+        )
+    return Score(name, *lookup(METRICS, name, "metric")(hypotheses, references, lowercase))
+
+
+def corpus_scores(names, hypotheses, references, lowercase=False):
+    """Returns the Score of each metric, without those that cannot be computed here.
+
+    A warning says which are left out, and what they need.
+    """
+    scores = []
+    for name in names:
+        try:
+            scores.append(corpus_score(name, hypotheses, references, lowercase))
+        except S2SZooError as error:
+            warnings.warn(f"{name} is left out. {error}", stacklevel=2)
+    return scores

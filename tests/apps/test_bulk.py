@@ -1,0 +1,175 @@
+"""Rows in, rows out: nothing missing, nothing twice, whatever fails on the way."""
+
+import importlib.util
+import json
+import os
+import pickle
+import signal
+
+import pytest
+
+from s2s_zoo.apps import bulk
+from s2s_zoo.apps.bulk import Writer
+from s2s_zoo.apps.cli.main import main
+from s2s_zoo.protocol.errors import DataError
+
+with_parquet = pytest.mark.skipif(
+    importlib.util.find_spec("pyarrow") is None, reason="needs pip install 's2s-zoo[ray]'"
+)
+
+
+@pytest.fixture(scope="module")
+def texts(sentences):
+    return [source for source, _ in sentences]
+
+
+@pytest.fixture(scope="module")
+def expected(tiny_pipeline, texts):
+    return dict(zip(texts, tiny_pipeline(texts), strict=True))
+
+
+@pytest.fixture
+def writer(tiny_checkpoint):
+    return Writer(tiny_checkpoint)
+
+
+def read(folder):
+    """The rows of all shards in the order of their names."""
+    if files := sorted(folder.glob("part-*.parquet")):
+        from pyarrow import parquet
+
+        return [row for file in files for row in parquet.read_table(file).to_pylist()]
+    files = sorted(folder.glob("part-*"))
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in lines]
+
+
+def test_a_row_that_cannot_be_used_does_not_fail_the_others(writer, texts, expected):
+    rows = [{"text": text, "id": i} for i, text in enumerate(texts)]
+    rows[1:1] = [{"text": None, "id": -1}, {"id": -2}, {"text": 7, "id": -3}]
+    found = writer(rows)
+    assert [row["id"] for row in found] == [row["id"] for row in rows]
+    assert [row["output"] for row in found if row["id"] >= 0] == [expected[text] for text in texts]
+    errors = {row["id"]: row["output_error"] for row in found}
+    assert all(errors[i] is None for i in range(len(texts)))
+    assert "str" in errors[-1] and "no column 'text'; there are: id" in errors[-2] and errors[-3]
+
+
+def test_a_writer_goes_to_other_processes_without_its_model(writer, texts, expected):
+    writer([{"text": texts[0]}])
+    assert len(pickle.dumps(writer)) < 1000
+    copy = pickle.loads(pickle.dumps(writer))
+    assert copy([{"text": texts[1]}])[0]["output"] == expected[texts[1]]
+
+
+def test_columns_are_not_overwritten(writer):
+    with pytest.raises(DataError, match="already have a column 'output'"):
+        writer([{"text": "a", "output": "mine"}])
+
+
+@pytest.mark.parametrize("format", ["jsonl", pytest.param("parquet", marks=with_parquet)])
+def test_files_become_shards_with_keys(writer, texts, expected, tmp_path, format):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    lines = [json.dumps({"text": texts[0], "n": 1}), "no json", "[1]", json.dumps({"n": 2})]
+    (folder / "b.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    done = list(bulk.run(writer, [folder], tmp_path / "out", format, shard_size=4))
+    assert [(shard["rows"], shard["failed"]) for shard in done] == [(4, 0), (2, 0), (4, 3)]
+    rows = read(tmp_path / "out")
+    assert [row["key"] for row in rows] == [
+        *(f"{folder / 'a.txt'}:{i}" for i in range(6)),
+        *(f"{folder / 'b.jsonl'}:{i}" for i in range(4)),
+    ]
+    assert [row["output"] for row in rows[:7]] == [expected[text] for text in [*texts, texts[0]]]
+    assert rows[7]["unreadable"] == "no json" and rows[8]["unreadable"] == "[1]"
+    # What was written is read again, with the columns it has.
+    again = Writer(writer.model, column="output", output="back")
+    written = tmp_path / "out" / f"part-00000.{format}"
+    assert list(bulk.run(again, [written], tmp_path / "two"))[0]["failed"] == 0
+    assert [row["text"] for row in read(tmp_path / "two")] == texts[:4]
+
+
+def test_invalid_utf8_is_a_failed_row(writer, texts, expected, tmp_path):
+    (tmp_path / "a.txt").write_bytes(texts[0].encode() + b"\n\xff\xfe\n" + texts[1].encode())
+    list(bulk.run(writer, [tmp_path / "a.txt"], tmp_path / "out"))
+    rows = read(tmp_path / "out")
+    assert [row["output"] for row in rows] == [expected[texts[0]], None, expected[texts[1]]]
+    assert rows[1]["unreadable"] == r"\xff\xfe" and "unreadable" in rows[1]["output_error"]
+
+
+def test_a_job_goes_on_where_it_was_cut_off(writer, texts, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("\n".join(texts), encoding="utf-8")
+    arguments = [writer, [path], tmp_path / "out"]
+    job = bulk.run(*arguments, shard_size=2)
+    next(job)
+    job.close()
+    with pytest.raises(DataError, match="Go on with --resume"):
+        bulk.run(*arguments, shard_size=2)
+    with pytest.raises(DataError, match="other inputs, options or shards"):
+        bulk.run(*arguments, shard_size=3, resume=True)
+    done = list(bulk.run(*arguments, shard_size=2, resume=True))
+    assert [shard["shard"][-13:] for shard in done] == ["t-00001.jsonl", "t-00002.jsonl"]
+    assert [row["text"] for row in read(tmp_path / "out")] == texts
+    assert not list(bulk.run(*arguments, shard_size=2, resume=True))
+
+
+def test_an_output_that_holds_something_else_is_left_alone(writer, tmp_path):
+    (tmp_path / "a.txt").write_text("ein hund", encoding="utf-8")
+    with pytest.raises(DataError, match="is not empty"):
+        bulk.run(writer, [tmp_path / "a.txt"], tmp_path)
+    with pytest.raises(DataError, match="is not there"):
+        bulk.run(writer, [tmp_path / "b.txt"], tmp_path / "out")
+
+
+def test_photos_of_a_folder(tiny_captioner, photos, tmp_path):
+    tiny_captioner.save(tmp_path / "model")
+    folder, captions = photos
+    done = list(bulk.run(Writer(tmp_path / "model"), [folder], tmp_path / "out"))
+    rows = read(tmp_path / "out")
+    assert done[0]["rows"] == len(rows) == len(captions)
+    assert all(isinstance(row["output"], str) for row in rows)
+
+
+def test_command_line(tiny_checkpoint, texts, expected, tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("\n".join(texts), encoding="utf-8")
+    options = ["--model", str(tiny_checkpoint), "--output", str(tmp_path / "out")]
+    assert main(["bulk", str(tmp_path / "a.txt"), *options, "--shard-size", "4"]) == 0
+    assert capsys.readouterr().out.endswith("6 rows, 0 failed\n")
+    assert main(["bulk", str(tmp_path / "a.txt"), *options]) == 1
+    assert "Go on with --resume" in capsys.readouterr().err
+
+
+class Dying(Writer):
+    """Kills its process once, in the middle of a job."""
+
+    def __call__(self, rows):
+        marker = self.options["marker"]
+        if rows[0]["key"].endswith(":2") and not os.path.exists(marker):
+            open(marker, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Writer(self.model)(rows)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray warns of itself
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra ray")
+def test_an_actor_that_dies_loses_and_doubles_nothing(
+    tiny_checkpoint, texts, expected, tmp_path, monkeypatch
+):
+    import ray
+
+    path = tmp_path / "a.txt"
+    path.write_text("\n".join(texts), encoding="utf-8")
+    ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False)
+    try:
+        dying = Dying(tiny_checkpoint, marker=str(tmp_path / "died"))
+        done = list(bulk.run(dying, [path], tmp_path / "out", shard_size=2, actors=2))
+    finally:
+        ray.shutdown()
+    assert (tmp_path / "died").exists()
+    assert sorted(shard["rows"] for shard in done) == [2, 2, 2]
+    assert [(row["text"], row["output"]) for row in read(tmp_path / "out")] == list(
+        expected.items()
+    )

@@ -1,0 +1,46 @@
+"""One checkpoint of every family, and what transformers makes of it."""
+
+from typing import Any, NamedTuple
+
+import pytest
+
+FAMILIES = {
+    "marian": {},
+    "marian-unshared": {"share_encoder_decoder_embeddings": False},
+    "marian-separate": {"separate": True},
+    "bart": {},
+    "mbart": {"init_std": 0.4},
+    "m2m_100": {"init_std": 0.4},
+    "nllb": {"init_std": 0.4},
+    "pegasus": {},
+    "t5": {},
+    "t5-gated": {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
+    "t5-untied": {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "untie": True},
+    "mt5": {"tie_word_embeddings": False, "untie": True},
+}
+
+
+class Oracle(NamedTuple):
+    """A checkpoint directory, and the model and tokenizer of transformers that wrote it."""
+
+    directory: Any
+    model: Any
+    tokenizer: Any
+
+
+@pytest.fixture(scope="session")
+def oracle(tmp_path_factory):
+    """Function of the name of a family to its Oracle."""
+    pytest.importorskip("transformers")
+    pytest.importorskip("torch")
+    from tests.checkpoints.pretrained.oracle import make
+
+    made = {}
+
+    def get(name):
+        if name not in made:
+            directory = tmp_path_factory.mktemp("hub") / name
+            made[name] = Oracle(directory, *make(name.split("-")[0], directory, **FAMILIES[name]))
+        return made[name]
+
+    return get

@@ -1,0 +1,248 @@
+"""Small random checkpoints of every family, made by transformers with tokenizers of its own."""
+
+import json
+
+import numpy as np
+
+from tests.checkpoints.pretrained.lines import LINES, pieces_model, write_marian_pieces
+
+END_SCALE = 2.5  # random models would hardly ever end
+SIZES = {
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 48,
+    "max_position_embeddings": 96,
+    "init_std": 0.25,
+}
+
+
+def make(family, directory, **options):
+    """Writes a checkpoint as transformers does, with weights that tell sources apart.
+
+    Returns:
+        The torch model and the tokenizer of transformers.
+    """
+    import torch
+
+    directory.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(1)
+    untie = options.pop("untie", False)
+    tokenizer, model = globals()[f"_{family}"](directory, options)
+    model.eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "bias" in name and "relative" not in name:
+                parameter.normal_(0, 0.1)
+            if name.endswith("norm.weight"):
+                parameter.uniform_(0.7, 1.3)
+        if untie:
+            model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight))
+        model.get_output_embeddings().weight[model.config.eos_token_id] *= END_SCALE
+        if hasattr(model, "final_logits_bias"):
+            model.final_logits_bias.normal_(0, 0.5)
+    model.save_pretrained(directory)
+    return model, tokenizer
+
+
+def _marian(directory, options):
+    from transformers import MarianConfig, MarianMTModel, MarianTokenizer
+
+    vocabulary, more = write_marian_pieces(directory, 180, 160), {}
+    for code in options.pop("codes", ()):
+        vocabulary[f">>{code}<<"] = len(vocabulary)
+    pad = vocabulary["<pad>"] = len(vocabulary)
+    (directory / "vocab.json").write_text(json.dumps(vocabulary))
+    if options.pop("separate", False):
+        # The same pieces in another order, and some that only targets have.
+        words = [piece for piece in vocabulary if piece not in ("</s>", "<unk>", "<pad>")]
+        pieces = ["</s>", "<unk>", *reversed(words), "<pad>", *(f"<extra_{i}>" for i in range(5))]
+        target = {piece: i for i, piece in enumerate(pieces)}
+        (directory / "target_vocab.json").write_text(json.dumps(target))
+        options |= {
+            "share_encoder_decoder_embeddings": False,
+            "decoder_vocab_size": len(target),
+        }
+        more = {"separate_vocabs": True}
+    tokenizer = MarianTokenizer.from_pretrained(
+        directory, source_lang="de", target_lang="en", **more
+    )
+    config = MarianConfig(
+        vocab_size=len(vocabulary),
+        pad_token_id=pad,
+        decoder_start_token_id=pad,
+        eos_token_id=0,
+        forced_eos_token_id=0,
+        activation_function="swish",
+        scale_embedding=True,
+        **{**SIZES, **options},
+    )
+    model = MarianMTModel(config)
+    model.generation_config.update(num_beams=4, bad_words_ids=[[pad]], max_length=40)
+    tokenizer.save_pretrained(directory)
+    return tokenizer, model
+
+
+def _bart(directory, options):
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import BartConfig, BartForConditionalGeneration, BartTokenizer
+
+    trained = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trained.train_from_iterator(LINES, 420, special_tokens=special, show_progress=False)
+    trained.save_model(str(directory))
+    tokenizer = BartTokenizer.from_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    config = BartConfig(vocab_size=425, forced_bos_token_id=0, **{**SIZES, **options})
+    model = BartForConditionalGeneration(config)
+    model.generation_config.update(
+        num_beams=4, max_length=24, min_length=8, no_repeat_ngram_size=3, early_stopping=True,
+        length_penalty=2.0, forced_bos_token_id=0,
+    )  # fmt: skip
+    return tokenizer, model
+
+
+def _mbart(directory, options):
+    from transformers import MBart50Tokenizer, MBartConfig, MBartForConditionalGeneration
+
+    (directory / "sentencepiece.bpe.model").write_bytes(pieces_model(200)[0])
+    tokenizer = MBart50Tokenizer.from_pretrained(directory, src_lang="de_DE", tgt_lang="en_XX")
+    tokenizer.save_pretrained(directory)
+    config = MBartConfig(
+        vocab_size=len(tokenizer),
+        scale_embedding=True,
+        activation_function="relu",
+        decoder_start_token_id=2,
+        **{**SIZES, **options},
+    )
+    model = MBartForConditionalGeneration(config)
+    code = tokenizer.convert_tokens_to_ids("en_XX")
+    model.generation_config.update(num_beams=5, max_length=24, forced_bos_token_id=code)
+    return tokenizer, model
+
+
+def cc25(directory):
+    """An mBART of the older form, with 25 languages."""
+    from transformers import MBartConfig, MBartForConditionalGeneration, MBartTokenizer
+
+    directory.mkdir()
+    (directory / "sentencepiece.bpe.model").write_bytes(pieces_model(200)[0])
+    tokenizer = MBartTokenizer.from_pretrained(directory, src_lang="de_DE", tgt_lang="ro_RO")
+    config = MBartConfig(vocab_size=len(tokenizer), scale_embedding=True, **SIZES)
+    model = MBartForConditionalGeneration(config)
+    model.save_pretrained(directory)
+    return model, tokenizer
+
+
+def _m2m_100(directory, options):
+    from transformers import M2M100Config, M2M100ForConditionalGeneration, M2M100Tokenizer
+
+    spm, pieces = pieces_model(200)
+    (directory / "sentencepiece.bpe.model").write_bytes(spm)
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", *pieces[3:]]
+    vocabulary = {piece: i for i, piece in enumerate(pieces)}
+    (directory / "vocab.json").write_text(json.dumps(vocabulary))
+    tokenizer = M2M100Tokenizer.from_pretrained(directory, src_lang="de", tgt_lang="en")
+    tokenizer.save_pretrained(directory)
+    config = M2M100Config(vocab_size=len(pieces) + 108, **{**SIZES, **options})
+    model = M2M100ForConditionalGeneration(config)
+    model.generation_config.update(
+        num_beams=5, max_length=24, forced_bos_token_id=tokenizer.get_lang_id("en"),
+        forced_eos_token_id=2,
+    )  # fmt: skip
+    return tokenizer, model
+
+
+def _nllb(directory, options):
+    from tokenizers import SentencePieceBPETokenizer
+    from transformers import M2M100Config, M2M100ForConditionalGeneration, NllbTokenizer
+
+    trained = SentencePieceBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    trained.train_from_iterator(LINES, 300, special_tokens=special, show_progress=False)
+    files = [directory.parent / name for name in ("vocab.json", "merges.txt")]
+    trained.save_model(str(directory.parent))
+    merges = [tuple(line.split(" ")) for line in files[1].read_text().splitlines()[1:]]
+    tokenizer = NllbTokenizer(
+        json.loads(files[0].read_text()), merges, src_lang="deu_Latn", tgt_lang="eng_Latn"
+    )
+    tokenizer.save_pretrained(directory)
+    config = M2M100Config(vocab_size=len(tokenizer), **{**SIZES, **options})
+    model = M2M100ForConditionalGeneration(config)
+    model.generation_config.update(
+        num_beams=4,
+        max_length=24,
+        forced_bos_token_id=tokenizer.convert_tokens_to_ids("eng_Latn"),
+        forced_eos_token_id=2,
+    )
+    return tokenizer, model
+
+
+def _pegasus(directory, options):
+    from transformers import PegasusConfig, PegasusForConditionalGeneration, PegasusTokenizer
+
+    ids = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
+    (directory / "spiece.model").write_bytes(pieces_model(200, **ids)[0])
+    tokenizer = PegasusTokenizer.from_pretrained(directory)
+    config = PegasusConfig(
+        vocab_size=len(tokenizer),
+        scale_embedding=True,
+        activation_function="relu",
+        **{**SIZES, **options},
+    )
+    model = PegasusForConditionalGeneration(config)
+    model.generation_config.update(num_beams=8, max_length=24, length_penalty=0.6)
+    return tokenizer, model
+
+
+def _t5(directory, options, multilingual=False):
+    from transformers import (
+        MT5Config,
+        MT5ForConditionalGeneration,
+        T5Config,
+        T5ForConditionalGeneration,
+        T5Tokenizer,
+    )
+
+    ids = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
+    (directory / "spiece.model").write_bytes(pieces_model(200, **ids)[0])
+    tokenizer = T5Tokenizer.from_pretrained(directory)
+    made, kind = (
+        (MT5Config, MT5ForConditionalGeneration)
+        if multilingual
+        else (T5Config, T5ForConditionalGeneration)
+    )
+    config = made(
+        **{
+            "vocab_size": len(tokenizer) + 20,
+            "d_model": 32,
+            "d_kv": 8,
+            "d_ff": 48,
+            "num_layers": 2,
+            "num_decoder_layers": 2,
+            "num_heads": 4,
+            "relative_attention_num_buckets": 8,
+            "relative_attention_max_distance": 20,
+            "decoder_start_token_id": 0,
+            "initializer_factor": 1.0,
+            **options,
+        }
+    )
+    model = kind(config)
+    model.generation_config.update(num_beams=4, max_length=24, forced_eos_token_id=1)
+    return tokenizer, model
+
+
+def _mt5(directory, options):
+    return _t5(directory, options, multilingual=True)
+
+
+def padded(rows, pad):
+    """Rows of ids as one array, and its mask."""
+    width = max(map(len, rows))
+    ids = np.array([list(row) + [pad] * (width - len(row)) for row in rows])
+    mask = np.array([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+    return ids, mask

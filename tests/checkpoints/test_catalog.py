@@ -1,0 +1,122 @@
+"""Names and directories to verified directories."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from s2s_zoo.checkpoints import catalog as catalog_module
+from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.files import describe_file
+
+
+@pytest.fixture
+def catalog(monkeypatch, tmp_path):
+    """A package folder with one bundled checkpoint, small enough to break."""
+    directory = tmp_path / "bundled" / "translation-de-en"
+    directory.mkdir(parents=True)
+    for name in ("model.safetensors", "processor.json"):
+        (directory / name).write_text(name)
+    files = {path.name: describe_file(path) for path in directory.iterdir()}
+    entry = {"task": "translation", "path": "bundled/translation-de-en", "files": files}
+    other = {**entry, "task": "summarization"}
+    (tmp_path / "checkpoints.json").write_text(
+        json.dumps({"translation-de-en": entry, "summarization-en": other})
+    )
+    monkeypatch.setattr(catalog_module, "PACKAGE", tmp_path)
+    catalog_module._catalog.cache_clear()
+    yield directory
+    catalog_module._catalog.cache_clear()
+
+
+def test_list_by_task(catalog):
+    assert list(catalog_module.list_checkpoints()) == ["summarization-en", "translation-de-en"]
+    assert list(catalog_module.list_checkpoints("translation")) == ["translation-de-en"]
+    with pytest.raises(CheckpointError, match="Did you mean 'translation'"):
+        catalog_module.list_checkpoints("translate")
+
+
+def test_catalog_is_found_above_the_package_too(catalog, monkeypatch):
+    monkeypatch.setattr(
+        catalog_module, "PACKAGE", catalog_module.PACKAGE / "s2s_zoo" / "checkpoints"
+    )
+    assert "translation-de-en" in catalog_module.list_checkpoints()
+
+
+def test_missing_catalog(monkeypatch, tmp_path):
+    monkeypatch.setattr(catalog_module, "PACKAGE", tmp_path / "s2s_zoo" / "checkpoints")
+    catalog_module._catalog.cache_clear()
+    with pytest.raises(CheckpointError, match="not part of this installation"):
+        catalog_module.list_checkpoints()
+
+
+def test_name_gives_its_verified_directory(catalog):
+    assert catalog_module.resolve("translation-de-en") == catalog
+    (catalog / "processor.json").write_text("processor.jsom")
+    with pytest.raises(CheckpointError, match=r"processor\.json was altered.*Delete"):
+        catalog_module.resolve("translation-de-en")
+
+
+def test_unknown_name_offers_the_nearest(catalog):
+    with pytest.raises(CheckpointError, match="Did you mean 'translation-de-en'.*s2s-zoo list"):
+        catalog_module.resolve("translation-de-em")
+
+
+@pytest.mark.parametrize("value", [None, 3, ["translation-de-en"]])
+def test_neither_name_nor_path(value):
+    with pytest.raises(TypeError, match="name or the directory"):
+        catalog_module.resolve(value)
+
+
+def test_directory_that_is_no_checkpoint(tmp_path):
+    with pytest.raises(CheckpointError, match=r"config\.json, model\.safetensors.*are missing"):
+        catalog_module.resolve(tmp_path)
+
+
+def test_directory_as_text_or_path(tiny_checkpoint):
+    assert catalog_module.resolve(str(tiny_checkpoint)) == tiny_checkpoint
+    assert catalog_module.resolve(tiny_checkpoint) == tiny_checkpoint
+
+
+def test_checkpoint_whose_replacement_was_killed_comes_back(tiny_checkpoint, tmp_path):
+    import shutil
+
+    shutil.copytree(tiny_checkpoint, tmp_path / ".mine.previous")
+    assert catalog_module.resolve(tmp_path / "mine") == tmp_path / "mine"
+    assert not Path(tmp_path / ".mine.previous").exists()
+
+
+def test_a_repository_by_its_address(hub, tiny_checkpoint):
+    first = hub.add("org/tiny", tiny_checkpoint)
+    second = hub.repositories["org/tiny"].commit({"README.md": b"newer"})
+    assert catalog_module.resolve("hf://org/tiny").name == second
+    assert catalog_module.resolve(f"hf://org/tiny@{first}").name == first
+    assert catalog_module.resolve("hf://org/tiny", revision=first).name == first
+    with pytest.raises(ValueError, match="Give one revision.*'hf://org/tiny@v1'.*'v2'"):
+        catalog_module.resolve("hf://org/tiny@v1", revision="v2")
+
+
+@pytest.mark.parametrize("address", ["hf://", "hf://tiny@", "hf://a/b/c", "hf://a b@", "hf:///x"])
+def test_no_address_of_a_repository(hub, address):
+    with pytest.raises(CheckpointError, match="The form is hf://organization/name"):
+        catalog_module.resolve(address)
+    assert hub.requests == []
+
+
+def test_a_revision_belongs_to_a_repository(catalog, tiny_checkpoint):
+    for name in ("translation-de-en", str(tiny_checkpoint)):
+        with pytest.raises(ValueError, match="A revision belongs to a repository.*revision='v1'"):
+            catalog_module.resolve(name, revision="v1")
+
+
+def test_the_catalog_of_the_repository_is_complete():
+    keys = {"task", "files", "parameters", "languages", "data", "license", "metrics", "recipe"}
+    for name, entry in catalog_module.list_checkpoints().items():
+        assert keys <= entry.keys() <= keys | {"path", "repo_id", "revision"}, name
+        assert ("repo_id" in entry) == ("revision" in entry), name
+        assert "path" in entry or "repo_id" in entry, name
+        if "revision" in entry:
+            assert re.fullmatch("[0-9a-f]{40}", entry["revision"]), name
+        if "path" in entry:
+            catalog_module.resolve(name)

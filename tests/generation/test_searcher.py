@@ -1,0 +1,119 @@
+"""Few shapes, few compilations, and the options of a call."""
+
+import keras
+import numpy as np
+import pytest
+
+from s2s_zoo.generation import Generator
+from s2s_zoo.generation import searcher as searching
+from s2s_zoo.generation.searcher import DEFAULTS, Searcher, pad
+from s2s_zoo.protocol import END, PAD, UNK
+
+SOURCES = [np.array(row, "int32") for row in ([5, 6, END], [7, END], [8, 9, 10, 11, END])]
+
+
+@pytest.fixture
+def searcher(tiny_pipeline):
+    return Searcher(tiny_pipeline.model, lambda source: 2 * source + 10, 100)
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The (max_length, run_eagerly) of every Generator that is made."""
+    made = []
+
+    class Recorded(Generator):
+        def __init__(self, model, strategy, max_length, run_eagerly=False, **options):
+            made.append((max_length, run_eagerly))
+            super().__init__(model, strategy, max_length, run_eagerly=run_eagerly, **options)
+
+    monkeypatch.setattr(searching, "Generator", Recorded)
+    return made
+
+
+@pytest.mark.parametrize("count, rows", [(1, 1), (2, 2), (3, 4), (5, 8), (64, 64)])
+def test_padding_to_few_shapes(count, rows):
+    padded = pad([np.array([4, END], "int32")] * (count - 1) + [np.arange(4, 13, dtype="int32")])
+    assert (padded.shape, padded.dtype) == ((rows, 16), "int32")
+    assert padded[count - 1].tolist() == [*range(4, 13), *[PAD] * 7]
+    assert (padded[count:, 0] == END).all() and (padded[count:, 1:] == PAD).all()
+
+
+def test_a_row_is_searched_as_if_it_were_alone(searcher):
+    search = searcher.plan({"num_beams": 3}, DEFAULTS, return_alignments=True)
+    together = searcher.run(search, SOURCES)
+    for row, source in enumerate(SOURCES):
+        alone = searcher.run(search, [source])
+        assert alone.tokens.shape[0] == 1
+        np.testing.assert_array_equal(alone.tokens[0], together.tokens[row])
+        np.testing.assert_allclose(alone.scores[0], together.scores[row], rtol=1e-5)
+
+
+def test_unk_start_and_pad_are_not_generated(searcher):
+    for options in ({"num_beams": 1}, {"num_beams": 4}, {"strategy": "sample", "seed": 0}):
+        tokens = searcher.run(searcher.plan(options, DEFAULTS), SOURCES * 8).tokens
+        text = tokens[np.cumsum(tokens == END, axis=-1) == 0]
+        assert text.min() > UNK
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others are not traced so")
+def test_first_short_text_is_not_compiled(searcher, made):
+    search = searcher.plan({}, DEFAULTS)
+    eager = searcher.run(search, SOURCES[:1])
+    compiled = searcher.run(search, SOURCES[:1])
+    searcher.run(search, SOURCES[1:2])
+    assert made == [(32, True), (32, False)]
+    np.testing.assert_array_equal(eager.tokens, compiled.tokens)
+
+
+def test_batches_and_long_texts_are_compiled_at_once(searcher, made):
+    searcher.run(searcher.plan({}, DEFAULTS), SOURCES)
+    long = np.append(np.full(30, 5, "int32"), np.int32(END))
+    searcher.run(searcher.plan({}, DEFAULTS), [long])
+    assert made == [(32, False), (100, False)]
+
+
+def test_options_are_compiled_once_each(searcher, made):
+    for _ in range(2):
+        for beams in (1, 2):
+            searcher.run(searcher.plan({"num_beams": beams}, DEFAULTS), SOURCES)
+    assert len(made) == 2
+
+
+def test_the_oldest_search_is_forgotten(searcher, made, monkeypatch):
+    monkeypatch.setattr(searching, "KEPT", 2)
+    for max_length in (3, 4, 3, 5, 3, 4):
+        searcher.run(searcher.plan({"max_length": max_length}, DEFAULTS), SOURCES)
+    assert [length for length, _ in made] == [3, 4, 5, 4]
+
+
+@pytest.mark.parametrize(
+    "options, defaults, strategy",
+    [
+        ({}, {}, "greedy"),
+        ({}, {"num_beams": 4}, "beam"),
+        ({"num_beams": 4}, {}, "beam"),
+        ({"num_beams": 1}, {"num_beams": 4}, "greedy"),
+        ({"num_beams": 2}, {"strategy": "sample", "temperature": 0.5}, "beam"),
+        ({"strategy": "sample"}, {"num_beams": 4, "length_penalty": 0.6}, "sample"),
+        ({"strategy": "greedy"}, {"num_beams": 4}, "greedy"),
+        ({"top_k": 5}, {"strategy": "sample"}, "sample"),
+    ],
+)
+def test_strategy_of_a_call(searcher, options, defaults, strategy):
+    search = searcher.plan(options, {**DEFAULTS, **defaults})
+    assert search.strategy == strategy
+    chosen = dict(search.options)
+    assert ("length_penalty" in chosen) == (strategy == "beam" and "length_penalty" in defaults)
+    assert chosen["suppress_tokens"] == (UNK,)
+
+
+def test_seed_starts_the_same_sequence_again(searcher):
+    def draw(seed=None):
+        search = searcher.plan({"strategy": "sample", "seed": seed}, DEFAULTS)
+        return searcher.run(search, SOURCES).tokens
+
+    first, second = draw(1), draw()
+    assert (first != second).any()
+    np.testing.assert_array_equal(draw(1), first)
+    np.testing.assert_array_equal(draw(), second)

@@ -1,0 +1,95 @@
+import keras
+import numpy as np
+import pytest
+
+import s2s_zoo
+from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.training.callbacks import GenerationMetrics, TrainingState, averaged_weights
+from s2s_zoo.training.losses import SmoothedCrossEntropy
+from tests.conftest import SENTENCES
+
+
+def copy_of(pipeline, tmp_path):
+    pipeline.save(tmp_path / "copy")
+    return s2s_zoo.from_pretrained(tmp_path / "copy")
+
+
+def compiled(model, **options):
+    model.compile(keras.optimizers.Adam(0.01, **options), SmoothedCrossEntropy())
+    return model
+
+
+def test_metrics_of_generated_text_reach_the_logs(tiny_pipeline, tmp_path):
+    pipeline = copy_of(tiny_pipeline, tmp_path)
+    metrics = GenerationMetrics(pipeline, SENTENCES[:2], directory=tmp_path / "best")
+    metrics.set_model(pipeline.model)
+    logs = {}
+    metrics.on_epoch_end(0, logs)
+    assert set(logs) == {"val_bleu", "val_chrf", "val_perplexity"}
+    log_probs, lengths = pipeline.score(*zip(*SENTENCES[:2], strict=True), return_lengths=True)
+    assert logs["val_perplexity"] == pytest.approx(np.exp(-log_probs.sum() / lengths.sum()))
+    assert "tok:13a" in metrics.signatures["bleu"]
+    assert (tmp_path / "best" / "config.json").exists()
+
+
+def test_the_best_epoch_is_saved_and_waiting_ends(tiny_pipeline, tmp_path, monkeypatch):
+    pipeline = copy_of(tiny_pipeline, tmp_path)
+    metrics = GenerationMetrics(pipeline, SENTENCES, directory=tmp_path / "best", patience=2)
+    metrics.set_model(pipeline.model)
+    pipeline.model.stop_training = False
+    scores = iter([1.0, 3.0, 2.0, 3.0])
+    saved = []
+    monkeypatch.setattr(
+        "s2s_zoo.training.callbacks.corpus_score",
+        lambda name, texts, references: s2s_zoo.metrics.Score(
+            name, next(scores) if name == "bleu" else 0.0, "signature"
+        ),
+    )
+    monkeypatch.setattr(pipeline, "save", lambda directory: saved.append(len(metrics.history)))
+    stopped = []
+    for epoch in range(4):
+        metrics.on_epoch_end(epoch)
+        stopped.append(pipeline.model.stop_training)
+    assert saved == [1, 2]
+    assert metrics.best["epoch"] == 2
+    assert stopped == [False, False, False, True]
+
+
+def test_averaged_weights_are_there_only_inside(tiny_pipeline, tmp_path):
+    pipeline = copy_of(tiny_pipeline, tmp_path)
+    model = compiled(pipeline.model, use_ema=True, ema_momentum=0.9)
+    model.fit(pipeline.batches(SENTENCES, batch_tokens=64), epochs=1, verbose=0)
+    first = model.trainable_variables[0]
+    # fit ends with the averages in place; move on so that the two differ.
+    first.assign(first + 1.0)
+    trained = keras.ops.convert_to_numpy(first)
+    with averaged_weights(model):
+        averaged = keras.ops.convert_to_numpy(first)
+    np.testing.assert_allclose(trained - averaged, 1.0, atol=1e-5)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(first), trained)
+
+
+def test_state_of_another_model_or_a_damaged_file_is_refused(tiny_pipeline, tmp_path):
+    pipeline = copy_of(tiny_pipeline, tmp_path)
+    model = compiled(pipeline.model)
+    state = TrainingState(tmp_path / "state.safetensors")
+    assert state.restore(model) == 0
+    model.optimizer.build(model.trainable_variables)
+    state.set_model(model)
+    state.on_train_begin()
+    state.on_epoch_end(4)
+    spent = state.seconds
+    again = TrainingState(state.path)
+    assert again.restore(model) == 5
+    assert again.seconds == spent > 0
+    again.set_model(model)
+    again.on_train_begin()
+    again.on_epoch_end(5)
+    assert again.seconds > spent
+    compiled(model, use_ema=True)
+    with pytest.raises(CheckpointError, match="another model or optimizer"):
+        state.restore(model)
+    content = state.path.read_bytes()
+    state.path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(CheckpointError, match="Delete it to begin anew"):
+        state.restore(model)

@@ -1,0 +1,60 @@
+import pytest
+
+from s2s_zoo.training.metrics import corpus_score
+
+
+def test_bleu_of_a_known_pair():
+    # 4 of 5, 3 of 4, 2 of 3, 1 of 2 n-grams; same length: (4/5 3/4 2/3 1/2)^(1/4) = .6687.
+    score = corpus_score("bleu", ["the cat sat on mats"], ["the cat sat on rugs"])
+    assert score.value == pytest.approx(66.87, abs=0.01)
+    assert score.signature.startswith("nrefs:1|case:mixed|eff:no|tok:13a")
+
+
+def test_case_counts_unless_it_should_not():
+    texts = ["The Cat sat on the mat"], ["the cat sat on the mat"]
+    assert corpus_score("bleu", *texts).value < 60
+    lowered = corpus_score("bleu", *texts, lowercase=True)
+    assert lowered.value == pytest.approx(100)
+    assert "case:lc" in lowered.signature
+
+
+def test_chrf_of_equal_and_of_disjoint_texts():
+    assert corpus_score("chrf", ["abc"], ["abc"]).value == pytest.approx(100)
+    assert corpus_score("chrf", ["abc"], ["xyz"]).value == 0
+
+
+def test_errors_name_the_metric_and_the_counts():
+    with pytest.raises(ValueError, match="Did you mean 'bleu'"):
+        corpus_score("blue", ["a"], ["a"])
+    with pytest.raises(ValueError, match="2 hypotheses, 1 references"):
+        corpus_score("bleu", ["a", "b"], ["a"])
+    with pytest.raises(ValueError, match="at least one"):
+        corpus_score("bleu", [], [])
+
+
+def test_rouge_by_hand():
+    # Stemmed and without signs: "the cat sat dog ran", "dog ran the cat sat on mat", 5 and 7.
+    texts = ["The cats sat. Dogs ran"], ["dogs ran. the cat sat on mats"]
+    by_hand = {
+        "rouge1": 2 * 5 / 12,
+        "rouge2": 2 * 3 / 10,  # the cat, cat sat, dog ran
+        "rougeL": 2 * 3 / 12,  # the cat sat
+        "rougeLsum": 2 * 5 / 12,  # sentence by sentence
+    }
+    for name, value in by_hand.items():
+        score = corpus_score(name, *texts)
+        assert score.value == pytest.approx(100 * value)
+        assert score.signature.startswith("nrefs:1|case:lc|stemmer:porter|score:f1")
+
+
+def test_repetition_counts_texts_that_say_three_words_twice():
+    texts = ["a b c d a b c", "a b c d A b c", "a b a b", "a a a a", "", "a b c"]
+    score = corpus_score("repetition", texts, ["x"] * 6)
+    assert score.value == pytest.approx(100 * 2 / 6)
+    assert corpus_score("repetition", texts, ["x"] * 6, lowercase=True).value == pytest.approx(50)
+    assert score.signature.startswith("ngram:3")
+
+
+def test_rouge_is_the_mean_over_texts():
+    assert corpus_score("rougeL", ["a b", "c"], ["a b", "d"]).value == pytest.approx(50)
+    assert corpus_score("rouge1", [""], ["a"]).value == 0
