@@ -10,9 +10,8 @@ from s2s_zoo.callbacks import GenerationMetrics, TrainingState
 from s2s_zoo.losses import SmoothedCrossEntropy
 from s2s_zoo.optimizers import Adam
 
-from s2s_zoo import distribution
-from s2s_zoo.layers.kernels import native
-from s2s_zoo.protocol.errors import DataError, S2SZooError
+import s2s_zoo
+from s2s_zoo import DataError, S2SZooError, distribution
 
 COMMANDS = {
     "translation": ("translate", "'some text'"),
@@ -91,7 +90,7 @@ def prepare(args, training):
     """
     keras.utils.set_random_seed(training["seed"])
     if training["precision"] == "auto":
-        training["precision"] = native.fastest_precision()
+        training["precision"] = s2s_zoo.fastest_precision()
     keras.config.set_dtype_policy(training["precision"])
     args.output.mkdir(parents=True, exist_ok=True)
     if state_path(args).exists() and not args.resume:
@@ -189,7 +188,7 @@ def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, 
         file=sys.stderr,
     )
     if not (done and state.finished):
-        with native.plain_operations(args.execution == "plain"):
+        with s2s_zoo.plain_operations(args.execution == "plain"):
             model.fit(
                 batches,
                 initial_epoch=done,

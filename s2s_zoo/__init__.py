@@ -29,10 +29,13 @@ _SHORT = {
 _NAMES = {
     "from_pretrained": "pipeline.loading",
     "Pipeline": "pipeline.pipeline",
+    "Result": "pipeline.result",
     "list_checkpoints": "checkpoints.catalog",
+    "average_checkpoints": "pipeline.ensembling",
     "export": "apps.exporting.export",
     "Seq2Seq": "model.seq2seq",
     "preset": "model.presets",
+    "list_presets": "model.presets",
     "explain": "apps.explaining.explanation",
     "ensemble": "pipeline.ensembling",
     "enable_lora": "training.lora",
@@ -69,6 +72,16 @@ _NAMES = {
     "greedy_search": "generation",
     "beam_search": "generation",
     "sample": "generation",
+    "SmoothedCrossEntropy": "training.losses",
+    "GenerationMetrics": "training.callbacks",
+    "TrainingState": "training.callbacks",
+    "data_parallel": "training.distribution",
+    "fastest_precision": "training.precision",
+    "plain_operations": "layers.kernels.native",
+    "S2SZooError": "protocol.errors",
+    "CheckpointError": "protocol.errors",
+    "DataError": "protocol.errors",
+    "DistributionError": "protocol.errors",
 }
 
 __all__ = ["__version__", *_ROOMS, *_SHORT, *_NAMES]

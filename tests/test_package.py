@@ -13,7 +13,7 @@ import s2s_zoo
 def test_import_loads_neither_keras_nor_tensorflow():
     code = (
         "import sys, s2s_zoo; dir(s2s_zoo); s2s_zoo.list_checkpoints(); "
-        "import s2s_zoo.cli; "
+        "import s2s_zoo.apps.cli.main; "
         "heavy = {'tensorflow', 'tensorflow_text', 'keras', 'sacrebleu', 'huggingface_hub'}; "
         "print(sorted(heavy & sys.modules.keys()))"
     )

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import keras
 from s2s_zoo.distribution import current, data_parallel
+from s2s_zoo.errors import DataError
 from s2s_zoo.optimizers import Adam
 from s2s_zoo.self_critical import CiderReward, PolicyGradient, self_critical_fit
 
 from s2s_zoo.data import FeatureCache, ImageProcessor, SentencePieceTokenizer, read_pairs
-from s2s_zoo.protocol.errors import DataError
 from s2s_zoo.training.caption_metrics import caption_words
 
 HERE = Path(__file__).parent

@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 from s2s_zoo.distribution import data_parallel
+from s2s_zoo.errors import DataError
 from s2s_zoo.metrics import METRICS_OF
 
 import s2s_zoo
@@ -20,7 +21,6 @@ from s2s_zoo.data import (
     WordTokenizer,
     read_pairs,
 )
-from s2s_zoo.protocol.errors import DataError
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent))

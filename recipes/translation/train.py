@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 from s2s_zoo.distribution import data_parallel
+from s2s_zoo.errors import DataError
 from s2s_zoo.presets import PRESETS
 
 import s2s_zoo
 from s2s_zoo.data import SentencePieceTokenizer, TextProcessor, read_pairs
-from s2s_zoo.protocol.errors import DataError
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent))

@@ -1,4 +1,4 @@
-"""Attention mechanisms: one file and one line of the table each."""
+"""Attention mechanisms: one file and one line of a table each."""
 
 from s2s_zoo.attention.bahdanau import BahdanauAttention
 from s2s_zoo.attention.gated import GatedAttention
@@ -9,15 +9,19 @@ from s2s_zoo.attention.location_sensitive import LocationSensitiveAttention
 from s2s_zoo.attention.luong import LuongAttention
 from s2s_zoo.attention.monotonic import MonotonicAttention
 from s2s_zoo.attention.multi_head import MultiHeadAttention
+from s2s_zoo.attention.plain import PLAIN
 
-ATTENTIONS = {
-    "bahdanau": BahdanauAttention,
-    "gated": GatedAttention,
-    "hybrid": HybridAttention,
-    "local": LocalAttention,
-    "location": LocationAttention,
-    "location_sensitive": LocationSensitiveAttention,
-    "luong": LuongAttention,
-    "monotonic": MonotonicAttention,
-    "multi_head": MultiHeadAttention,
-}
+__all__ = [
+    "ATTENTIONS",
+    "BahdanauAttention",
+    "GatedAttention",
+    "HybridAttention",
+    "LocalAttention",
+    "LocationAttention",
+    "LocationSensitiveAttention",
+    "LuongAttention",
+    "MonotonicAttention",
+    "MultiHeadAttention",
+]
+
+ATTENTIONS = {**PLAIN, "gated": GatedAttention}

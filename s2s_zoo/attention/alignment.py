@@ -11,7 +11,7 @@ from keras import ops
 from s2s_zoo.layers.config import build_from
 from s2s_zoo.layers.kernels import attention as kernels_attention
 from s2s_zoo.layers.kernels import loop as kernels_loop
-from s2s_zoo.layers.kernels import lstm as kernels
+from s2s_zoo.layers.kernels.compiled import kernels_available
 from s2s_zoo.layers.kernels.native import times_transposed
 
 
@@ -146,7 +146,7 @@ def weighted_sum(weights, values):
     weights = ops.cast(weights, values.dtype)
     if len(weights.shape) == 3:
         return ops.matmul(weights, values)
-    if kernels.available() and kernels_loop.inside():
+    if kernels_available() and kernels_loop.inside():
         return kernels_loop.weighted_sum(weights, values)
     return ops.squeeze(ops.matmul(ops.expand_dims(weights, 1), values), 1)
 
@@ -162,7 +162,7 @@ def additive_scores(query, keys, vector):
     """v . tanh(query + key): queries (N, [T,] A), keys (N, S, A), vector (A,) give (N, [T,] S)."""
     if len(query.shape) == 3:
         keys = ops.expand_dims(keys, 1)
-    if kernels.available() and query.shape[0] != 1:
+    if kernels_available() and query.shape[0] != 1:
         return kernels_attention.additive_scores(query, keys, vector)
     hidden = ops.tanh(ops.expand_dims(query, -2) + keys)
     return ops.squeeze(ops.matmul(hidden, ops.expand_dims(vector, -1)), -1)

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.history import history_of, initial_history, with_noise
+from s2s_zoo.attention.plain import PLAIN
 from s2s_zoo.layers.config import build_from, config_of
 
 
@@ -24,12 +25,9 @@ class GatedAttention(keras.layers.Layer):
     """
 
     def __init__(self, attention="luong", **kwargs):
-        # The table is complete only after this module has been imported.
-        from s2s_zoo.attention import ATTENTIONS
-
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.attention = build_from(ATTENTIONS, attention, "attention", name="inner")
+        self.attention = build_from(_within(), attention, "attention", name="inner")
         self.gate = keras.layers.Dense(1, activation="sigmoid", name="gate")
 
     def build(self, query_shape, memory_shape):
@@ -58,6 +56,9 @@ class GatedAttention(keras.layers.Layer):
         return context * ops.cast(self.gate(query), context.dtype), weights
 
     def get_config(self):
-        from s2s_zoo.attention import ATTENTIONS
+        return {**super().get_config(), "attention": config_of(_within(), self.attention)}
 
-        return {**super().get_config(), "attention": config_of(ATTENTIONS, self.attention)}
+
+def _within():
+    """What a gate may hold: any attention, also another gate."""
+    return {**PLAIN, "gated": GatedAttention}

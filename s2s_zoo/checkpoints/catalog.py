@@ -6,8 +6,9 @@ import os
 import re
 from pathlib import Path
 
-from s2s_zoo.checkpoints.directory import is_pretrained, read_config, recover
+from s2s_zoo.checkpoints.contents import is_pretrained, read_config
 from s2s_zoo.checkpoints.download import download
+from s2s_zoo.checkpoints.replacing import recover
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import read_json, verify_files
 from s2s_zoo.protocol.registry import unknown_name

@@ -4,12 +4,14 @@ import re
 from functools import partial
 from pathlib import Path
 
-from s2s_zoo.checkpoints.directory import (
+from s2s_zoo.checkpoints.contents import is_pretrained, parse_config
+from s2s_zoo.checkpoints.layout import (
     CARD,
     CONFIG,
     GENERATION,
-    is_pretrained,
-    parse_config,
+    PRETRAINED_WEIGHTS,
+    SETTINGS,
+    TOKENIZER_FILES,
 )
 from s2s_zoo.checkpoints.remedies import AS, one_line
 from s2s_zoo.protocol.errors import CheckpointError
@@ -20,19 +22,6 @@ from s2s_zoo.protocol.files import (
     check_size,
     read_json,
     verify_files,
-)
-
-WEIGHTS = ("model.safetensors", "tf_model.h5", "pytorch_model.bin")
-SETTINGS = ("tokenizer_config.json", "generation_config.json", "preprocessor_config.json")
-TOKENIZER_FILES = (
-    "source.spm",
-    "target.spm",
-    "vocab.json",
-    "target_vocab.json",
-    "merges.txt",
-    "tokenizer.json",
-    "spiece.model",
-    "sentencepiece.bpe.model",
 )
 
 
@@ -74,7 +63,7 @@ def _fetch_pretrained(fetch):
     """Takes the files of a checkpoint in the layout of transformers, weights of one kind only."""
     for name in (*TOKENIZER_FILES, *SETTINGS):
         fetch(name, optional=True)
-    for name in WEIGHTS:
+    for name in PRETRAINED_WEIGHTS:
         if fetch(name, optional=True):
             return
         if index := fetch(f"{name}.index.json", optional=True):

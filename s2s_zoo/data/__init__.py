@@ -7,17 +7,9 @@ from s2s_zoo.data.image_processor import ImageProcessor
 from s2s_zoo.data.images import image_files, read_image
 from s2s_zoo.data.pairs import read_lines, read_pairs
 from s2s_zoo.data.processor import TextProcessor
+from s2s_zoo.data.stored import TOKENIZERS
 from s2s_zoo.data.tokenizers import SentencePieceTokenizer
 from s2s_zoo.data.words import WordTokenizer
-
-TOKENIZERS = {"sentencepiece": SentencePieceTokenizer, "words": WordTokenizer}
-PROCESSORS = {  # imported where a checkpoint names them
-    "text": ("s2s_zoo.data.processor", "TextProcessor"),
-    "copying": ("s2s_zoo.data.copying", "CopyingProcessor"),
-    "image": ("s2s_zoo.data.image_processor", "ImageProcessor"),
-    "pretrained": ("s2s_zoo.checkpoints.pretrained.processor", "PretrainedProcessor"),
-    "pretrained_image": ("s2s_zoo.checkpoints.pretrained.images", "PretrainedImageProcessor"),
-}
 
 # Training batches need Keras, and with it its backend: imported when first asked for.
 _LAZY = {
@@ -30,7 +22,6 @@ _LAZY = {
 }
 
 __all__ = [
-    "PROCESSORS",
     "TOKENIZERS",
     "CopyingProcessor",
     "ImageProcessor",

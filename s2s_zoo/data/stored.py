@@ -2,33 +2,17 @@
 
 import hashlib
 import json
-from importlib import import_module
 from pathlib import Path
 
-from s2s_zoo.checkpoints.directory import PROCESSOR
+from s2s_zoo.data.tokenizers import SentencePieceTokenizer
+from s2s_zoo.data.words import WordTokenizer
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import check_name, read_file, read_json
 from s2s_zoo.protocol.registry import check_keys, lookup
 
+PROCESSOR = "processor.json"
+TOKENIZERS = {"sentencepiece": SentencePieceTokenizer, "words": WordTokenizer}
 TOKENIZER_KEYS = ("type", "file", "sha256")
-
-
-class ModelFile:
-    """A tokenizer that is made from the bytes of one file, `model_bytes`."""
-
-    @classmethod
-    def load(cls, path):
-        """Reads the file of a tokenizer."""
-        return cls(Path(path).read_bytes())
-
-    def save(self, path):
-        """Writes the file of the tokenizer."""
-        Path(path).write_bytes(self.model_bytes)
-
-    @property
-    def sha256(self):
-        """Hex digest of the file."""
-        return hashlib.sha256(self.model_bytes).hexdigest()
 
 
 class Stored:
@@ -98,26 +82,8 @@ def load_config(directory):
     return read_json(path)
 
 
-def load_processor(directory):
-    """Reads the processor that a directory describes, of whatever type.
-
-    Raises:
-        CheckpointError: if a file is missing, altered or not understood.
-    """
-    from s2s_zoo.data import PROCESSORS
-
-    kind = load_config(directory).get("type")
-    try:
-        module, name = lookup(PROCESSORS, kind, "processor type")
-    except ValueError as error:
-        raise CheckpointError(f"{Path(directory) / PROCESSOR}: {error}") from error
-    return getattr(import_module(module), name).load(directory)
-
-
 def describe_tokenizer(tokenizer, file):
     """Returns the plain JSON that `load_tokenizer` reads."""
-    from s2s_zoo.data import TOKENIZERS
-
     kinds = [name for name, kind in TOKENIZERS.items() if type(tokenizer) is kind]
     if not kinds:
         raise ValueError(
@@ -129,8 +95,6 @@ def describe_tokenizer(tokenizer, file):
 
 def load_tokenizer(directory, config):
     """Returns the tokenizer of a description, its file compared with the recorded sha256."""
-    from s2s_zoo.data import TOKENIZERS
-
     check_exactly(config, TOKENIZER_KEYS, "tokenizer")
     kind = lookup(TOKENIZERS, config["type"], "tokenizer type")
     check_name(config["file"])

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import sentencepiece
 
-from s2s_zoo.data.stored import ModelFile
+from s2s_zoo.data.model_file import ModelFile
 from s2s_zoo.protocol import END, PAD, START, UNK
 from s2s_zoo.protocol.errors import CheckpointError, DataError
 

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-from s2s_zoo.data.stored import ModelFile
+from s2s_zoo.data.model_file import ModelFile
 from s2s_zoo.protocol import UNK
 from s2s_zoo.protocol.errors import CheckpointError, DataError
 

@@ -11,9 +11,9 @@ from s2s_zoo.layers.convolution import (
     check_sizes,
     linear,
 )
-from s2s_zoo.layers.embedding import TokenEmbedding, TokenLogits
+from s2s_zoo.layers.embedding import TokenEmbedding
+from s2s_zoo.layers.output import TokenLogits, logits_of
 from s2s_zoo.layers.positions import POSITIONS, add_positions
-from s2s_zoo.training.loss_in_parts import logits_of
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")

@@ -7,14 +7,14 @@ from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import attend, attended, initial_history, with_noise
 from s2s_zoo.decoders.cells import bridge_layers, initial_cells
 from s2s_zoo.layers.config import build_from, config_of
-from s2s_zoo.layers.embedding import TokenEmbedding, TokenLogits
+from s2s_zoo.layers.embedding import TokenEmbedding
+from s2s_zoo.layers.output import TokenLogits, logits_of
 from s2s_zoo.layers.recurrence import (
     recurrent_layer,
     run_layer,
     step_layer,
-    unrolled_scan,
 )
-from s2s_zoo.training.loss_in_parts import logits_of
+from s2s_zoo.layers.sequences import unrolled_scan
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")

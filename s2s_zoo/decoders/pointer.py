@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from s2s_zoo.layers.kernels import lstm as kernels
-from s2s_zoo.layers.kernels import softmax as kernels_softmax
+from s2s_zoo.layers.kernels import softmax
+from s2s_zoo.layers.kernels.compiled import kernels_available
 from s2s_zoo.protocol import PAD
 
 MOST_EXTRA_IDS = 10_000  # every step allocates them
@@ -100,8 +100,8 @@ class Pointer(keras.layers.Layer):
 
 def _log_softmax(logits):
     """Log-softmax of logits (..., V) of any dtype in float32, and at least LOG_OF_NOTHING."""
-    if kernels.available():
-        return kernels_softmax.log_softmax(logits, LOG_OF_NOTHING)
+    if kernels_available():
+        return softmax.log_softmax(logits, LOG_OF_NOTHING)
     return ops.maximum(ops.log_softmax(ops.cast(logits, "float32")), LOG_OF_NOTHING)
 
 

@@ -8,16 +8,16 @@ from s2s_zoo.attention.history import attend, attended, initial_history, is_sequ
 from s2s_zoo.decoders.cells import BRIDGES, bridge_layers, initial_cells
 from s2s_zoo.decoders.pointer import Pointer, check_copying, coverage_loss
 from s2s_zoo.layers.config import build_from, config_of
-from s2s_zoo.layers.embedding import TokenEmbedding, output_logits, output_rows
+from s2s_zoo.layers.embedding import TokenEmbedding
+from s2s_zoo.layers.output import logits_of, output_logits, output_rows
 from s2s_zoo.layers.recurrence import (
     StepDense,
     recurrent_layer,
     run_layer,
     step_layer,
-    unrolled_scan,
 )
+from s2s_zoo.layers.sequences import unrolled_scan
 from s2s_zoo.protocol.registry import check_option
-from s2s_zoo.training.loss_in_parts import logits_of
 
 QUERIES = ("current", "previous")
 

@@ -5,7 +5,7 @@ from keras import ops
 
 from s2s_zoo.decoders.transformer import TransformerDecoder
 from s2s_zoo.layers.initial import initializer
-from s2s_zoo.layers.recurrence import unrolled_scan
+from s2s_zoo.layers.sequences import unrolled_scan
 
 
 class SSRU(keras.layers.Layer):

@@ -6,10 +6,9 @@ from keras import ops
 from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import attend, attended, initial_history, with_noise
 from s2s_zoo.layers.config import build_from, config_of
-from s2s_zoo.layers.embedding import TokenEmbedding, TokenLogits
-from s2s_zoo.layers.recurrence import unrolled_scan
-from s2s_zoo.layers.sequences import mean_of_real
-from s2s_zoo.training.loss_in_parts import logits_of
+from s2s_zoo.layers.embedding import TokenEmbedding
+from s2s_zoo.layers.output import TokenLogits, logits_of
+from s2s_zoo.layers.sequences import mean_of_real, unrolled_scan
 
 
 class StepwiseDecoder(keras.layers.Layer):

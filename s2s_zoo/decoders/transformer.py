@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.transformer import TransformerStack
-from s2s_zoo.layers.embedding import TokenEmbedding, output_logits, output_rows
+from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.kernels.native import written_at
+from s2s_zoo.layers.output import logits_of, output_logits, output_rows
 from s2s_zoo.protocol import START
-from s2s_zoo.training.loss_in_parts import logits_of
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")

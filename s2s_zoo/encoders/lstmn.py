@@ -5,8 +5,8 @@ from keras import ops
 
 from s2s_zoo.attention.bahdanau import BahdanauAttention
 from s2s_zoo.layers.embedding import TokenEmbedding
-from s2s_zoo.layers.recurrence import recurrent_layer, step_layer, unrolled_loop
-from s2s_zoo.layers.sequences import mean_of_real
+from s2s_zoo.layers.recurrence import recurrent_layer, step_layer
+from s2s_zoo.layers.sequences import mean_of_real, unrolled_loop
 from s2s_zoo.protocol import PAD, EncoderOutput
 
 

@@ -6,9 +6,8 @@ from s2s_zoo.generation.greedy import greedy_search
 from s2s_zoo.generation.penalties import normalise
 from s2s_zoo.generation.sample import sample
 from s2s_zoo.generation.scorer import Scorer
+from s2s_zoo.generation.strategies import STRATEGIES
 from s2s_zoo.generation.streamer import Streamer
-
-STRATEGIES = {"greedy": greedy_search, "beam": beam_search, "sample": sample}
 
 __all__ = [
     "STRATEGIES",

@@ -10,6 +10,7 @@ from keras import ops
 from s2s_zoo.generation.narrowing import narrowed
 from s2s_zoo.generation.rows import static_shapes
 from s2s_zoo.generation.rules import Rules
+from s2s_zoo.generation.strategies import STRATEGIES
 from s2s_zoo.protocol import SearchResult
 from s2s_zoo.protocol.registry import check_keys, lookup
 
@@ -54,9 +55,6 @@ class Generator(keras.Model):
         seed=None,
         **options,
     ):
-        # The table is complete only after this module has been imported.
-        from s2s_zoo.generation import STRATEGIES
-
         super().__init__(name="generator", dtype=model.dtype_policy)
         self.search = lookup(STRATEGIES, strategy, "search strategy")
         check_keys(options, options_of(self.search), f"{strategy} search")

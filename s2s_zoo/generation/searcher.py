@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from s2s_zoo.generation import STRATEGIES, Generator, Streamer
-from s2s_zoo.generation.generator import options_of
+from s2s_zoo.generation.generator import Generator, options_of
+from s2s_zoo.generation.strategies import STRATEGIES
+from s2s_zoo.generation.streamer import Streamer
 from s2s_zoo.generation.tiered import TieredGenerator
-from s2s_zoo.layers.kernels import lstm as kernels
+from s2s_zoo.layers.kernels.compiled import kernels_available
 from s2s_zoo.protocol import END, PAD, UNK, SearchResult
 from s2s_zoo.protocol.registry import lookup, unknown_name
 
@@ -190,7 +191,7 @@ class Searcher:
 
     def _has_tiers(self):
         """Whether XLA may take over: on a CPU, in float32, where it rounds as the graph does."""
-        return kernels.available() and self.model.compute_dtype == "float32"
+        return kernels_available() and self.model.compute_dtype == "float32"
 
     def _kept(self, key, make):
         """What was made for a key, or is now; of the rest, what was used last."""

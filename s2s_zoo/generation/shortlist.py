@@ -4,11 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from s2s_zoo.checkpoints.weights import read_header
 from s2s_zoo.generation.ibm_model import translation_table
 from s2s_zoo.protocol import END, PAD, START, UNK
-from s2s_zoo.protocol.errors import CheckpointError
-from s2s_zoo.protocol.files import AGAIN, read_file
 
 ALWAYS = (PAD, START, END, UNK)
 SMALLEST = 256
@@ -181,47 +178,3 @@ def build(sources, targets, source_size, target_size, per_source=20, frequent=40
         most[counts[most] > 0],
         target_size,
     )
-
-
-def build_for(model, processor, pairs, **options):
-    """Builds the shortlist of a model from pairs of texts, as `read_pairs` takes them.
-
-    Raises:
-        ValueError: for a model whose search cannot be narrowed.
-    """
-    from s2s_zoo.data import read_pairs
-
-    check_narrow(model)
-    sources, targets = map(list, zip(*read_pairs(pairs), strict=True))
-    return build(
-        processor.encode_source(sources),
-        processor.encode_target(targets),
-        model.encoder.vocabulary_size,
-        model.decoder.vocabulary_size,
-        **options,
-    )
-
-
-def load(path):
-    """Reads the file of a shortlist, its header before its content.
-
-    Raises:
-        CheckpointError: if it is no such file, or what it holds does not fit together.
-    """
-    from safetensors.numpy import load as load_tensors
-
-    header = read_header(path)
-    names = {*TENSORS, "target_size"}
-    if header.keys() != names or any(
-        len(shape) != 1 or dtype != "I32" for shape, dtype in header.values()
-    ):
-        raise CheckpointError(
-            f"{path} expected {', '.join(sorted(names))}, one-dimensional and I32. "
-            f"Received: {', '.join(header)}. {AGAIN}"
-        )
-    arrays = load_tensors(read_file(path))
-    try:
-        [size] = arrays.pop("target_size").tolist()
-        return Shortlist(target_size=size, **arrays)
-    except ValueError as error:
-        raise CheckpointError(f"{path}: {error} {AGAIN}") from error

@@ -9,9 +9,9 @@ from s2s_zoo.generation.greedy import best, greedy_search
 from s2s_zoo.generation.loop import advance, begin, result_of
 from s2s_zoo.generation.narrowing import narrowed
 from s2s_zoo.generation.rules import Rules
+from s2s_zoo.layers.policy import UnderPolicy
 from s2s_zoo.protocol import SearchResult
 from s2s_zoo.protocol.registry import check_keys
-from s2s_zoo.training.loss_in_parts import UnderPolicy
 
 
 class Streamer(keras.Model):

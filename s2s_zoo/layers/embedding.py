@@ -1,4 +1,4 @@
-"""The token embedding, and the output matrix, which can be the same."""
+"""The token embedding."""
 
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -7,8 +7,6 @@ import keras
 from keras import ops
 
 from s2s_zoo.layers.initial import initializer
-from s2s_zoo.layers.kernels import lstm as kernels
-from s2s_zoo.layers.kernels.native import times_transposed
 from s2s_zoo.protocol import UNK
 
 _blend = ContextVar("blend", default=None)
@@ -88,93 +86,3 @@ class TokenEmbedding(keras.layers.Layer):
             "embedding_dim": self.embedding_dim,
             "scaled": self.scaled,
         }
-
-
-class TokenLogits(keras.layers.Layer):
-    """Vectors to logits: by a matrix of its own, or by that of the embedding.
-
-    Args:
-        vocabulary_size: int, V.
-        tied: bool, use the embedding matrix (Press & Wolf 2017, 1608.05859).
-
-    Call arguments:
-        vectors: (..., R); where tied R is E.
-        embedding: the TokenEmbedding.
-
-    Returns:
-        (..., V) logits, those of one step in float32, see `output_logits`.
-    """
-
-    def __init__(self, vocabulary_size, tied, **kwargs):
-        super().__init__(**kwargs)
-        self.vocabulary_size = vocabulary_size
-        self.tied = tied
-
-    def build(self, shape):
-        if not self.tied:
-            self.kernel = self.add_weight(
-                shape=(shape[-1], self.vocabulary_size),
-                initializer=initializer("glorot_uniform"),
-                name="kernel",
-            )
-        self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
-
-    def call(self, vectors, embedding):
-        kernel = None if self.tied else self.kernel
-        return output_logits(vectors, embedding, kernel, self.bias)
-
-    def rows(self, tokens, embedding):
-        """Returns the rows (L, R) of the matrix and the biases (L,) of tokens (L,)."""
-        return output_rows(tokens, embedding, None if self.tied else self.kernel, self.bias)
-
-
-def output_logits(vectors, embedding, kernel, bias):
-    """Returns the logits of vectors.
-
-    Those of one step are float32, as a search would make them anyway, and get their bias there:
-    TensorFlow takes three times as long to add in bfloat16.
-
-    Args:
-        vectors: (..., R).
-        embedding: the TokenEmbedding, whose matrix (V, R) is taken where `kernel` is None.
-        kernel: (R, V), or None.
-        bias: (V,), or None.
-
-    Returns:
-        (..., V) in the dtype the embedding computes in; with a bias (N, V) in float32.
-    """
-    tied, dtype = kernel is None, embedding.compute_dtype
-    one_step = bias is not None and len(vectors.shape) == 2
-    matrix = ops.cast(embedding.embeddings if tied else kernel, dtype)
-    rows = ops.cast(ops.reshape(vectors, (-1, vectors.shape[-1])), dtype)
-    if bias is not None and kernels.available() and (rows.shape[0] == 1 or not one_step):
-        affine = kernels.step_affine if one_step else kernels.affine
-        logits, bias = affine(rows, matrix, ops.cast(bias, dtype), transposed=tied), None
-    else:
-        logits = times_transposed(rows, matrix) if tied else ops.matmul(rows, matrix)
-    if one_step:
-        logits = ops.cast(logits, "float32")
-    if bias is not None:
-        logits = logits + ops.cast(bias, logits.dtype)
-    return ops.reshape(logits, (*ops.shape(vectors)[:-1], embedding.vocabulary_size))
-
-
-def output_rows(tokens, embedding, kernel, bias):
-    """Returns the part of an output matrix that is of some tokens.
-
-    Args:
-        tokens: (L,) int32.
-        embedding: the TokenEmbedding, whose matrix it is where `kernel` is None.
-        kernel: (R, V), or None.
-        bias: (V,), or None.
-
-    Returns:
-        rows (L, R), in the dtype the embedding computes in, and biases (L,) float32.
-    """
-    if kernel is None:
-        rows = ops.take(embedding.embeddings, tokens, axis=0)
-    else:
-        rows = ops.transpose(ops.take(kernel, tokens, axis=1))
-    zeros = ops.zeros(ops.shape(tokens), dtype="float32")
-    biases = zeros if bias is None else ops.cast(ops.take(bias, tokens), "float32")
-    return ops.cast(rows, embedding.compute_dtype), biases

@@ -1,11 +1,11 @@
-"""One recurrent layer over a sequence, and any step function over time."""
+"""One recurrent layer over a sequence."""
 
 import keras
 from keras import ops
 
 from s2s_zoo.layers.initial import initializer
-from s2s_zoo.layers.kernels import loop as kernels_loop
-from s2s_zoo.layers.kernels import lstm as kernels
+from s2s_zoo.layers.kernels import loop, lstm, products
+from s2s_zoo.layers.kernels.compiled import kernels_available
 from s2s_zoo.protocol.registry import lookup
 
 
@@ -51,12 +51,12 @@ def recurrent_layer(cell, units, name, reverse=False):
 
 @keras.saving.register_keras_serializable("s2s_zoo")
 class StepDense(keras.layers.Dense):
-    """A dense layer that may also be called at every step of a loop; see `kernels_loop`."""
+    """A dense layer that may also be called at every step of a loop; see `kernels.loop`."""
 
     def call(self, inputs, training=None):
-        if not (kernels.available() and kernels_loop.inside() and len(inputs.shape) == 2):
+        if not (kernels_available() and loop.inside() and len(inputs.shape) == 2):
             return super().call(inputs, training=training)
-        outputs = kernels_loop.affine(self, [inputs], self._cast_weights)
+        outputs = loop.affine(self, [inputs], self._cast_weights)
         return outputs if self.activation is None else self.activation(outputs)
 
     def _cast_weights(self):
@@ -78,27 +78,27 @@ def run_layer(layer, inputs, mask=None, initial_state=None, training=False):
         outputs (B, T, U), in the order of the inputs also for a reversed layer, and the list of
         final states, each (B, U).
     """
-    if isinstance(layer, keras.layers.LSTM) and kernels.available():
+    if isinstance(layer, keras.layers.LSTM) and kernels_available():
         if not training:
-            return _run_lstm_kernel(kernels.lstm_inference, layer, inputs, mask, initial_state)
+            return _run_lstm_kernel(lstm.lstm_inference, layer, inputs, mask, initial_state)
         if inputs.shape[1] is not None:
-            return _run_lstm_kernel(kernels.lstm, layer, inputs, mask, initial_state)
+            return _run_lstm_kernel(lstm.lstm, layer, inputs, mask, initial_state)
     outputs, *states = layer(inputs, mask=mask, initial_state=initial_state)
     return ops.flip(outputs, axis=1) if layer.go_backwards else outputs, states
 
 
 def step_layer(layer, inputs, states):
     """One step of a layer made by `recurrent_layer`: (N, E) and states (N, U) to h and states."""
-    if not (isinstance(layer, keras.layers.LSTM) and kernels.available()):
+    if not (isinstance(layer, keras.layers.LSTM) and kernels_available()):
         return layer.cell(inputs, list(states))
     h, c = states
-    if kernels_loop.inside():
-        z = kernels_loop.affine(layer, [inputs, h], lambda: _lstm_weights(layer))
-        states = kernels_loop.lstm_step(c, z)
+    if loop.inside():
+        z = loop.affine(layer, [inputs, h], lambda: _lstm_weights(layer))
+        states = loop.lstm_step(c, z)
     else:
         kernel, recurrent_kernel, bias = _lstm_weights(layer)
-        gates = kernels.affine_apart(inputs, kernel, bias)
-        states = kernels.lstm_step(c, *kernels.affine_apart(h, recurrent_kernel, *gates))
+        gates = products.affine_apart(inputs, kernel, bias)
+        states = lstm.lstm_step(c, *products.affine_apart(h, recurrent_kernel, *gates))
     return states[0], list(states)
 
 
@@ -114,54 +114,9 @@ def _run_lstm_kernel(run, layer, inputs, mask, states):
         zeros = ops.zeros((ops.shape(inputs)[0], layer.units), dtype=layer.compute_dtype)
         states = [zeros, zeros]
     steps = ops.swapaxes(inputs, 0, 1)
-    x = kernels.affine(ops.reshape(steps, (-1, steps.shape[-1])), kernel, bias)
+    x = products.affine(ops.reshape(steps, (-1, steps.shape[-1])), kernel, bias)
     x = ops.reshape(x, (*ops.shape(steps)[:2], -1))
     if mask is not None:
         mask = ops.transpose(mask)
     outputs, *states = run(x, recurrent_kernel, *states, mask=mask, reverse=layer.go_backwards)
     return ops.swapaxes(outputs, 0, 1), states
-
-
-def unrolled_scan(step, carry, inputs):
-    """Runs `carry = step(carry, x, time)` over time and stacks the carries.
-
-    TensorFlow's XLA has no gradient for `ops.scan`, so a static length is unrolled there.
-
-    Args:
-        step: function of a carry (any nest), x (B, E) and the time, returning the next carry.
-        carry: nest of tensors.
-        inputs: (B, T, E).
-
-    Returns:
-        nest like `carry`, each tensor with a time axis: (B, T, ...).
-    """
-    length = inputs.shape[1]
-    if keras.backend.backend() == "tensorflow" and length is not None:
-        carries = []
-        with kernels_loop.loop():
-            for time, x in enumerate(ops.unstack(inputs, axis=1)):
-                carry = step(carry, x, time)
-                carries.append(carry)
-        return keras.tree.map_structure(lambda *steps: ops.stack(steps, axis=1), *carries)
-
-    def emit(carry, x):
-        carry, time = carry
-        carry = step(carry, x, time), time + 1
-        return carry, carry
-
-    start = ops.zeros((), dtype="int32")
-    _, (stacked, _) = ops.scan(emit, (carry, start), ops.swapaxes(inputs, 0, 1))
-    return keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), stacked)
-
-
-def unrolled_loop(step, carry, inputs):
-    """Runs `carry = step(carry, x, time)` as `unrolled_scan` and returns the last carry alone."""
-    length = inputs.shape[1]
-    if keras.backend.backend() == "tensorflow" and length is not None:
-        with kernels_loop.loop():
-            for time, x in enumerate(ops.unstack(inputs, axis=1)):
-                carry = step(carry, x, time)
-        return carry
-    return ops.fori_loop(
-        0, ops.shape(inputs)[1], lambda time, carry: step(carry, inputs[:, time], time), carry
-    )

@@ -99,6 +99,11 @@ PRESETS = {
 }
 
 
+def list_presets():
+    """Returns the names of the published architectures, oldest first."""
+    return list(PRESETS)
+
+
 def preset(name, vocabulary_size=None):
     """The configuration of a published architecture.
 

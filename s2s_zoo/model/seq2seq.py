@@ -6,10 +6,11 @@ from keras import ops
 from s2s_zoo.decoders import DECODERS
 from s2s_zoo.encoders import ENCODERS
 from s2s_zoo.layers.config import build_from, config_of
-from s2s_zoo.layers.kernels import native
+from s2s_zoo.layers.output import deferred, is_deferred
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.registry import check_keys
-from s2s_zoo.training.loss_in_parts import deferred, is_deferred, loss_in_parts
+from s2s_zoo.training import on_tensorflow
+from s2s_zoo.training.loss_in_parts import loss_in_parts
 from s2s_zoo.training.losses import SmoothedCrossEntropy
 from s2s_zoo.training.scheduled_sampling import with_own_words
 
@@ -98,7 +99,7 @@ class Seq2Seq(keras.Model):
         if loss_parts != 1:
             self._check_parts(loss_parts, kwargs)
         self.loss_parts = loss_parts
-        if keras.backend.backend() == "tensorflow" and native.replicas() > 1:
+        if keras.backend.backend() == "tensorflow" and on_tensorflow.replicas() > 1:
             self.compute_loss(y=ops.zeros((1, 1), "int32"), y_pred=ops.zeros((1, 1, 2)))
             self.optimizer.build(self.trainable_variables)
 
@@ -132,7 +133,7 @@ class Seq2Seq(keras.Model):
 
     def make_train_function(self, force=False):
         if self.train_function is None or force:
-            self.train_function = native.train_function(self)
+            self.train_function = on_tensorflow.train_function(self)
         if self.train_function is None:
             super().make_train_function(force)
 

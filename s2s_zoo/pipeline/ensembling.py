@@ -1,8 +1,9 @@
-"""Several checkpoints of one model as one, by the mean of their weights."""
+"""Several checkpoints as one: by the mean of their weights, or of their probabilities."""
 
 from s2s_zoo.checkpoints.weights import weights_by_name
-from s2s_zoo.model.ensemble import check_same_vocabulary
+from s2s_zoo.model.ensemble import Ensemble
 from s2s_zoo.pipeline.loading import from_pretrained
+from s2s_zoo.pipeline.pipeline import Pipeline
 from s2s_zoo.protocol.errors import CheckpointError
 
 
@@ -41,3 +42,50 @@ def average_checkpoints(names, output):
     for key, weight in weights.items():
         weight.assign((sums[key] / len(names)).astype("float32"))
     first.save(output)
+
+
+def ensemble(members, dtype=None):
+    """Returns a pipeline that searches with several models at once.
+
+    At every step the next token has the mean of the members' probabilities (Sutskever et al. 2014,
+    1409.3215, section 3.4). The members may differ in everything but task and vocabulary; the
+    defaults of the search are those of the first.
+
+    Args:
+        members: list of names, addresses or directories for `from_pretrained`, or of Pipelines.
+        dtype: as in `from_pretrained`.
+
+    Raises:
+        ValueError: for an empty list.
+        CheckpointError: for members of different tasks or vocabularies, or one that cannot be
+            loaded.
+    """
+    if isinstance(members, str) or not len(members):
+        raise ValueError(f"ensemble expected a list of checkpoints. Received: {members!r}.")
+    pipelines = [
+        member if isinstance(member, Pipeline) else from_pretrained(member, dtype=dtype)
+        for member in members
+    ]
+    first = pipelines[0]
+    for number, pipeline in enumerate(pipelines[1:], 2):
+        check_same_vocabulary(first, pipeline, f"Member {number}")
+    model = Ensemble([pipeline.model for pipeline in pipelines])
+    return Pipeline(first.task, model, first.processor, first.generation, first.languages)
+
+
+def check_same_vocabulary(first, other, name):
+    """Raises CheckpointError unless two pipelines have one task and read and write the same ids."""
+    if first.task != other.task:
+        raise CheckpointError(
+            f"{name} is of another task than the first: {other.task} instead of {first.task}."
+        )
+    if _vocabulary(first.processor) != _vocabulary(other.processor):
+        raise CheckpointError(
+            f"{name} has another vocabulary than the first, so their probabilities are of "
+            "different tokens. Use checkpoints trained with the same tokenizer files."
+        )
+
+
+def _vocabulary(processor):
+    lengths = ("max_source_length", "max_target_length")
+    return {key: value for key, value in processor.get_config().items() if key not in lengths}

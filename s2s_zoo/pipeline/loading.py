@@ -1,7 +1,8 @@
 """From a name, an address or a directory to a pipeline."""
 
 from s2s_zoo.checkpoints.catalog import resolve
-from s2s_zoo.checkpoints.directory import is_pretrained, load_checkpoint
+from s2s_zoo.checkpoints.contents import is_pretrained
+from s2s_zoo.checkpoints.directory import load_checkpoint
 from s2s_zoo.pipeline.pipeline import Pipeline
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.registry import check_keys

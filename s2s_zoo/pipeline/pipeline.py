@@ -233,9 +233,18 @@ class Pipeline:
             ValueError: for a model that does not read text, or whose output is more than a
                 matrix: a pointer, an ensemble.
         """
-        from s2s_zoo.generation.shortlist import build_for
+        from s2s_zoo.data import read_pairs
+        from s2s_zoo.generation.shortlist import build, check_narrow
 
-        self._searcher.shortlist = build_for(self.model, self.processor, pairs, **options)
+        check_narrow(self.model)
+        sources, targets = map(list, zip(*read_pairs(pairs), strict=True))
+        self._searcher.shortlist = build(
+            self.processor.encode_source(sources),
+            self.processor.encode_target(targets),
+            self.model.encoder.vocabulary_size,
+            self.model.decoder.vocabulary_size,
+            **options,
+        )
 
     def save(self, directory, weights_dtype="float32", card=None):
         """Writes a checkpoint directory that `from_pretrained` reads; see `save_checkpoint`.

@@ -18,8 +18,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from s2s_zoo.layers.kernels import native
 from s2s_zoo.protocol.errors import DistributionError
+from s2s_zoo.training import on_tensorflow
 
 ENVIRONMENT = (
     "KERAS_DISTRIBUTION_JOB_ADDRESSES",
@@ -46,7 +46,7 @@ class Parallel:
 def current():
     """Returns the Parallel of the models that are made here and now."""
     if keras.backend.backend() == "tensorflow":
-        return Parallel(devices=native.replicas())
+        return Parallel(devices=on_tensorflow.replicas())
     distribution = keras.distribution.distribution()
     if distribution is None:
         return Parallel()
@@ -125,7 +125,7 @@ def leave(message):
 
 
 def _tensorflow(devices, named, timeout):
-    found, strategy = native.mirrored(devices)
+    found, strategy = on_tensorflow.mirrored(devices)
     if strategy is None:
         raise DistributionError(f"There are {found} devices. Received: devices={devices}.")
     return strategy.scope()

@@ -1,38 +1,13 @@
 """The loss in parts: logits of a large vocabulary that never exist all at once."""
 
-import contextlib
-import contextvars
-
-import keras
 from keras import ops
 
-from s2s_zoo.layers.kernels import native
-
-_deferred = contextvars.ContextVar("deferred", default=False)
-
-
-@contextlib.contextmanager
-def deferred(wanted=True):
-    """Within it the call of a decoder ends before the logits: see `logits_of`."""
-    token = _deferred.set(wanted)
-    try:
-        yield
-    finally:
-        _deferred.reset(token)
-
-
-def is_deferred():
-    """Whether `logits_of` leaves the logits to the loss."""
-    return _deferred.get()
-
-
-def logits_of(decoder, readout):
-    """Returns `decoder.logits(readout)` (B, T, V), or where they are deferred the readout."""
-    return readout if _deferred.get() else decoder.logits(readout)
+from s2s_zoo.layers.policy import UnderPolicy
+from s2s_zoo.training import on_tensorflow
 
 
 def loss_in_parts(decoder, loss, labels, readout, weights, parts):
-    """The loss of logits that are made for one part of the tokens at a time, see `native.summed`.
+    """The loss of logits that are made for one part of the tokens at a time (`summed`).
 
     Chen et al. 2016 (1604.06174), section 3, of the last layer alone.
 
@@ -60,12 +35,7 @@ def loss_in_parts(decoder, loss, labels, readout, weights, parts):
         return ops.sum(loss.call(labels, logits) * ops.cast(weights, "float32"))
 
     cells = [slice(i * each, (i + 1) * each) for i in range(parts)]
-    total = native.summed(sum_of, [(readout[:, x], labels[:, x], weights[:, x]) for x in cells])
+    total = on_tensorflow.summed(
+        sum_of, [(readout[:, x], labels[:, x], weights[:, x]) for x in cells]
+    )
     return total / loss.share(weights)
-
-
-class UnderPolicy(keras.layers.Layer):
-    """Calls a function while weights are read in the dtype that the policy computes in."""
-
-    def call(self, function):
-        return function()

@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from s2s_zoo.layers.kernels import lstm as kernels
-from s2s_zoo.layers.kernels import native
-from s2s_zoo.layers.kernels import softmax as kernels_softmax
+from s2s_zoo.layers.kernels import softmax
+from s2s_zoo.layers.kernels.compiled import kernels_available
+from s2s_zoo.training import on_tensorflow
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -55,14 +55,14 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         The gradients of replicas are added, and one may have more tokens than another: theirs are
         summed up.
         """
-        total = native.sum_over_replicas(ops.sum(ops.cast(weights, "float32")))
+        total = on_tensorflow.sum_over_replicas(ops.sum(ops.cast(weights, "float32")))
         return ops.maximum(total, 1.0)
 
     def call(self, y_true, y_pred):
         """Returns the loss of each token, (B, T) float32."""
         labels = ops.cast(y_true, "int32")
-        if kernels.available():
-            return kernels_softmax.cross_entropy(y_pred, labels, self.label_smoothing)
+        if kernels_available():
+            return softmax.cross_entropy(y_pred, labels, self.label_smoothing)
         logits = ops.cast(y_pred, "float32")
         label_logits = ops.squeeze(
             ops.take_along_axis(logits, ops.expand_dims(labels, -1), axis=-1), -1

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_zoo.layers.kernels import native
+from s2s_zoo.training import on_tensorflow
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -28,7 +28,7 @@ class Adam(keras.optimizers.Adam):
     def update_step(self, gradient, variable, learning_rate):
         """Updates a variable and its moments."""
         index = self._get_variable_index(variable)
-        done = not self.amsgrad and native.apply_adam(
+        done = not self.amsgrad and on_tensorflow.apply_adam(
             variable,
             (self._momentums[index], self._velocities[index]),
             gradient,
@@ -49,4 +49,4 @@ class Adam(keras.optimizers.Adam):
         averages = self._model_variables_moving_average
         for variable, average in zip(trainable_variables, averages, strict=True):
             if average is not None:
-                native.move_towards(average, variable, share)
+                on_tensorflow.move_towards(average, variable, share)

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from s2s_zoo.layers.recurrence import unrolled_loop
+from s2s_zoo.layers.sequences import unrolled_loop
 from s2s_zoo.protocol import PAD
 
 

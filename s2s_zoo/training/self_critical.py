@@ -5,8 +5,8 @@ import numpy as np
 from keras import ops
 
 from s2s_zoo.generation import Generator
-from s2s_zoo.layers.kernels import native
 from s2s_zoo.protocol import PAD, START
+from s2s_zoo.training import on_tensorflow
 from s2s_zoo.training.caption_metrics import caption_words, cider_scorer
 from s2s_zoo.training.losses import SmoothedCrossEntropy
 
@@ -64,7 +64,7 @@ class PolicyGradient(SmoothedCrossEntropy):
     def __call__(self, y_true, y_pred, sample_weight=None):
         real = ops.cast(ops.not_equal(y_true, PAD), "float32")
         weight = ops.cast(sample_weight, "float32") * real
-        total = native.sum_over_replicas(ops.sum(real))
+        total = on_tensorflow.sum_over_replicas(ops.sum(real))
         return ops.sum(self.call(y_true, y_pred) * weight) / ops.maximum(total, 1.0)
 
 

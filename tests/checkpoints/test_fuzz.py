@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from s2s_zoo import from_pretrained
-from s2s_zoo.checkpoints.directory import load_checkpoint, parse_config, read_generation
+from s2s_zoo.checkpoints.contents import parse_config
+from s2s_zoo.checkpoints.directory import load_checkpoint, read_generation
 from s2s_zoo.checkpoints.weights import check_header, read_header
 from s2s_zoo.data import TextProcessor
 from s2s_zoo.protocol.errors import S2SZooError

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from s2s_zoo.checkpoints.processors import load_processor
 from s2s_zoo.data import CopyingProcessor, WordTokenizer
 from s2s_zoo.data.batching import TokenBatches
-from s2s_zoo.data.stored import load_processor
 from s2s_zoo.protocol import END, PAD, UNK
 from s2s_zoo.protocol.errors import CheckpointError
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from s2s_zoo.checkpoints.processors import load_processor
 from s2s_zoo.data import ImageProcessor, TextProcessor
-from s2s_zoo.data.stored import load_processor
 from s2s_zoo.protocol import END
 from s2s_zoo.protocol.errors import CheckpointError
 

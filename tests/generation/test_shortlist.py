@@ -11,10 +11,11 @@ import s2s_zoo
 from s2s_zoo import Pipeline
 from s2s_zoo.apps.cli.main import main
 from s2s_zoo.checkpoints.directory import load_checkpoint
+from s2s_zoo.checkpoints.shortlists import load_shortlist
 from s2s_zoo.generation import Generator
 from s2s_zoo.generation import searcher as searching
 from s2s_zoo.generation import shortlist as shortlists
-from s2s_zoo.generation.shortlist import Shortlist, build, load
+from s2s_zoo.generation.shortlist import Shortlist, build
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import describe_file
 from tests.conftest import SENTENCES
@@ -259,7 +260,7 @@ def test_a_file_that_does_not_fit_together(tmp_path, changes, message):
     path = tmp_path / "shortlist.safetensors"
     path.write_bytes(save(arrays))
     with pytest.raises(CheckpointError, match=message):
-        load(path)
+        load_shortlist(path)
 
 
 def test_an_altered_or_foreign_file_is_refused(listed, tmp_path):

@@ -7,7 +7,6 @@ import pytest
 from safetensors.numpy import load_file
 
 import s2s_zoo
-from s2s_zoo.layers.kernels import native
 from s2s_zoo.layers.kernels import softmax as kernels_softmax
 from s2s_zoo.protocol.errors import DataError, S2SZooError
 from tests.conftest import SENTENCES
@@ -70,7 +69,7 @@ def test_execution_is_that_of_the_flag(execution, arguments, tmp_path, monkeypat
     command = [*arguments, "--output", str(output), "--epochs", "1", "--execution", execution]
     recipe("translation").main([*command, "--precision", "auto"])
     assert compiled == [execution == "xla"] and bool(called) == (execution != "plain")
-    assert f" {native.fastest_precision()} on tensorflow" in capsys.readouterr().err
+    assert f" {s2s_zoo.fastest_precision()} on tensorflow" in capsys.readouterr().err
     assert s2s_zoo.from_pretrained(output / "best")(SENTENCES[0][0]) is not None
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from s2s_zoo.layers.kernels import native
+from s2s_zoo.training import on_tensorflow
 from s2s_zoo.training.optimizers import Adam
 
 STEPS = 5
@@ -95,5 +95,5 @@ def test_dense_gradients_take_one_operation_and_sparse_ones_are_updated_too():
 
 
 def test_another_backend_is_left_to_keras(monkeypatch):
-    monkeypatch.setattr(native.keras.backend, "backend", lambda: "jax")
-    assert not native.apply_adam(None, (None, None), None, 1, 0.1, (0.9, 0.99), 1e-7)
+    monkeypatch.setattr(on_tensorflow.keras.backend, "backend", lambda: "jax")
+    assert not on_tensorflow.apply_adam(None, (None, None), None, 1, 0.1, (0.9, 0.99), 1e-7)

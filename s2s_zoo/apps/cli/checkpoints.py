@@ -5,7 +5,8 @@ import math
 
 from s2s_zoo.apps.cli.shared import load, positive
 from s2s_zoo.checkpoints.catalog import REMOTE, list_checkpoints, resolve
-from s2s_zoo.checkpoints.directory import CARD, WEIGHTS, read_config
+from s2s_zoo.checkpoints.contents import read_config
+from s2s_zoo.checkpoints.layout import CARD, WEIGHTS
 from s2s_zoo.checkpoints.quantization import SCALE
 from s2s_zoo.checkpoints.weights import read_header
 from s2s_zoo.protocol.errors import CheckpointError

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from s2s_zoo.checkpoints.directory import Checkpoint, dtype_policy
+from s2s_zoo.checkpoints.contents import Checkpoint
 from s2s_zoo.checkpoints.pretrained import FAMILIES
 from s2s_zoo.checkpoints.pretrained.generation import longest_target, search_defaults
 from s2s_zoo.checkpoints.pretrained.processor import PretrainedProcessor
@@ -14,6 +14,7 @@ from s2s_zoo.checkpoints.pretrained.weights import read_weights
 from s2s_zoo.checkpoints.weights import weights_by_name
 from s2s_zoo.layers.initial import to_be_loaded
 from s2s_zoo.layers.kernels import native
+from s2s_zoo.layers.policy import dtype_policy
 from s2s_zoo.model.seq2seq import Seq2Seq
 from s2s_zoo.protocol.errors import CheckpointError, DataError, S2SZooError
 from s2s_zoo.protocol.files import read_json

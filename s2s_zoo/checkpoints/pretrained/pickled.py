@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from s2s_zoo.checkpoints.pretrained.weights import AGAIN, Tensor, tensor_at
+from s2s_zoo.checkpoints.pretrained.tensors import AGAIN, Tensor, tensor_at
 from s2s_zoo.protocol.errors import CheckpointError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from s2s_zoo.checkpoints.directory import PROCESSOR
-from s2s_zoo.checkpoints.download import TOKENIZER_FILES
+from s2s_zoo.checkpoints.layout import TOKENIZER_FILES
 from s2s_zoo.checkpoints.pretrained.tokenizers import UNKNOWN
+from s2s_zoo.data.stored import PROCESSOR
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import read_file, read_json

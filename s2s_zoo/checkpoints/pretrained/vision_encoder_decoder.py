@@ -7,7 +7,7 @@ import numpy as np
 from s2s_zoo.checkpoints.pretrained.bart import ACTIVATIONS
 from s2s_zoo.checkpoints.pretrained.images import PretrainedImageProcessor, image_options
 from s2s_zoo.checkpoints.pretrained.sides import read_files
-from s2s_zoo.checkpoints.pretrained.weights import Tensor
+from s2s_zoo.checkpoints.pretrained.tensors import Tensor
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import read_json
 

@@ -5,13 +5,11 @@ model. Names are those of `pytorch_model.bin`, whatever the file.
 """
 
 import json
-import math
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import numpy as np
-
+from s2s_zoo.checkpoints.pretrained.pickled import read_pickle
+from s2s_zoo.checkpoints.pretrained.tensors import AGAIN, Tensor, tensor_at
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import read_json
 
@@ -27,19 +25,6 @@ DTYPES = {
     "U8": "uint8",
     "BOOL": "bool",
 }
-AGAIN = "Download the checkpoint again."
-
-
-class Tensor(NamedTuple):
-    """A tensor that is still in its file.
-
-    Attributes:
-        shape: tuple of int.
-        read: function without arguments to the array, in the dtype of the file.
-    """
-
-    shape: tuple
-    read: Any
 
 
 def read_weights(directory):
@@ -49,8 +34,6 @@ def read_weights(directory):
         CheckpointError: if there is none of them, a shard is missing, or a file is truncated,
             corrupt, or a pickle that asks for anything but tensors.
     """
-    from s2s_zoo.checkpoints.pretrained.pickled import read_pickle
-
     for name, reader in (
         ("model.safetensors", read_safetensors),
         ("tf_model.h5", read_h5),
@@ -106,25 +89,6 @@ def read_safetensors(path):
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path} is no safetensors file: {error!r}. {AGAIN}") from error
-
-
-def tensor_at(path, offset, dtype, shape, strides=None):
-    """A tensor that lies in a file as its numbers, `strides` counted in numbers."""
-    import ml_dtypes
-
-    dtype = np.dtype(getattr(ml_dtypes, dtype, dtype))
-    shape = tuple(shape)
-
-    def read():
-        if strides is None:
-            # Not mapped: pages of the file would stay in memory beside the model.
-            return np.fromfile(path, dtype, math.prod(shape), offset=offset).reshape(shape)
-        last = sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-        numbers = np.memmap(path, dtype, "r", offset, (last + 1,))
-        steps = [step * dtype.itemsize for step in strides]
-        return np.lib.stride_tricks.as_strided(numbers, shape, steps, writeable=False)
-
-    return Tensor(shape, read)
 
 
 def read_h5(path):

@@ -1,9 +1,9 @@
-"""Faster TensorFlow scores on the CPU, equal to their `keras.ops` twin; see `kernels`."""
+"""Faster TensorFlow scores on the CPU, equal to their `keras.ops` twin; see `lstm`."""
 
 import functools
 
-from s2s_zoo.layers.kernels import loop as kernels_loop
-from s2s_zoo.layers.kernels.lstm import compiled
+from s2s_zoo.layers.kernels import loop
+from s2s_zoo.layers.kernels.compiled import compiled
 from s2s_zoo.layers.kernels.softmax import PARTS, rounded
 
 
@@ -65,7 +65,7 @@ def additive_scores(query, keys, vector):
 
     vector = tf.cast(vector, keys.dtype)
     forward, backward, _ = _additive_kernels()
-    one = kernels_loop.shared(keys, lambda: keys, _gradient_of_keys)
+    one = loop.shared(keys, lambda: keys, _gradient_of_keys)
 
     @tf.custom_gradient
     def run(query, vector, mark):

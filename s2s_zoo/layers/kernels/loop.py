@@ -1,4 +1,4 @@
-"""What an unrolled loop shares between its steps when it is trained on the CPU; see `kernels`.
+"""What an unrolled loop shares between its steps when it is trained on the CPU; see `lstm`.
 
 The gradient of what every step reads, a matrix or the source, is a sum over the steps. Made step by
 step it is written, read and added as often as there are steps; here each step only keeps what it
@@ -9,8 +9,8 @@ import contextlib
 import contextvars
 import functools
 
-from s2s_zoo.layers.kernels import lstm as kernels
-from s2s_zoo.layers.kernels.lstm import compiled, lstm_cell_gradient
+from s2s_zoo.layers.kernels import lstm
+from s2s_zoo.layers.kernels.compiled import compiled
 
 _shared = contextvars.ContextVar("shared", default=None)
 
@@ -146,18 +146,18 @@ def _lstm_gradient():
 
     @compiled
     def backward(c, z, dh, dc):
-        dz, dc = lstm_cell_gradient(c, z, *(tf.cast(x, tf.float32) for x in (dh, dc)))
+        dz, dc = lstm.lstm_cell_gradient(c, z, *(tf.cast(x, tf.float32) for x in (dh, dc)))
         return tf.cast(dc, c.dtype), tf.cast(tf.concat(dz, axis=-1), z.dtype)
 
     return backward
 
 
 def lstm_step(c, z):
-    """`kernels.lstm_step` with a gradient that keeps no more than its arguments."""
+    """`lstm.lstm_step` with a gradient that keeps no more than its arguments."""
     import tensorflow as tf
 
     @tf.custom_gradient
     def run(c, z):
-        return kernels.lstm_step(c, z), lambda dh, dc: _lstm_gradient()(c, z, dh, dc)
+        return lstm.lstm_step(c, z), lambda dh, dc: _lstm_gradient()(c, z, dh, dc)
 
     return run(c, z)

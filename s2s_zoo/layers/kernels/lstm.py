@@ -5,89 +5,15 @@ pointwise passes over memory, which it runs one operation at a time. Here the po
 are compiled by XLA into one pass each, with gradients of their own, and the weight gradient of
 a recurrence is one product over all steps instead of a sum of one product a step. Called eagerly,
 or for a single row, they run as they are written: compiling them, or only entering what is
-compiled, costs more. Callers are `recurrence` and `embedding`; `kernels_softmax` has what is wide
-as a vocabulary, `kernels_attention` scores, `kernels_loop` what the steps of a loop share.
+compiled, costs more. `softmax` has what is wide as a vocabulary, `attention` scores, `loop` what
+the steps of a loop share.
 """
 
 import functools
 import operator
 
-import keras
-
-from s2s_zoo.layers.kernels import native
-
-
-def available():
-    """Whether these kernels are to be used: TensorFlow without a GPU, unless plain is asked for."""
-    return _on_cpu() and not native.plain.get()
-
-
-@functools.cache
-def _on_cpu():
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-
-    return not tf.config.list_physical_devices("GPU")
-
-
-def compiled(function):
-    """Returns `function`, in graphs and for several rows one operation that XLA compiles."""
-    import tensorflow as tf
-
-    in_graphs = tf.function(function, jit_compile=True, autograph=False)
-
-    @functools.wraps(function)
-    def call(*args):
-        as_written = tf.executing_eagerly() or args[0].shape[:1] == [1]
-        return (function if as_written else in_graphs)(*args)
-
-    return call
-
-
-def affine(x, matrix, bias, transposed=False):
-    """x W + b of whole sequences, its bias a row of the matrix in half precision.
-
-    There TensorFlow adds a bias at the pace of the product itself, and sums the gradient of the
-    bias more slowly still.
-
-    Args:
-        x: (N, E).
-        matrix: W (E, V), or where `transposed` (V, E).
-        bias: (V,).
-
-    Returns:
-        (N, V).
-    """
-    import tensorflow as tf
-
-    if x.dtype == tf.float32:
-        return tf.matmul(x, matrix, transpose_b=transposed) + bias
-    axis = 1 if transposed else 0
-    matrix = tf.concat([matrix, tf.expand_dims(bias, axis)], axis)
-    x = tf.concat([x, tf.ones_like(x[:, :1])], axis=1)
-    return tf.matmul(x, matrix, transpose_b=transposed)
-
-
-def step_affine(x, matrix, bias, transposed=False):
-    """x W + b of one step: of a single row in half precision one operation, half the time of two.
-
-    In float32 that is no gain through oneDNN, and without it twice the time of a whole step.
-
-    Args:
-        x: (N, E).
-        matrix: W (E, V), or where `transposed` (V, E).
-        bias: (V,) or (N, V).
-
-    Returns:
-        (N, V).
-    """
-    import tensorflow as tf
-
-    product = tf.matmul(x, matrix, transpose_b=transposed)
-    if x.shape[0] == 1 and x.dtype != tf.float32:
-        return tf.nn.bias_add(product, tf.reshape(bias, (-1,)))
-    return product + bias
+from s2s_zoo.layers.kernels.compiled import compiled
+from s2s_zoo.layers.kernels.products import affine_apart
 
 
 def lstm_cell(c, *gates):
@@ -163,27 +89,6 @@ def lstm_step(c, *gates):
         h and c, both (B, U), in the dtypes of the gates and of c.
     """
     return _lstm_step_kernel()(c, *gates)
-
-
-def affine_apart(x, matrix, *rest):
-    """What x W + the rest is the sum of, for a cell to add up: it does so for nothing.
-
-    A product adds at its own pace; but of a single row, where each operation costs its overhead,
-    it adds one vector for less than an operation.
-
-    Args:
-        x: (B, E).
-        matrix: W (E, 4U).
-        rest: (B, 4U) or (4U,); of a single row there is one.
-
-    Returns:
-        list of tensors.
-    """
-    import tensorflow as tf
-
-    if x.shape[0] == 1:
-        return [step_affine(x, matrix, *rest)]
-    return [tf.matmul(x, matrix), *rest]
 
 
 def lstm_inference(x, recurrent_kernel, h, c, mask=None, reverse=False):

@@ -1,4 +1,4 @@
-"""Faster TensorFlow softmaxes on the CPU, each equal to its `keras.ops` twin; see `kernels`.
+"""Faster TensorFlow softmaxes on the CPU, each equal to its `keras.ops` twin; see `lstm`.
 
 XLA writes a loop over neighbours that waits for each addition, so rows are folded first: eight
 parts of a row are added to each other, many at a time, and what is left is an eighth. Callers are
@@ -7,7 +7,7 @@ parts of a row are added to each other, many at a time, and what is left is an e
 
 import functools
 
-from s2s_zoo.layers.kernels.lstm import compiled
+from s2s_zoo.layers.kernels.compiled import compiled
 
 PARTS = 8
 

@@ -9,11 +9,11 @@ tf = pytest.importorskip("tensorflow")
 from s2s_zoo.decoders import RecurrentDecoder  # noqa: E402
 from s2s_zoo.layers.kernels import attention as kernels_attention  # noqa: E402
 from s2s_zoo.layers.kernels import loop as kernels_loop  # noqa: E402
-from s2s_zoo.layers.kernels import lstm as kernels  # noqa: E402
 from s2s_zoo.layers.kernels import native  # noqa: E402
+from s2s_zoo.layers.kernels.compiled import kernels_available  # noqa: E402
 from s2s_zoo.protocol import EncoderOutput  # noqa: E402
 
-pytestmark = pytest.mark.skipif(not kernels.available(), reason="the kernels are for CPU training")
+pytestmark = pytest.mark.skipif(not kernels_available(), reason="the kernels are for CPU training")
 
 
 def decoder_and_source(**options):

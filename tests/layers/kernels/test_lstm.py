@@ -6,18 +6,19 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from s2s_zoo.layers.kernels import lstm as kernels  # noqa: E402
+from s2s_zoo.layers.kernels import products  # noqa: E402
 from s2s_zoo.layers.kernels import softmax as kernels_softmax  # noqa: E402
+from s2s_zoo.layers.kernels.compiled import compiled, kernels_available  # noqa: E402
 from s2s_zoo.layers.recurrence import recurrent_layer, run_layer, step_layer  # noqa: E402
 from s2s_zoo.training.losses import SmoothedCrossEntropy  # noqa: E402
 
-pytestmark = pytest.mark.skipif(not kernels.available(), reason="the kernels are for CPU training")
+pytestmark = pytest.mark.skipif(not kernels_available(), reason="the kernels are for CPU training")
 
 
 def test_kernels_are_compiled_in_graphs_and_plain_outside():
     seen = []
 
-    @kernels.compiled
+    @compiled
     def double(x):
         seen.append(tf.executing_eagerly())
         return 2 * x
@@ -209,7 +210,7 @@ def test_affine_and_its_gradients_are_those_of_a_product_and_a_sum(dtype, transp
 
     def affine(x, matrix, bias):
         matrix = tf.transpose(matrix) if transposed else matrix
-        return kernels.affine(x, matrix, bias, transposed)
+        return products.affine(x, matrix, bias, transposed)
 
     ours = called(lambda: values(affine))()
     plain = values(lambda *xs: (lambda x, w, b: x @ w + b)(*[tf.cast(x, "float32") for x in xs]))
@@ -227,7 +228,7 @@ def test_affine_of_a_step_is_a_product_and_a_sum(rows, dtype, transposed, called
 
     def affine(bias):
         given = [tf.cast(value, dtype) for value in (x, matrix, bias)]
-        return tf.cast(kernels.step_affine(*given, transposed=transposed), "float32")
+        return tf.cast(products.step_affine(*given, transposed=transposed), "float32")
 
     for bias in (b, np.tile(b, (rows, 1))):
         found = called(affine)(tf.constant(bias))
@@ -236,7 +237,7 @@ def test_affine_of_a_step_is_a_product_and_a_sum(rows, dtype, transposed, called
 
 def test_of_a_single_row_in_half_precision_product_and_bias_are_one_operation():
     def has_one(rows, dtype):
-        run = tf.function(kernels.step_affine)
+        run = tf.function(products.step_affine)
         given = [tf.TensorSpec(shape, dtype) for shape in ((rows, 5), (5, 7), (7,))]
         graph = run.get_concrete_function(*given).graph
         return "BiasAdd" in {operation.type for operation in graph.get_operations()}

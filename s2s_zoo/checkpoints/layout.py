@@ -1,0 +1,25 @@
+"""The files of a checkpoint directory, in our layout and in that of transformers."""
+
+from s2s_zoo.data.stored import PROCESSOR
+
+FORMAT_VERSION = 1
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+GENERATION, CARD = "generation.json", "README.md"
+REQUIRED = (CONFIG, WEIGHTS, PROCESSOR, GENERATION)
+SHORTLIST = "shortlist.safetensors"
+EDITABLE = (CONFIG, GENERATION, CARD)  # written by people too, so config.json pins no hash of them
+CONFIG_KEYS = ("format_version", "task", "languages", "model", "files")
+
+# What transformers writes; of the weights the first that is there is taken.
+PRETRAINED_WEIGHTS = ("model.safetensors", "tf_model.h5", "pytorch_model.bin")
+SETTINGS = ("tokenizer_config.json", "generation_config.json", "preprocessor_config.json")
+TOKENIZER_FILES = (
+    "source.spm",
+    "target.spm",
+    "vocab.json",
+    "target_vocab.json",
+    "merges.txt",
+    "tokenizer.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)

@@ -1,0 +1,39 @@
+"""A tensor that is still in its file."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+AGAIN = "Download the checkpoint again."
+
+
+class Tensor(NamedTuple):
+    """A tensor that is still in its file.
+
+    Attributes:
+        shape: tuple of int.
+        read: function without arguments to the array, in the dtype of the file.
+    """
+
+    shape: tuple
+    read: Any
+
+
+def tensor_at(path, offset, dtype, shape, strides=None):
+    """A tensor that lies in a file as its numbers, `strides` counted in numbers."""
+    import ml_dtypes
+
+    dtype = np.dtype(getattr(ml_dtypes, dtype, dtype))
+    shape = tuple(shape)
+
+    def read():
+        if strides is None:
+            # Not mapped: pages of the file would stay in memory beside the model.
+            return np.fromfile(path, dtype, math.prod(shape), offset=offset).reshape(shape)
+        last = sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
+        numbers = np.memmap(path, dtype, "r", offset, (last + 1,))
+        steps = [step * dtype.itemsize for step in strides]
+        return np.lib.stride_tricks.as_strided(numbers, shape, steps, writeable=False)
+
+    return Tensor(shape, read)

@@ -1,0 +1,37 @@
+"""Which processor a directory holds."""
+
+from pathlib import Path
+
+from s2s_zoo.checkpoints.pretrained.images import PretrainedImageProcessor
+from s2s_zoo.checkpoints.pretrained.processor import PretrainedProcessor
+from s2s_zoo.data.copying import CopyingProcessor
+from s2s_zoo.data.image_processor import ImageProcessor
+from s2s_zoo.data.processor import TextProcessor
+from s2s_zoo.data.stored import PROCESSOR, load_config
+from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.registry import lookup
+
+PROCESSORS = {
+    kind.TYPE: kind
+    for kind in (
+        TextProcessor,
+        CopyingProcessor,
+        ImageProcessor,
+        PretrainedProcessor,
+        PretrainedImageProcessor,
+    )
+}
+
+
+def load_processor(directory):
+    """Reads the processor that a directory describes, of whatever type.
+
+    Raises:
+        CheckpointError: if a file is missing, altered or not understood.
+    """
+    kind = load_config(directory).get("type")
+    try:
+        found = lookup(PROCESSORS, kind, "processor type")
+    except ValueError as error:
+        raise CheckpointError(f"{Path(directory) / PROCESSOR}: {error}") from error
+    return found.load(directory)

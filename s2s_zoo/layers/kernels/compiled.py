@@ -1,0 +1,35 @@
+"""Where the kernels are used, and what compiles their pointwise parts by XLA."""
+
+import functools
+
+import keras
+
+from s2s_zoo.layers.kernels import native
+
+
+def kernels_available():
+    """Whether these kernels are to be used: TensorFlow without a GPU, unless plain is asked for."""
+    return _on_cpu() and not native.plain.get()
+
+
+@functools.cache
+def _on_cpu():
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return not tf.config.list_physical_devices("GPU")
+
+
+def compiled(function):
+    """Returns `function`, in graphs and for several rows one operation that XLA compiles."""
+    import tensorflow as tf
+
+    in_graphs = tf.function(function, jit_compile=True, autograph=False)
+
+    @functools.wraps(function)
+    def call(*args):
+        as_written = tf.executing_eagerly() or args[0].shape[:1] == [1]
+        return (function if as_written else in_graphs)(*args)
+
+    return call

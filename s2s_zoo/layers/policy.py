@@ -1,0 +1,23 @@
+"""The dtype policies that something is made or computed under."""
+
+from contextlib import contextmanager
+
+import keras
+
+
+class UnderPolicy(keras.layers.Layer):
+    """Calls a function while weights are read in the dtype that the policy computes in."""
+
+    def call(self, function):
+        return function()
+
+
+@contextmanager
+def dtype_policy(dtype):
+    """The Keras dtype policy of what is built in the block; None changes nothing."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(before if dtype is None else dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
