@@ -23,7 +23,7 @@ STOPPED = "search, stopped as the peer"  # of beams alone: with as many finished
 THROUGH = ("pipeline", "search", STOPPED, XLA)
 TEXT = "A man in a blue shirt is standing on a ladder."
 # What the s2s-zoo script does, wherever the package is installed.
-COMMAND = "import sys; from s2s_zoo.cli import main; sys.exit(main())"
+COMMAND = "import sys; from s2s_zoo.apps.cli.main import main; sys.exit(main())"
 
 
 def parse(argv=None):

@@ -17,7 +17,7 @@ import measure
 from s2s_zoo.data import read_lines
 
 # What the s2s-zoo script does, wherever the package is installed.
-COMMAND = "import sys; from s2s_zoo.cli import main; sys.exit(main())"
+COMMAND = "import sys; from s2s_zoo.apps.cli.main import main; sys.exit(main())"
 SERVERS = {
     "batches up to 64": ("--max-batch", 64, "--max-wait-ms", 5),
     "one at a time": ("--max-batch", 1, "--max-wait-ms", 0),

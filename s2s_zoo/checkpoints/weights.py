@@ -30,7 +30,7 @@ def pack(model, weights_dtype):
     Args:
         model: a built `Seq2Seq`.
         weights_dtype: a key of `STORED`. In "int8" the large matrices are, each beside its scales
-            (`s2s_zoo.quantization`), and the rest float32.
+            (`s2s_zoo.checkpoints.quantization`), and the rest float32.
 
     Raises:
         ValueError: if a weight is not finite in `weights_dtype`.

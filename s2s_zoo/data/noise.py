@@ -61,7 +61,7 @@ class Noise:
             being one of them.
         scheduled_sampling: dict, the config of a schedule, or None. The inputs then have "gold",
             (B, T) bool: which target tokens the decoder reads as they are; it writes the others
-            itself (`s2s_zoo.scheduled_sampling`).
+            itself (`s2s_zoo.training.scheduled_sampling`).
         unknown_id: int.
 
     Raises:

@@ -14,7 +14,7 @@ def from_pretrained(name_or_path, revision=None, dtype=None, **options):
     Args:
         name_or_path: a name of `list_checkpoints()`, "hf://organization/name", or a directory
             that `save` wrote; the last two also in the layout of transformers, of a family of
-            `s2s_zoo.pretrained.FAMILIES`.
+            `s2s_zoo.checkpoints.pretrained.FAMILIES`.
         revision: str, a branch, a tag or a commit of a repository on the Hub. A commit that is
             in the cache is loaded without a network.
         dtype: str, the dtype policy of the model: "float32"; "bfloat16", the fastest to call

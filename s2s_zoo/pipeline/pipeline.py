@@ -269,7 +269,7 @@ class Pipeline:
         )
 
     def push_to_hub(self, repo_id, weights_dtype="float32", card=None, **options):
-        """Saves, and uploads in one commit: see `save` and `s2s_zoo.publish.push`.
+        """Saves, and uploads in one commit: see `save` and `s2s_zoo.checkpoints.publish.push`.
 
         Args:
             repo_id: str, "organization/name".

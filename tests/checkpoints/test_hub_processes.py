@@ -15,11 +15,11 @@ import pytest
 from tests.hub_server import READ
 
 REPO = "org/tiny"
-CLI = [sys.executable, "-c", "import sys; from s2s_zoo.cli import main; sys.exit(main())"]
+CLI = [sys.executable, "-c", "import sys; from s2s_zoo.apps.cli.main import main; sys.exit(main())"]
 DOWNLOAD = [
     sys.executable,
     "-c",
-    "import sys; from s2s_zoo.hub import resolve; print(resolve(sys.argv[1]))",
+    "import sys; from s2s_zoo.checkpoints.catalog import resolve; print(resolve(sys.argv[1]))",
 ]
 
 

@@ -67,7 +67,10 @@ def mirror(tiny_checkpoint, tmp_path_factory):
 
 
 def run(name, url, home, **environment):
-    script = "import sys; from s2s_zoo.cli import main; sys.exit(main(['download', sys.argv[1]]))"
+    script = (
+        "import sys; from s2s_zoo.apps.cli.main import main; "
+        "sys.exit(main(['download', sys.argv[1]]))"
+    )
     kept = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
     environment = {**kept, "HF_ENDPOINT": url, "HF_HOME": str(home), **environment}
     command = [sys.executable, "-c", script, name]

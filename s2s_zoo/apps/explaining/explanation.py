@@ -58,7 +58,7 @@ def explain(pipeline, source, target=None, method="occlusion", batch_size=64, **
         target: str; None explains what the pipeline writes.
         method: "occlusion" (S + 1 passes), "integrated_gradients" (`steps`), "kernel_shap"
             (`samples`, `seed`) or "lime" (`samples`, `width`, `ridge`, `seed`): see
-            `s2s_zoo.attribution`.
+            `s2s_zoo.apps.explaining.attribution`.
         batch_size: int, passes run at once.
         **options: of the method.
 
@@ -101,7 +101,7 @@ def explain(pipeline, source, target=None, method="occlusion", batch_size=64, **
 
 
 class Game:
-    """The value function v_t(z) of a source and a target, for `s2s_zoo.attribution`.
+    """The value function v_t(z) of a source and a target, for `attribution`.
 
     Args:
         pipeline: a Pipeline.

@@ -278,7 +278,11 @@ def test_reader_that_leaves(tiny_checkpoint, monkeypatch):
         assert main(["translate", "--model", str(tiny_checkpoint), "ein hund"]) == 141
 
 
-COMMAND = [sys.executable, "-c", "import sys; from s2s_zoo.cli import main; sys.exit(main())"]
+COMMAND = [
+    sys.executable,
+    "-c",
+    "import sys; from s2s_zoo.apps.cli.main import main; sys.exit(main())",
+]
 
 
 def test_cold_command(tiny_checkpoint, source_bytes, expected):

@@ -20,7 +20,7 @@ from tests.apps.serving.test_app import (
     texts_of,  # noqa: E402
 )
 
-COMMAND = "import sys; from s2s_zoo.cli import main; sys.exit(main())"
+COMMAND = "import sys; from s2s_zoo.apps.cli.main import main; sys.exit(main())"
 
 
 @pytest.mark.slow
