@@ -1,7 +1,8 @@
 """Checkpoints of the Hugging Face Hub in their own layout, read without torch or transformers.
 
-Each family is a file that says which of our Transformers a published config describes, and what
-its tensors are called. The attention, the blocks and the search are those of the package.
+Each family is a file with its `Family`: which of our Transformers a published config describes,
+what its tensors are called, how its tokenizer is read. The attention, the blocks and the search
+are those of the package.
 """
 
 from s2s_zoo.checkpoints.pretrained import (
@@ -9,18 +10,20 @@ from s2s_zoo.checkpoints.pretrained import (
     m2m_100,
     marian,
     mbart,
+    mt5,
     pegasus,
     t5,
     vision_encoder_decoder,
 )
+from s2s_zoo.checkpoints.pretrained.family import Family
 
-FAMILIES = {
-    "marian": marian,
-    "bart": bart,
-    "mbart": mbart,
-    "m2m_100": m2m_100,
-    "pegasus": pegasus,
-    "t5": t5,
-    "mt5": t5,
-    "vision-encoder-decoder": vision_encoder_decoder,
+FAMILIES: dict[str, Family] = {
+    "marian": marian.FAMILY,
+    "bart": bart.FAMILY,
+    "mbart": mbart.FAMILY,
+    "m2m_100": m2m_100.FAMILY,
+    "pegasus": pegasus.FAMILY,
+    "t5": t5.FAMILY,
+    "mt5": mt5.FAMILY,
+    "vision-encoder-decoder": vision_encoder_decoder.FAMILY,
 }

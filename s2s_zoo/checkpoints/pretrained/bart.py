@@ -1,6 +1,8 @@
 """BART (Lewis et al. 2019, 1910.13461), and what its descendants share with it."""
 
-TASK = "summarization"
+from s2s_zoo.checkpoints.pretrained.family import Family
+from s2s_zoo.checkpoints.pretrained.tokenizers import byte_level
+
 # How a name of ours becomes one of theirs; what is left of "/" becomes ".".
 NAMES = (
     ("stack/layer_", "layers."),
@@ -66,3 +68,17 @@ def stack(config, **options):
         }
 
     return part("encoder"), {**part("decoder"), "output_bias": True}
+
+
+def tokenizer(files, config):
+    return byte_level(files, config, "bart")
+
+
+FAMILY = Family(
+    task="summarization",
+    describe=describe,
+    names=names,
+    tokenizer=tokenizer,
+    tokenizer_options=("add_prefix_space",),
+    first="<s>",
+)

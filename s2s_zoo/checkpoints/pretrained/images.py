@@ -1,11 +1,20 @@
 """Images to the pixels of an imported captioner, and its ids to text."""
 
 from s2s_zoo.checkpoints.pretrained.sides import FromFiles, Side
-from s2s_zoo.checkpoints.pretrained.tokenizers import UNKNOWN, open_tokenizer
+from s2s_zoo.checkpoints.pretrained.tokenizers import UNKNOWN, byte_level
 from s2s_zoo.data.image_processor import ImageProcessor
 from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.registry import lookup
 
 BILINEAR = 2
+
+
+def gpt2(files, config):
+    """The tokenizer of a GPT-2, which has no unknown piece."""
+    return byte_level(files, config, "gpt2", needed=None)
+
+
+TOKENIZERS = {"gpt2": gpt2}  # of decoders, by their model_type
 
 
 class PretrainedImageProcessor(FromFiles, ImageProcessor):
@@ -29,7 +38,7 @@ class PretrainedImageProcessor(FromFiles, ImageProcessor):
 
     def __init__(self, files, options):
         self.options = dict(options)
-        tokenizer, used = open_tokenizer(options["family"], files, {})
+        tokenizer, used = lookup(TOKENIZERS, options["family"], "family")(files, {})
         self.files = {name: files[name] for name in used}
         size = options["vocabulary_size"]
         tokenizer.target_vocabulary = {**tokenizer.target_vocabulary, UNKNOWN: size - 1}

@@ -20,10 +20,9 @@ from s2s_zoo.protocol.errors import CheckpointError, DataError, S2SZooError
 from s2s_zoo.protocol.files import read_json
 from s2s_zoo.protocol.registry import lookup
 
-IMAGES = "VisionEncoderDecoderModel"
+BOTH_HALVES = "EncoderDecoderModel"
 HEADS = ("ForConditionalGeneration", "MTModel", "WithLMHeadModel")
-# What a file may hold that a model does not need: fixed positions, copies of tied tensors, and
-# a bias that the first T5 had and never used.
+# What a file may hold that a model does not need: fixed positions and copies of tied tensors.
 NEEDLESS = (
     "embed_positions.weight",
     "embed_positions.weights",
@@ -31,17 +30,9 @@ NEEDLESS = (
     "shared.weight",
     "lm_head.weight",
     "final_logits_bias",
-    "layer.1.EncDecAttention.relative_attention_bias.weight",
 )
 OPTIONAL = "decoder/output_bias"
-TOKENIZER = (
-    "tokenizer_class",
-    "add_prefix_space",
-    "offset",
-    "extra_ids",
-    "source_lang",
-    "target_lang",
-)
+TOKENIZER = ("tokenizer_class", "source_lang", "target_lang")
 WHOLE = "Use a checkpoint with an encoder and a decoder."
 MAX_LENGTH = 512  # of targets, where neither checkpoint nor caller says
 
@@ -68,24 +59,20 @@ def load_pretrained(directory, dtype=None, task=None, source=None, target=None):
     tensors = {
         name.removeprefix("model."): tensor for name, tensor in read_weights(directory).items()
     }
-    task = task or family.TASK
+    task = task or family.task
     try:
-        if hasattr(family, "unify"):
-            config, tensors = family.unify(config, tensors, directory)
-        config["scale_decoder_outputs"] = config["model_type"] == "t5" and config.get(
-            "scale_decoder_outputs", config.get("tie_word_embeddings", True)
-        )
+        config, tensors = family.unify(config, tensors, directory)
         config["tie_word_embeddings"] = _tied(config, tensors)
         generation = _optional(directory, "generation_config.json") or config
         parts = family.describe(config)
         limit = config.get("max_position_embeddings", MAX_LENGTH)
         longest = min(limit, longest_target(generation) or MAX_LENGTH)
-        if hasattr(family, "processor"):
+        if family.processor is not None:
             _refuse_languages(source, target)
             processor = family.processor(directory, config, longest)
         else:
             processor = _text_processor(
-                directory, config, parts, limit, longest, task, source, target
+                directory, family, config, parts, limit, longest, task, source, target
             )
         if processor.target is None and processor.forces_language:
             processor = _with_forced_language(processor, generation)
@@ -105,8 +92,9 @@ def load_pretrained(directory, dtype=None, task=None, source=None, target=None):
     return Checkpoint(task, model, processor, defaults, pair)
 
 
-def _text_processor(directory, config, parts, limit, longest, task, source, target):
+def _text_processor(directory, family, config, parts, limit, longest, task, source, target):
     tokenizer = {**config, **_optional(directory, "tokenizer_config.json")}
+    kept = (*TOKENIZER, *family.tokenizer_options)
     prefixes = config.get("task_specific_params") or {}
     return PretrainedProcessor(
         read_files(directory),
@@ -115,7 +103,7 @@ def _text_processor(directory, config, parts, limit, longest, task, source, targ
             "vocabulary_size": config["vocab_size"],
             "target_vocabulary_size": parts[1]["vocabulary_size"],
             "special": [config["pad_token_id"], _one(config["eos_token_id"])],
-            "tokenizer": {key: tokenizer[key] for key in TOKENIZER if key in tokenizer},
+            "tokenizer": {key: tokenizer[key] for key in kept if key in tokenizer},
             "max_source_length": min(limit, tokenizer.get("model_max_length") or limit),
             "max_target_length": longest,
             "source": source or tokenizer.get("src_lang"),
@@ -146,7 +134,8 @@ def _family(directory, config):
                 f"{path} describes a {name}, which does not write text from text. Use a checkpoint "
                 f"whose architecture ends in {' or '.join(HEADS)}."
             )
-        if name.endswith(("EncoderModel", "DecoderModel")) and name != IMAGES:
+        half = name.endswith(("EncoderModel", "DecoderModel"))
+        if half and not name.endswith(BOTH_HALVES):
             raise CheckpointError(f"{path} describes a {name}, half of a model. {WHOLE}")
     return family
 
@@ -210,8 +199,8 @@ def _assign(model, tensors, directory, family, config, processor):
         expected = (1, *shape) if name == OPTIONAL else expected
         if tensors[theirs].shape != expected:
             faults.append(f"{theirs} is {tensors[theirs].shape} where {expected} is expected")
-    unused = tensors.keys() - set(found.values())
-    faults += [f"{name} is unexpected" for name in unused if not name.endswith(NEEDLESS)]
+    unused, needless = tensors.keys() - set(found.values()), (*NEEDLESS, *family.needless)
+    faults += [f"{name} is unexpected" for name in unused if not name.endswith(needless)]
     for half in ("encoder", "decoder"):
         if not any(name.startswith(f"{half}.") for name in found.values()):
             raise CheckpointError(f"{directory} holds no {half}. {WHOLE}")
@@ -221,7 +210,6 @@ def _assign(model, tensors, directory, family, config, processor):
             f"The weights in {directory} do not fit its config.json: {listed}. Download the "
             "checkpoint again."
         )
-    scale = getattr(family, "scale", lambda *_: 1)
     # The largest first, while the others take no memory yet.
     for name, theirs in sorted(found.items(), key=lambda pair: -math.prod(weights[pair[0]].shape)):
         value = tensors[theirs].read()
@@ -232,7 +220,7 @@ def _assign(model, tensors, directory, family, config, processor):
             value = value[getattr(processor, f"{side}_tokenizer").order]
         elif name in (OPTIONAL, "decoder/output/kernel"):
             value = value.reshape(weights[name].shape)[..., processor.order]
-        factor = scale(name, config)
+        factor = family.scale(name, config)
         value = np.asarray(value, "float32") * np.float32(factor) if factor != 1 else value
         weights[name].assign(native.tensor(value, weights[name].dtype))
 

@@ -1,9 +1,23 @@
 """M2M-100 (Fan et al. 2020, 2010.11125) and NLLB (2207.04672)."""
 
 from s2s_zoo.checkpoints.pretrained import bart
+from s2s_zoo.checkpoints.pretrained.family import Family, Languages
+from s2s_zoo.checkpoints.pretrained.tokenizers import (
+    SPECIAL,
+    PieceTokenizer,
+    from_json,
+    need,
+    read_pieces,
+    read_vocabulary,
+)
 
-TASK = "translation"
-names = bart.names
+# The languages of M2M-100, whose files do not name them, in the order of their ids.
+CODES = (
+    "af am ar ast az ba be bg bn br bs ca ceb cs cy da de el en es et fa ff fi fr fy ga gd gl gu "
+    "ha he hi hr ht hu hy id ig ilo is it ja jv ka kk km kn ko lb lg ln lo lt lv mg mk ml mn mr "
+    "ms my ne nl no ns oc or pa pl ps pt ro ru sd si sk sl so sq sr ss su sv sw ta th tl tn tr uk "
+    "ur uz vi wo xh yi yo zh zu"
+).split()
 
 
 def describe(config):
@@ -15,3 +29,26 @@ def describe(config):
     }
     encoder, decoder = bart.stack(config, positions=positions, norm="pre")
     return encoder, {**decoder, "output_bias": False}
+
+
+def tokenizer(files, config):
+    """NLLB has a tokenizer.json, M2M-100 a vocabulary without its languages."""
+    if "vocab.json" not in files:
+        need(files, "m2m_100", ("tokenizer.json",))
+        return from_json(files)
+    used = ("sentencepiece.bpe.model", "vocab.json")
+    need(files, "m2m_100", used)
+    vocabulary = read_vocabulary(files, "vocab.json")
+    codes = [f"__{code}__" for code in CODES]
+    vocabulary |= {code: len(vocabulary) + i for i, code in enumerate(codes)}
+    pieces = read_pieces(files, used[0])
+    return PieceTokenizer(pieces, pieces, vocabulary, [*SPECIAL[:4], *codes]), used
+
+
+FAMILY = Family(
+    task="translation",
+    describe=describe,
+    names=bart.names,
+    tokenizer=tokenizer,
+    languages=Languages(pattern=r"(?:__)?([a-z]{2,3}(?:_[A-Z][a-z]{3})?)(?:__)?", place="ends"),
+)

@@ -1,8 +1,18 @@
 """Marian: the opus-mt and tc-big checkpoints of Helsinki-NLP."""
 
-from s2s_zoo.checkpoints.pretrained import bart
+import re
 
-TASK = "translation"
+from s2s_zoo.checkpoints.pretrained import bart
+from s2s_zoo.checkpoints.pretrained.family import Family, Languages
+from s2s_zoo.checkpoints.pretrained.tokenizers import (
+    UNKNOWN,
+    PieceTokenizer,
+    need,
+    read_pieces,
+    read_vocabulary,
+)
+
+LANGUAGE = r">>(.+)<<"
 
 
 def describe(config):
@@ -18,3 +28,26 @@ def names(name, config):
         if not config.get("share_encoder_decoder_embeddings", True):
             return candidates[1:] if name.startswith("decoder") else candidates[1:2]
     return candidates
+
+
+def tokenizer(files, config):
+    """SentencePiece models for each side, their ids in one vocabulary or in two."""
+    used = ("source.spm", "target.spm", "vocab.json")
+    need(files, "marian", used)
+    vocabulary, own = read_vocabulary(files, "vocab.json"), None
+    if "target_vocab.json" in files:
+        used += ("target_vocab.json",)
+        own = read_vocabulary(files, used[-1])
+    codes = [piece for piece in vocabulary if re.fullmatch(LANGUAGE, piece)]
+    special = [piece for piece in ("</s>", UNKNOWN, "<pad>") if piece in vocabulary]
+    source, target = (read_pieces(files, name) for name in used[:2])
+    return PieceTokenizer(source, target, vocabulary, special + codes, own), used
+
+
+FAMILY = Family(
+    task="translation",
+    describe=describe,
+    names=names,
+    tokenizer=tokenizer,
+    languages=Languages(pattern=LANGUAGE, place="text"),
+)

@@ -5,20 +5,13 @@ import re
 
 import numpy as np
 
+from s2s_zoo.checkpoints.pretrained import FAMILIES
 from s2s_zoo.checkpoints.pretrained.sides import FromFiles, Side
-from s2s_zoo.checkpoints.pretrained.tokenizers import open_tokenizer
 from s2s_zoo.data.processor import TextProcessor
 from s2s_zoo.data.targets import encode
 from s2s_zoo.protocol import START
 from s2s_zoo.protocol.errors import DataError
-from s2s_zoo.protocol.registry import unknown_name
-
-# How a language stands in the vocabulary.
-CODES = {
-    "marian": r">>(.+)<<",
-    "m2m_100": r"(?:__)?([a-z]{2,3}(?:_[A-Z][a-z]{3})?)(?:__)?",
-    "mbart": r"([a-z]{2}_[A-Z]{2})",
-}
+from s2s_zoo.protocol.registry import lookup, unknown_name
 
 
 class PretrainedProcessor(FromFiles, TextProcessor):
@@ -55,14 +48,14 @@ class PretrainedProcessor(FromFiles, TextProcessor):
 
     def __init__(self, files, options):
         self.options = dict(options)
-        self.family = options["family"]
-        self.tokenizer, used = open_tokenizer(self.family, files, options["tokenizer"])
+        self.family = lookup(FAMILIES, options["family"], "family")
+        self.tokenizer, used = self.family.tokenizer(files, options["tokenizer"])
         self.files = {name: files[name] for name in used}
-        pattern = CODES.get(self.family)
+        several = self.family.languages
         self.languages = {
             found[1]: piece
             for piece in sorted(self.tokenizer.special)
-            if pattern and (found := re.fullmatch(pattern, piece))
+            if several and (found := re.fullmatch(several.pattern, piece))
         }
         sides = (Side(self.tokenizer, options, target) for target in (False, True))
         super().__init__(*sides, options["max_source_length"], options["max_target_length"])
@@ -97,8 +90,7 @@ class PretrainedProcessor(FromFiles, TextProcessor):
                 raise DataError(f"{known} Say both source=… and target=….")
             self.prefix = self.options["prefixes"][name]
         elif self.languages:
-            # A Marian only wants to know into which language.
-            self.source = None if self.family == "marian" else self._language(source)
+            self.source = self._language(source) if self._language_at("ends") else None
             self.target = self._language(target)
         elif [source or self._named[0], target or self._named[1]] != self._named:
             raise DataError(
@@ -119,13 +111,13 @@ class PretrainedProcessor(FromFiles, TextProcessor):
 
     def encode_source(self, texts, truncate=True, sampling=None):
         prefix, suffix = [], []
-        if self.family in ("m2m_100", "mbart") and self.languages:
+        if self._language_at("ends") and self.languages:
             code = [self._id(self._required("source"))]
             prefix, suffix = ([], code) if self.begins_with_target else (code, [])
-        elif self.family == "marian" and len(self.languages) > 1:
+        elif self._language_at("text") and len(self.languages) > 1:
             texts = [self._with_target(text) for text in texts]
-        elif self.family == "bart":
-            prefix = [self._id("<s>")]
+        elif self.family.first is not None:
+            prefix = [self._id(self.family.first)]
         texts = [self.prefix + text for text in texts]
         return self._frame(texts, truncate, prefix, suffix, "source", sampling)
 
@@ -133,23 +125,23 @@ class PretrainedProcessor(FromFiles, TextProcessor):
         prefix = []
         if self.forces_language:
             prefix = [self._id(self._required("target"))]
-        elif self.family == "bart":
-            prefix = [self._id("<s>")]
+        elif self.family.first is not None:
+            prefix = [self._id(self.family.first)]
         return self._frame(texts, truncate, prefix, [], "target", sampling)
 
     @property
     def forces_language(self):
         """Whether every target begins with the code of its language."""
-        return self.family in ("m2m_100", "mbart") and not self.begins_with_target
+        return self._language_at("ends") and not self.begins_with_target
 
     @property
     def begins_with_target(self):
         """Whether the decoder starts from the code of the target language."""
-        return self.family == "mbart" and not self._is_mbart_50
+        several = self.family.languages
+        return several is not None and several.target_starts(self.languages)
 
-    @property
-    def _is_mbart_50(self):
-        return len(self.languages) > 25
+    def _language_at(self, place):
+        return self.family.languages is not None and self.family.languages.place == place
 
     def _frame(self, texts, truncate, prefix, suffix, side, sampling):
         limit = getattr(self, f"max_{side}_length") if truncate else None

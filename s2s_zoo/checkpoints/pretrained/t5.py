@@ -1,10 +1,11 @@
-"""T5 (Raffel et al. 2019, 1910.10683), FLAN-T5 and mT5."""
+"""T5 (Raffel et al. 2019, 1910.10683), and FLAN-T5."""
 
 import re
 
+from s2s_zoo.checkpoints.pretrained.family import Family
+from s2s_zoo.checkpoints.pretrained.tokenizers import SPECIAL, renumbered
 from s2s_zoo.protocol.errors import CheckpointError
 
-TASK = "text2text"
 NAMES = (
     (r"stack/layer_(\d+)/", r"block.\1."),
     ("self_attention_norm/scale", "layer.0.layer_norm.weight"),
@@ -29,6 +30,12 @@ NAMES = (
     ("/kernel", ".weight"),
 )
 ACTIVATIONS = {"relu": "relu", "gelu": "gelu_tanh", "gelu_new": "gelu_tanh", "silu": "swish"}
+
+
+def unify(config, tensors, directory):
+    """Says whether logits are divided by sqrt(E), which a config tells only by what is tied."""
+    scaled = config.get("scale_decoder_outputs", config.get("tie_word_embeddings", True))
+    return {**config, "scale_decoder_outputs": scaled}, tensors
 
 
 def describe(config):
@@ -85,3 +92,27 @@ def names(name, config):
     gated = config.get("feed_forward_proj", "relu").startswith("gated")
     name = name.replace("Dense/hidden", "Dense/wi_0" if gated else "Dense/wi")
     return (name.replace("Dense/gate", "Dense/wi_1").replace("/", "."),)
+
+
+def tokenizer(files, config):
+    def number(pieces):
+        count = config.get("extra_ids", 100)
+        vocabulary = {piece: i for i, piece in enumerate(pieces)}
+        extra = [f"<extra_id_{i}>" for i in reversed(range(count))]
+        vocabulary |= {piece: len(pieces) + i for i, piece in enumerate(extra)}
+        return vocabulary, [*SPECIAL[1:4], *extra]
+
+    return renumbered(files, "t5", "spiece.model", number)
+
+
+FAMILY = Family(
+    task="text2text",
+    describe=describe,
+    names=names,
+    tokenizer=tokenizer,
+    tokenizer_options=("extra_ids",),
+    unify=unify,
+    scale=scale,
+    # A bias that the first T5 had and never used.
+    needless=("layer.1.EncDecAttention.relative_attention_bias.weight",),
+)

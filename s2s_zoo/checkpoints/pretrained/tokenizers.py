@@ -8,7 +8,6 @@ matter of the processor.
 import json
 import re
 
-from s2s_zoo.checkpoints.pretrained.languages import M2M_100, MBART_50
 from s2s_zoo.protocol.errors import CheckpointError
 
 UNKNOWN = "<unk>"
@@ -91,13 +90,24 @@ class JsonTokenizer:
         return self._tokenizer.id_to_token(int(token)) or UNKNOWN
 
 
-def open_tokenizer(family, files, config):
-    """Makes the tokenizer of a checkpoint.
+def from_json(files):
+    """Returns the tokenizer of tokenizer.json, and the names of the files it was made of."""
+    tokenizers = _import_tokenizers()
+    try:
+        made = tokenizers.Tokenizer.from_buffer(files["tokenizer.json"])
+    except ValueError as error:
+        raise CheckpointError(f"tokenizer.json cannot be read: {error}.") from error
+    return JsonTokenizer(made), ("tokenizer.json",)
+
+
+def byte_level(files, config, kind, needed=UNKNOWN):
+    """Byte-level BPE, from tokenizer.json where there is one.
 
     Args:
-        family: str, the model_type.
-        files: dict from the names of its tokenizer files to their bytes.
+        files: dict from the names of the tokenizer files to their bytes.
         config: dict, tokenizer_config.json.
+        kind: str, what needs the files, for the error.
+        needed: str, a piece its vocabulary must have, or None.
 
     Returns:
         A tokenizer, and the names of the files it was made of.
@@ -105,54 +115,14 @@ def open_tokenizer(family, files, config):
     Raises:
         CheckpointError: if files are missing; the message names them.
     """
-    if family == "marian":
-        return _marian(files)
-    if family == "m2m_100" and "vocab.json" in files:
-        return _m2m_100(files)
     if "tokenizer.json" in files:
-        tokenizers = _import_tokenizers()
-        try:
-            made = tokenizers.Tokenizer.from_buffer(files["tokenizer.json"])
-        except ValueError as error:
-            raise CheckpointError(f"tokenizer.json cannot be read: {error}.") from error
-        return JsonTokenizer(made), ("tokenizer.json",)
-    if family in ("bart", "gpt2"):
-        return _byte_level(files, config, family)
-    if family == "m2m_100":
-        _need(files, family, ("tokenizer.json",))
-    return _sentencepiece(family, files, config)
-
-
-def _marian(files):
-    used = ("source.spm", "target.spm", "vocab.json")
-    _need(files, "marian", used)
-    vocabulary, own = _read(files, "vocab.json"), None
-    if "target_vocab.json" in files:
-        used += ("target_vocab.json",)
-        own = _read(files, used[-1])
-    codes = [piece for piece in vocabulary if re.fullmatch(r">>.+<<", piece)]
-    special = [piece for piece in ("</s>", UNKNOWN, "<pad>") if piece in vocabulary]
-    source, target = (_load(files, name) for name in used[:2])
-    return PieceTokenizer(source, target, vocabulary, special + codes, own), used
-
-
-def _m2m_100(files):
-    used = ("sentencepiece.bpe.model", "vocab.json")
-    _need(files, "m2m_100", used)
-    vocabulary = _read(files, "vocab.json")
-    codes = [f"__{code}__" for code in M2M_100]
-    vocabulary |= {code: len(vocabulary) + i for i, code in enumerate(codes)}
-    processor = _load(files, used[0])
-    return PieceTokenizer(processor, processor, vocabulary, [*SPECIAL[:4], *codes]), used
-
-
-def _byte_level(files, config, family):
+        return from_json(files)
     used = ("vocab.json", "merges.txt")
-    _need(files, family, used)
+    need(files, kind, used)
     tokenizers = _import_tokenizers()
     lines = files["merges.txt"].decode("utf-8").splitlines()
     merges = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
-    vocabulary = _read(files, "vocab.json", None if family == "gpt2" else UNKNOWN)
+    vocabulary = read_vocabulary(files, "vocab.json", needed)
     made = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, merges))
     prefix = config.get("add_prefix_space", False)
     made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=prefix)
@@ -166,44 +136,41 @@ def _byte_level(files, config, family):
     return JsonTokenizer(made), used
 
 
-def _sentencepiece(family, files, config):
-    """T5, Pegasus and mBART without a tokenizer.json: ids with an offset and more tokens."""
-    name = "sentencepiece.bpe.model" if family == "mbart" else "spiece.model"
-    _need(files, family, (name,))
-    processor = _load(files, name)
+def renumbered(files, kind, name, number):
+    """A SentencePiece model with other ids and more tokens, from tokenizer.json where there is one.
+
+    Args:
+        files: dict from the names of the tokenizer files to their bytes.
+        kind: str, what needs the file, for the error.
+        name: str, of the file of the model.
+        number: function of the pieces of the model to the vocabulary and the special pieces.
+
+    Returns:
+        A tokenizer, and the names of the files it was made of.
+
+    Raises:
+        CheckpointError: if the file is missing or no SentencePiece model.
+    """
+    if "tokenizer.json" in files:
+        return from_json(files)
+    need(files, kind, (name,))
+    processor = read_pieces(files, name)
     pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
-    if family == "pegasus":
-        offset = config.get("offset", 103)
-        extra = ["<mask_1>", "<mask_2>", *(f"<unk_{i}>" for i in range(2, offset))]
-        vocabulary = {piece: i + offset for i, piece in enumerate(pieces)}
-        vocabulary |= {piece: i for i, piece in enumerate(["<pad>", "</s>", *extra])}
-        special = [*SPECIAL[1:4], *extra]
-    elif family == "mbart":
-        vocabulary = {piece: i + 1 for i, piece in enumerate(pieces)}
-        vocabulary |= {piece: i for i, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>"])}
-        codes = MBART_50 if "50" in str(config.get("tokenizer_class")) else MBART_50[:25]
-        extra = [*codes, "<mask>"]
-        vocabulary |= {piece: len(pieces) + 1 + i for i, piece in enumerate(extra)}
-        special = [*SPECIAL[:4], *extra]
-    else:
-        count = config.get("extra_ids", 100)
-        vocabulary = {piece: i for i, piece in enumerate(pieces)}
-        extra = [f"<extra_id_{i}>" for i in reversed(range(count))]
-        vocabulary |= {piece: len(pieces) + i for i, piece in enumerate(extra)}
-        special = [*SPECIAL[1:4], *extra]
-    return PieceTokenizer(processor, processor, vocabulary, special), (name,)
+    return PieceTokenizer(processor, processor, *number(pieces)), (name,)
 
 
-def _need(files, family, names):
+def need(files, kind, names):
+    """Raises CheckpointError unless there are files of all these names."""
     if missing := [name for name in names if name not in files]:
         raise CheckpointError(
-            f"The tokenizer of a {family} checkpoint needs {', '.join(names)}; "
+            f"The tokenizer of a {kind} checkpoint needs {', '.join(names)}; "
             f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. Download the "
             "checkpoint again, complete."
         )
 
 
-def _load(files, name):
+def read_pieces(files, name):
+    """Returns the SentencePieceProcessor of a file."""
     import sentencepiece
 
     processor = sentencepiece.SentencePieceProcessor()
@@ -216,7 +183,8 @@ def _load(files, name):
     return processor
 
 
-def _read(files, name, needed=UNKNOWN):
+def read_vocabulary(files, name, needed=UNKNOWN):
+    """Returns {piece: id} of a JSON file, which has the piece `needed` unless that is None."""
     try:
         vocabulary = json.loads(files[name])
     except ValueError as error:

@@ -5,13 +5,13 @@ import re
 import numpy as np
 
 from s2s_zoo.checkpoints.pretrained.bart import ACTIVATIONS
-from s2s_zoo.checkpoints.pretrained.images import PretrainedImageProcessor, image_options
+from s2s_zoo.checkpoints.pretrained.family import Family
+from s2s_zoo.checkpoints.pretrained.images import PretrainedImageProcessor, gpt2, image_options
 from s2s_zoo.checkpoints.pretrained.sides import read_files
 from s2s_zoo.checkpoints.pretrained.tensors import Tensor
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import read_json
 
-TASK = "captioning"
 ADDED = 2  # tokens: padding and unknown, which a GPT-2 has not
 NEVER = -1e9  # their logits
 PARTS = {"encoder": "vit", "decoder": "gpt2"}
@@ -200,3 +200,13 @@ def processor(directory, config, max_target_length):
 
 def _pair(size):
     return [size, size] if isinstance(size, int) else list(size)
+
+
+FAMILY = Family(
+    task="captioning",
+    describe=describe,
+    names=names,
+    tokenizer=gpt2,
+    unify=unify,
+    processor=processor,
+)

@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from s2s_zoo import from_pretrained
+from s2s_zoo.checkpoints.pretrained import FAMILIES
 from s2s_zoo.protocol.errors import CheckpointError, DataError
 
 TEXTS = ["ein kleiner Hund rennt schnell am Strand!", "a dog runs", "", "čte knihu 😀"]
@@ -56,6 +57,18 @@ def test_saved_in_our_format_it_is_the_same(pipeline, tmp_path):
     np.testing.assert_array_equal(again.score(TEXTS, TEXTS), pipeline.score(TEXTS, TEXTS))
     (tmp_path / "ours" / "vocab.json").write_text("{}")
     with pytest.raises(CheckpointError, match="vocab.json is truncated or altered"):
+        from_pretrained(tmp_path / "ours")
+
+
+def test_a_new_family_is_one_line_of_the_table(pipeline, copy, tmp_path, monkeypatch):
+    monkeypatch.setitem(FAMILIES, "newcomer", FAMILIES["marian"])
+    edit(copy / "config.json", model_type="newcomer")
+    found = from_pretrained(copy)
+    assert found(TEXTS) == pipeline(TEXTS)
+    found.save(tmp_path / "ours")
+    assert from_pretrained(tmp_path / "ours")(TEXTS) == pipeline(TEXTS)
+    monkeypatch.delitem(FAMILIES, "newcomer")
+    with pytest.raises(CheckpointError, match="processor.json: Unknown family.*'newcomer'"):
         from_pretrained(tmp_path / "ours")
 
 

@@ -1,0 +1,75 @@
+"""What sets the checkpoints of one `model_type` apart."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from s2s_zoo.checkpoints.pretrained.tensors import Tensor
+from s2s_zoo.protocol.types import Config
+
+Tensors: TypeAlias = dict[str, Tensor]
+Files: TypeAlias = dict[str, bytes]
+
+
+def _as_they_are(config: Config, tensors: Tensors, directory: Any) -> tuple[Config, Tensors]:
+    return config, tensors
+
+
+def _unscaled(name: str, config: Config) -> float:
+    return 1
+
+
+def _never(languages: Any) -> bool:
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Languages:
+    """How a checkpoint of several languages is told which.
+
+    Attributes:
+        pattern: regular expression of the pieces that are languages; its group is the code.
+        place: "text" if the target stands before the text of the source, "ends" if source and
+            target have the token of their language at an end.
+        target_starts: function of the languages that the vocabulary has; whether the decoder
+            starts from the token of the target, and a source ends with that of its own.
+    """
+
+    pattern: str
+    place: Literal["text", "ends"]
+    target_starts: Callable[[Any], bool] = _never
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """What sets the checkpoints of one `model_type` apart.
+
+    Attributes:
+        task: what a checkpoint is for where nobody says.
+        describe: function of a config to the configs of our encoder and decoder.
+        names: function of the name of a weight of ours and the config to what it may be called in
+            the file, the likeliest first.
+        tokenizer: function of {file name: bytes} and tokenizer_config.json to a tokenizer and the
+            names of the files it was made of.
+        tokenizer_options: what it reads of tokenizer_config.json.
+        first: the piece that every source and target begins with, or None.
+        languages: how it is told which, where it has several.
+        unify: function of config, tensors and the directory to config and tensors in the form
+            that `describe` and `names` expect.
+        scale: function of the name of a weight and the config to what the tensor is multiplied by.
+        needless: ends of the names of tensors that no weight is made of.
+        processor: function of the directory, the unified config and the longest target to the
+            processor of a checkpoint that does not read text, or None.
+    """
+
+    task: str
+    describe: Callable[[Config], tuple[Config, Config]]
+    names: Callable[[str, Config], tuple[str, ...]]
+    tokenizer: Callable[[Files, Config], tuple[Any, tuple[str, ...]]]
+    tokenizer_options: tuple[str, ...] = ()
+    first: str | None = None
+    languages: Languages | None = None
+    unify: Callable[[Config, Tensors, Any], tuple[Config, Tensors]] = _as_they_are
+    scale: Callable[[str, Config], float] = _unscaled
+    needless: tuple[str, ...] = ()
+    processor: Callable[..., Any] | None = None
