@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from s2s_zoo.data import SentencePieceTokenizer, TextProcessor, read_lines, read_pairs
 from s2s_zoo.generation.searcher import pad
-from s2s_zoo.pipeline.pipeline import LONGEST_TARGET
 from s2s_zoo.protocol import END, PAD, UNK
+from s2s_zoo.protocol.tasks import TRANSLATION
 from s2s_zoo.training.losses import SmoothedCrossEntropy
 from s2s_zoo.training.optimizers import Adam
 
@@ -136,7 +136,7 @@ def decoder(args):
             batch = order[first : first + batch_size]
             source = pad([rows[i] for i in batch])
             lengths = np.argmax(source == END, axis=1) + 1
-            limits = np.minimum(LONGEST_TARGET["translation"](lengths), longest)
+            limits = np.minimum(TRANSLATION.longest_target(lengths), longest)
             limits[len(batch) :] = 1  # rows that fill the batch
             tokens = generators[key].generate(source, limits).tokens
             for row, i in enumerate(batch):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -12,12 +13,8 @@ from s2s_zoo.optimizers import Adam
 
 import s2s_zoo
 from s2s_zoo import DataError, S2SZooError, distribution
+from s2s_zoo.protocol.tasks import TASKS
 
-COMMANDS = {
-    "translation": ("translate", "'some text'"),
-    "summarization": ("summarize", "'some text'"),
-    "captioning": ("caption", "photo.jpg"),
-}
 OF_BATCHES = (
     *("batch_tokens", "sampling", "seed", "too_long", "max_shapes"),
     *("word_dropout", "scheduled_sampling"),
@@ -229,8 +226,9 @@ def report(args, generation, state):
     for source, text, target in generation.samples:
         print(f"\n  {source}\n  -> {text}\n   = {target}")
     saved = generation.directory
-    command, source = COMMANDS[generation.pipeline.task]
-    print(f"\nUse it:      s2s-zoo {command} --model {saved} {source}")
+    task = TASKS[generation.pipeline.task]
+    example = shlex.quote(task.example)
+    print(f"\nUse it:      s2s-zoo {task.command} --model {saved} {example}")
     print(f"Evaluate it: s2s-zoo evaluate --model {saved} --num-beams 5 --data FILE.tsv")
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from s2s_zoo.distribution import data_parallel
 from s2s_zoo.errors import DataError
-from s2s_zoo.metrics import METRICS_OF
 
 import s2s_zoo
 from s2s_zoo.data import (
@@ -21,6 +20,7 @@ from s2s_zoo.data import (
     WordTokenizer,
     read_pairs,
 )
+from s2s_zoo.protocol.tasks import SUMMARIZATION
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent))
@@ -153,7 +153,7 @@ def train(args, config):
             pipeline = with_coverage(pipeline, args.coverage)
     else:
         pipeline = new_pipeline(args, config, pairs)
-    shared.train(args, config["training"], pipeline, pairs, valid, METRICS_OF["summarization"])
+    shared.train(args, config["training"], pipeline, pairs, valid, SUMMARIZATION.metrics)
 
 
 if __name__ == "__main__":

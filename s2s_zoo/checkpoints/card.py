@@ -3,9 +3,9 @@
 import json
 import re
 
+from s2s_zoo.protocol.tasks import TASKS
+
 YAML_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}  # not text in YAML 1.1
-TAGS = {"captioning": "image-to-text"}  # where the Hub calls a task by another name
-EXAMPLES = {"captioning": "photo.jpg"}
 TEXT = """# {name}
 
 {parameters:,} parameters.
@@ -32,11 +32,13 @@ def metadata(name, entry):
             "signature" and "num_beams".
     """
     metrics = entry.get("metrics", [])
+    task = entry["task"]
+    tag = _text(TASKS[task].tag if task in TASKS else task)
     lines = [
         *_list("language", entry.get("languages", [])),
         *([f"license: {_text(entry['license'])}"] if "license" in entry else []),
         "library_name: s2s_zoo",
-        f"pipeline_tag: {_text(TAGS.get(entry['task'], entry['task']))}",
+        f"pipeline_tag: {tag}",
         *_list("datasets", [_corpus(metric["dataset"]) for metric in metrics]),
         *_list("metrics", [metric["name"] for metric in metrics]),
     ]
@@ -44,7 +46,7 @@ def metadata(name, entry):
         lines += ["model-index:", f"- name: {_text(name)}", "  results:"]
     for dataset in dict.fromkeys(metric["dataset"] for metric in metrics):
         lines += [
-            f"  - task: {{type: {_text(TAGS.get(entry['task'], entry['task']))}}}",
+            f"  - task: {{type: {tag}}}",
             f"    dataset: {{name: {_quoted(dataset)}, type: {_text(_corpus(dataset))}}}",
             "    metrics:",
         ]
@@ -74,7 +76,7 @@ def model_card(name, entry, source):
         name=name,
         parameters=entry["parameters"],
         source=_quoted(source),
-        example=EXAMPLES.get(entry["task"], "some text"),
+        example=TASKS[entry["task"]].example,
         scores="\n".join(["", *(scores or ["No score of it was recorded."]), ""]),
     )
 

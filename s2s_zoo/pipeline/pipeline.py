@@ -20,15 +20,9 @@ from s2s_zoo.pipeline.result import Result
 from s2s_zoo.pipeline.unknown_words import allow_unknown, replace_unknown
 from s2s_zoo.protocol import PAD
 from s2s_zoo.protocol.registry import lookup
+from s2s_zoo.protocol.tasks import TASKS
 from s2s_zoo.training.optimizers import Adam
 
-# The most tokens of a target, for a source of so many; END is counted on both sides.
-LONGEST_TARGET = {
-    "translation": lambda source: 2 * source + 10,
-    "summarization": lambda source: source + 512,
-    "text2text": lambda source: source + 512,
-    "captioning": lambda source: 512,
-}
 WINDOW = 1024  # texts of an iterator that are sorted together
 
 
@@ -36,7 +30,7 @@ class Pipeline:
     """A processor, a model and the defaults of the search, for use and for training.
 
     Args:
-        task: str, a key of `LONGEST_TARGET`.
+        task: str, of the table `TASKS`.
         model: a built `Seq2Seq`.
         processor: a `TextProcessor` with the vocabulary of the model, or an `ImageProcessor`.
         generation: dict, defaults for the options of a call: those of `greedy_search`,
@@ -51,7 +45,7 @@ class Pipeline:
     """
 
     def __init__(self, task, model, processor, generation=None, languages=(), shortlist=None):
-        lookup(LONGEST_TARGET, task, "task")
+        longest_target = lookup(TASKS, task, "task").longest_target
         processor.check_model(model)
         self.task = task
         self.model = model
@@ -61,8 +55,8 @@ class Pipeline:
         check_options(self.generation)
         if shortlist is not None:
             shortlist.check_model(model)
-        longest = LONGEST_TARGET[task], processor.max_target_length
-        self._searcher = Searcher(model, *longest, shortlist)
+        longest = processor.max_target_length
+        self._searcher = Searcher(model, longest_target, longest, shortlist)
         self.scorer = Scorer(model)
 
     def __call__(

@@ -70,12 +70,6 @@ METRICS = {
     "repetition": _repetition,
     **CAPTION_METRICS,
 }
-METRICS_OF = {
-    "translation": ("bleu", "chrf"),
-    "text2text": ("bleu", "chrf"),
-    "summarization": (*ROUGE, "repetition"),
-    "captioning": tuple(CAPTION_METRICS),
-}
 
 
 def corpus_score(name, hypotheses, references, lowercase=False):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from s2s_zoo.protocol.errors import S2SZooError
+from s2s_zoo.protocol.tasks import CAPTIONING
 from s2s_zoo.training.caption_metrics import caption_words
-from s2s_zoo.training.metrics import METRICS_OF, corpus_score, corpus_scores
+from s2s_zoo.training.metrics import corpus_score, corpus_scores
 
 REFERENCES = [
     ["A dog runs over the grass .", "A brown dog is running on grass"],
@@ -64,6 +65,6 @@ def test_what_is_missing_is_said_and_left_out(monkeypatch):
     with pytest.raises(S2SZooError, match="pip install 's2s-zoo"):
         corpus_score("cider", TEXTS, REFERENCES)
     with pytest.warns(UserWarning, match="left out") as caught:
-        scores = corpus_scores(METRICS_OF["captioning"], TEXTS, REFERENCES)
+        scores = corpus_scores(CAPTIONING.metrics, TEXTS, REFERENCES)
     assert len(caught) == 2
     assert [score.name for score in scores] == [f"bleu_{order}" for order in range(1, 5)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from s2s_zoo.apps.cli.checkpoints import NAME
 from s2s_zoo.apps.cli.shared import load, only_checkpoint, positive
 from s2s_zoo.protocol.errors import DataError
+from s2s_zoo.protocol.tasks import CAPTIONING
 
 TOGETHER = 64  # images read before their captions are printed
 
@@ -24,7 +25,7 @@ def add_command(commands):
 
 def _caption(arguments):
     """Prints a caption; for several images their names before it, with a tab between."""
-    caption = load(arguments.model or only_checkpoint("captioning"))
+    caption = load(arguments.model or only_checkpoint(CAPTIONING))
     options = {} if arguments.num_beams is None else {"num_beams": arguments.num_beams}
     found = [caption.processor.collect(image) for image in arguments.image]
     images = [str(image) for sources, _ in found for image in sources]

@@ -20,6 +20,7 @@ from s2s_zoo.apps.cli import text as cli_text
 from s2s_zoo.apps.cli.shared import load, positive
 from s2s_zoo.data import read_pairs
 from s2s_zoo.protocol.errors import S2SZooError
+from s2s_zoo.protocol.tasks import TASKS
 
 CHUNK = 1 << 16  # bytes read at once at most; a slow writer is answered line by line
 
@@ -78,7 +79,7 @@ def _show_warning(message, category, filename, lineno, file=None, line=None):
 
 
 def _evaluate(arguments):
-    from s2s_zoo.training.metrics import METRICS_OF, corpus_scores
+    from s2s_zoo.training.metrics import corpus_scores
 
     pairs = read_pairs(arguments.data, arguments.swap)
     pipeline = load(arguments.model)
@@ -87,7 +88,7 @@ def _evaluate(arguments):
     start = time.perf_counter()
     hypotheses = pipeline(sources, num_beams=num_beams)
     seconds = time.perf_counter() - start
-    names = METRICS_OF[pipeline.task]
+    names = TASKS[pipeline.task].metrics
     scores = corpus_scores(names, hypotheses, references, arguments.lowercase)
     report = {
         "model": arguments.model,

@@ -20,16 +20,16 @@ def positive(text):
 
 
 def only_checkpoint(task):
-    """The name of the only checkpoint of a task.
+    """The name of the only checkpoint of a `Task`.
 
     Raises:
         CheckpointError: if there are more, or none.
     """
-    found = [name for name, entry in list_checkpoints().items() if entry["task"] == task]
+    found = [name for name, entry in list_checkpoints().items() if entry["task"] == task.name]
     if len(found) == 1:
         return found[0]
     raise CheckpointError(
-        f"{task.capitalize()} has {len(found)} checkpoints of its own: "
+        f"{task.name.capitalize()} has {len(found)} checkpoints of its own: "
         f"{', '.join(found) or 'none'}. Give --model with a name or a directory."
     )
 

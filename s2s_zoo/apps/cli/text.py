@@ -9,6 +9,7 @@ from s2s_zoo.apps.cli.shared import load, only_checkpoint, positive
 from s2s_zoo.checkpoints.catalog import list_checkpoints
 from s2s_zoo.data import read_lines
 from s2s_zoo.protocol.errors import CheckpointError, DataError, S2SZooError
+from s2s_zoo.protocol.tasks import SUMMARIZATION, TRANSLATION
 
 CHUNK = 1 << 16  # bytes read at once at most; a slow writer is answered line by line
 
@@ -59,7 +60,7 @@ def _summarize(arguments):
     from s2s_zoo.pipeline.plots import plot_copies
 
     _write(
-        arguments, arguments.model or only_checkpoint("summarization"), plot_copies, arguments.whole
+        arguments, arguments.model or only_checkpoint(SUMMARIZATION), plot_copies, arguments.whole
     )
 
 
@@ -113,7 +114,8 @@ def _model_for(source, target):
     if source is None and target is None:
         source, target = "de", "en"
     pairs = {
-        name: tuple(entry["languages"]) for name, entry in list_checkpoints("translation").items()
+        name: tuple(entry["languages"])
+        for name, entry in list_checkpoints(TRANSLATION.name).items()
     }
     found = [name for name, (f, t) in pairs.items() if source in (None, f) and target in (None, t)]
     if len(found) == 1:

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from s2s_zoo.generation import Generator
-from s2s_zoo.pipeline.pipeline import LONGEST_TARGET
+from s2s_zoo.protocol.tasks import TASKS
 
 
 class GraphSearch:
@@ -23,7 +23,7 @@ class GraphSearch:
 
     def __init__(self, pipeline, search):
         self.limit = search.max_length or pipeline.processor.max_target_length
-        self.longest = None if search.max_length else LONGEST_TARGET[pipeline.task]
+        self.longest = None if search.max_length else TASKS[pipeline.task].longest_target
         self.prefix = search.prefix
         self.generator = Generator(
             pipeline.model, search.strategy, self.limit, **dict(search.options)
