@@ -10,7 +10,7 @@ from s2s_zoo.data.buckets import LENGTHS, assign, choose_shapes, rows_of
 from s2s_zoo.data.noise import Noise
 from s2s_zoo.data.pairs import read_pairs
 from s2s_zoo.data.streaming import stream_batches
-from s2s_zoo.protocol import END, PAD, START, UNK
+from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.protocol.errors import DataError
 
 
@@ -67,7 +67,7 @@ class TokenBatches(keras.utils.PyDataset):
         parallel=None,
     ):
         super().__init__()
-        if word_dropout and not hasattr(processor, "source_tokenizer"):
+        if word_dropout and processor.reads != "text":
             raise ValueError(
                 f"word_dropout is for sources of text. Received: word_dropout={word_dropout}."
             )
@@ -78,8 +78,7 @@ class TokenBatches(keras.utils.PyDataset):
         self.processor = processor
         self.sampling = sampling
         self.seed = seed
-        unknown_id = getattr(processor, "unknown_id", UNK)
-        self._noise = Noise(seed, word_dropout, scheduled_sampling, unknown_id)
+        self._noise = Noise(seed, word_dropout, scheduled_sampling, processor.unknown_id)
         self._texts, self._rows = _encode(processor, read_pairs(pairs), too_long)
         source_lengths, label_lengths = self._lengths()
         shapes = choose_shapes(source_lengths, label_lengths, batch_tokens, lengths, max_shapes)

@@ -4,6 +4,7 @@ import numpy as np
 
 from s2s_zoo.data.batching import TokenBatches
 from s2s_zoo.data.pairs import read_pairs
+from s2s_zoo.protocol import UNK
 
 
 class CaptionBatches(TokenBatches):
@@ -60,6 +61,8 @@ class _Places:
         processor: of the captions.
     """
 
+    reads = "image"
+    unknown_id = UNK
     max_source_length = 1
 
     def __init__(self, processor):

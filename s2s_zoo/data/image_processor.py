@@ -22,6 +22,7 @@ class ImageProcessor(Targets):
     """
 
     TYPE = "image"
+    reads = "image"
     KEYS = ("type", "target_tokenizer", "size", "resize", "max_target_length")
     window = 256  # images held in memory at once
 

@@ -15,6 +15,7 @@ class TextProcessor(Targets):
     """
 
     TYPE = "text"
+    reads = "text"
     KEYS = (
         *("type", "source_tokenizer", "target_tokenizer"),
         *("max_source_length", "max_target_length"),
@@ -27,6 +28,10 @@ class TextProcessor(Targets):
         super().__init__(target_tokenizer, max_target_length)
         self.source_tokenizer = source_tokenizer
         self.max_source_length = max_source_length
+
+    @property
+    def tokenizers(self):
+        return {"source": self.source_tokenizer, "target": self.target_tokenizer}
 
     def collect(self, sources):
         """Returns the sources of a call one by one, and whether it was a single one."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from s2s_zoo.data.stored import Stored
 from s2s_zoo.protocol import END, PAD, START, UNK
+from s2s_zoo.protocol.tasks import Reads
 
 
 class Targets(Stored):
@@ -14,7 +15,12 @@ class Targets(Stored):
     Args:
         target_tokenizer: a tokenizer of the table `TOKENIZERS`.
         max_target_length: int, the longest target in tokens, END counted.
+
+    Attributes:
+        reads: what a source is, as `Task` has it.
     """
+
+    reads: Reads
 
     window = None  # how many sources are encoded together; None for all of a list
     unknown_id = UNK
@@ -24,6 +30,11 @@ class Targets(Stored):
         check_length("max_target_length", max_target_length)
         self.target_tokenizer = target_tokenizer
         self.max_target_length = max_target_length
+
+    @property
+    def tokenizers(self):
+        """Those of the sides that are text: a dict from "source" and "target"."""
+        return {"target": self.target_tokenizer}
 
     def encode_target(self, texts, truncate=True, sampling=None, sources=None):
         """Turns targets into ids.
@@ -86,9 +97,10 @@ class Targets(Stored):
                 f"processor. Received: {extra_ids}. Words need a CopyingProcessor and a decoder "
                 "with as many extra_ids, subwords a TextProcessor and none."
             )
-        for side, part in (("source", model.encoder), ("target", model.decoder)):
-            tokenizer = getattr(self, f"{side}_tokenizer", None)
-            if tokenizer is not None and tokenizer.vocabulary_size != part.vocabulary_size:
+        parts = {"source": model.encoder, "target": model.decoder}
+        for side, tokenizer in self.tokenizers.items():
+            part = parts[side]
+            if tokenizer.vocabulary_size != part.vocabulary_size:
                 size = tokenizer.vocabulary_size
                 raise ValueError(
                     f"Pipeline expected a model with the {side} vocabulary of the processor, "

@@ -40,12 +40,17 @@ class Pipeline:
         shortlist: a `Shortlist` of the model, or None; see `build_shortlist`.
 
     Raises:
-        ValueError: for an unknown task or option, a vocabulary of another size than the model's,
-            or a shortlist that does not fit the model.
+        ValueError: for an unknown task or option, a task of other sources, a vocabulary of another
+            size than the model's, or a shortlist that does not fit the model.
     """
 
     def __init__(self, task, model, processor, generation=None, languages=(), shortlist=None):
-        longest_target = lookup(TASKS, task, "task").longest_target
+        known = lookup(TASKS, task, "task")
+        if processor.reads != known.reads:
+            raise ValueError(
+                f"Pipeline expected a processor for {task} that reads {known.reads}. Received: one "
+                f"that reads {processor.reads}. Choose a task of what the model reads."
+            )
         processor.check_model(model)
         self.task = task
         self.model = model
@@ -56,7 +61,7 @@ class Pipeline:
         if shortlist is not None:
             shortlist.check_model(model)
         longest = processor.max_target_length
-        self._searcher = Searcher(model, longest_target, longest, shortlist)
+        self._searcher = Searcher(model, known.longest_target, longest, shortlist)
         self.scorer = Scorer(model)
 
     def __call__(

@@ -15,9 +15,7 @@ def allow_unknown(processor, options, defaults):
     Raises:
         ValueError: where the vocabulary never needs the unknown token, or the call suppresses it.
     """
-    if not getattr(getattr(processor, "target_tokenizer", None), "has_unknown", False) or (
-        not hasattr(processor, "source_tokenizer")
-    ):
+    if processor.reads != "text" or not processor.target_tokenizer.has_unknown:
         raise ValueError(
             "replace_unknown=True needs a model that can write the unknown token, and a source of "
             "text. This one cannot: its vocabulary writes every character, or the unknown token is "

@@ -324,6 +324,12 @@ def test_vocabulary_of_another_size(pipeline):
         Pipeline("translation", s2s_zoo.Seq2Seq.from_config(model), pipeline.processor)
 
 
+def test_task_of_other_sources(pipeline):
+    message = "captioning that reads image. Received: one that reads text"
+    with pytest.raises(ValueError, match=message):
+        Pipeline("captioning", pipeline.model, pipeline.processor)
+
+
 def test_unknown_task_and_default(pipeline):
     with pytest.raises(ValueError, match="Did you mean 'translation'"):
         Pipeline("translatoin", pipeline.model, pipeline.processor)

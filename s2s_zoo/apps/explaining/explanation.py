@@ -73,7 +73,7 @@ def explain(pipeline, source, target=None, method="occlusion", batch_size=64, **
     known = [name for name in inspect.signature(made).parameters if name != "game"]
     check_keys(options, known, f"{method} explanation")
     processor = pipeline.processor
-    if not hasattr(processor, "source_tokenizer"):
+    if processor.reads != "text":
         raise ValueError(
             f"explain expected a pipeline of texts. Received: task={pipeline.task!r}. The "
             "attention over a photo is drawn by `s2s_zoo.plots.plot_caption`."

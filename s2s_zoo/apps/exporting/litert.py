@@ -20,7 +20,7 @@ def write_litert(pipeline, search, directory):
     """Writes the model, what whoever runs it has to know, and the vocabularies: see `export`."""
     processor, found_for = pipeline.processor, GraphSearch(pipeline, search)
     shape = pipeline.model.encoder.source_shape
-    pixels = len(shape) == 4
+    pixels = processor.reads == "image"
     spec = tf.TensorSpec([1, *shape[1:]], tf.float32 if pixels else tf.int32, "source")
     module = tf.Module()
     module.search = tf.function(lambda source: found_for(source, tf.shape(source)[1:2]), [spec])
@@ -37,9 +37,8 @@ def write_litert(pipeline, search, directory):
     else:
         about["max_source_length"] = processor.max_source_length
     (directory / "search.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    for side in ("source", "target"):
-        if tokenizer := getattr(processor, f"{side}_tokenizer", None):
-            tokenizer.save(directory / f"{side}.model")
+    for side, tokenizer in processor.tokenizers.items():
+        tokenizer.save(directory / f"{side}.model")
 
 
 def _converted(module, function):

@@ -23,7 +23,7 @@ def write_onnx(pipeline, search, directory):
         ) from error
     model, limit = pipeline.model, search.max_length or pipeline.processor.max_target_length
     shape = model.encoder.source_shape
-    pixels = len(shape) == 4
+    pixels = pipeline.processor.reads == "image"
     spec = tf.TensorSpec([None, *shape[1:]], tf.float32 if pixels else tf.int32, "source")
 
     @tf.function(input_signature=[spec])
@@ -78,9 +78,8 @@ def write_onnx(pipeline, search, directory):
         "max_length": limit,
     }
     (directory / "search.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    for side in ("source", "target"):
-        if tokenizer := getattr(pipeline.processor, f"{side}_tokenizer", None):
-            tokenizer.save(directory / f"{side}.model")
+    for side, tokenizer in pipeline.processor.tokenizers.items():
+        tokenizer.save(directory / f"{side}.model")
 
 
 def _check(directory, begin, step, spec):

@@ -8,8 +8,8 @@ from s2s_zoo.protocol import END, PAD
 
 def write_saved_model(pipeline, search, directory):
     """Writes the SavedModel: see `export`."""
-    reader = _Texts if hasattr(pipeline.processor, "source_tokenizer") else _Images
-    reader, pieces = reader(pipeline.processor), _Pieces(pipeline.processor.target_tokenizer)
+    processor = pipeline.processor
+    reader, pieces = READERS[processor.reads](processor), _Pieces(processor.target_tokenizer)
     found_for = GraphSearch(pipeline, search)
 
     def serve(given):
@@ -110,3 +110,6 @@ class _Images:
 
     def names(self, source, real):
         return {}
+
+
+READERS = {"text": _Texts, "image": _Images}

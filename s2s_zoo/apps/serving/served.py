@@ -62,7 +62,7 @@ class Served:
     def __init__(self, pipeline, name):
         self.pipeline = pipeline
         self.name = name
-        self.reads = "text" if hasattr(pipeline.processor, "source_tokenizer") else "image"
+        self.reads = pipeline.processor.reads
         self.of_many, self.of_one = REQUESTS[self.reads]
         # A decoder that does not say has one.
         attention = getattr(pipeline.model.decoder, "attention", True)
@@ -85,7 +85,7 @@ class Served:
             "known_languages": sorted(getattr(processor, "languages", ())),
             "num_beams": self.pipeline.generation["num_beams"],
             "has_alignment": self.has_alignment,
-            "max_source_length": getattr(processor, "max_source_length", None),
+            "max_source_length": processor.max_source_length if self.reads == "text" else None,
             "max_target_length": processor.max_target_length,
             "options": sorted(Options.model_fields),
         }

@@ -18,6 +18,8 @@ from s2s_zoo.protocol.registry import check_keys
 class Side:
     """One side of the tokenizer, in the ids of the package."""
 
+    has_unknown = False  # it is never written
+
     def __init__(self, tokenizer, options, target):
         self._tokenizer = tokenizer
         self._target = target
