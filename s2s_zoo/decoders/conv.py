@@ -12,7 +12,7 @@ from s2s_zoo.layers.convolution import (
     linear,
 )
 from s2s_zoo.layers.embedding import TokenEmbedding
-from s2s_zoo.layers.output import TokenLogits, logits_of
+from s2s_zoo.layers.output import OutputMatrix, logits_of
 from s2s_zoo.layers.positions import POSITIONS, add_positions
 
 
@@ -83,7 +83,7 @@ class ConvDecoder(keras.layers.Layer):
         self.queries = [linear(embedding_dim, f"query_{i}") for i in range(layers)]
         self.contexts = [linear(units, f"context_{i}") for i in range(layers)]
         self.leave = linear(embedding_dim, "leave")
-        self.output_layer = TokenLogits(vocabulary_size, tie_embeddings, name="output")
+        self.output_layer = OutputMatrix(vocabulary_size, tie_embeddings, name="output")
 
     def build(self, target_shape, encoded_shape):
         width = encoded_shape.memory[-1]
@@ -146,7 +146,7 @@ class ConvDecoder(keras.layers.Layer):
 
     def logits(self, x):
         """Returns (..., V) of the top of the stack (..., E)."""
-        return self.output_layer(x, embedding=self.embedding)
+        return self.output_layer.logits(x, self.embedding)
 
     def output_rows(self, tokens):
         """Returns the rows (L, R) of the output matrix and the biases (L,) of tokens (L,)."""

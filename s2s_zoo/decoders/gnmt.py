@@ -8,7 +8,7 @@ from s2s_zoo.attention.history import attend, attended, initial_history, with_no
 from s2s_zoo.decoders.cells import bridge_layers, initial_cells
 from s2s_zoo.layers.config import build_from, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
-from s2s_zoo.layers.output import TokenLogits, logits_of
+from s2s_zoo.layers.output import OutputMatrix, logits_of
 from s2s_zoo.layers.recurrence import (
     recurrent_layer,
     run_layer,
@@ -74,7 +74,7 @@ class GNMTDecoder(keras.layers.Layer):
         self.readout = None
         if tie_embeddings:
             self.readout = keras.layers.Dense(embedding_dim, use_bias=False, name="readout")
-        self.output_layer = TokenLogits(vocabulary_size, tie_embeddings, name="output")
+        self.output_layer = OutputMatrix(vocabulary_size, tie_embeddings, name="output")
 
     def build(self, target_shape, encoded_shape):
         memory_dim = encoded_shape.memory[-1]
@@ -149,7 +149,7 @@ class GNMTDecoder(keras.layers.Layer):
 
     def logits(self, top):
         """Returns (..., V) of what `_read` gives (..., R)."""
-        return self.output_layer(top, embedding=self.embedding)
+        return self.output_layer.logits(top, self.embedding)
 
     def output_rows(self, tokens):
         """Returns the rows (L, R) of the output matrix and the biases (L,) of tokens (L,)."""

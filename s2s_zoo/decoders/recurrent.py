@@ -9,7 +9,7 @@ from s2s_zoo.decoders.cells import BRIDGES, bridge_layers, initial_cells
 from s2s_zoo.decoders.pointer import Pointer, check_copying, coverage_loss
 from s2s_zoo.layers.config import build_from, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
-from s2s_zoo.layers.output import logits_of, output_logits, output_rows
+from s2s_zoo.layers.output import OutputMatrix, logits_of
 from s2s_zoo.layers.recurrence import (
     StepDense,
     recurrent_layer,
@@ -138,10 +138,9 @@ class RecurrentDecoder(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.pointer = Pointer(vocabulary_size, extra_ids, name="pointer") if pointer else None
         self.bridges = bridge_layers(bridge, cell, units, layers)
-        if not tie_embeddings:
-            self.output_projection = keras.layers.Dense(
-                vocabulary_size, use_bias=False, name="output"
-            )
+        self.output_projection = OutputMatrix(
+            vocabulary_size, tie_embeddings, bias=False, name="output"
+        )
 
     def build(self, target_shape, encoded_shape):
         memory_dim = encoded_shape.memory[-1]
@@ -164,8 +163,7 @@ class RecurrentDecoder(keras.layers.Layer):
             self.pointer.build((None, self.units + context + self.embedding_dim))
         for bridge in filter(None, keras.tree.flatten(self.bridges)):
             bridge.build((None, state_dim))
-        if not self.tie_embeddings:
-            self.output_projection.build((None, self.readout_dim))
+        self.output_projection.build((None, self.readout_dim))
         self.output_bias = self.add_weight(
             shape=(self.vocabulary_size,), initializer="zeros", name="output_bias"
         )
@@ -238,15 +236,11 @@ class RecurrentDecoder(keras.layers.Layer):
 
     def logits(self, readout):
         """Returns (..., V) of h~ (..., R)."""
-        return output_logits(readout, self.embedding, self._output_kernel, self.output_bias)
+        return self.output_projection.logits(readout, self.embedding, self.output_bias)
 
     def output_rows(self, tokens):
         """Returns the rows (L, R) of W_o and the biases (L,) of tokens (L,)."""
-        return output_rows(tokens, self.embedding, self._output_kernel, self.output_bias)
-
-    @property
-    def _output_kernel(self):
-        return None if self.tie_embeddings else self.output_projection.kernel
+        return self.output_projection.rows(tokens, self.embedding, self.output_bias)
 
     def _output(self, logits, steps, memory):
         """The logits, or with a pointer log P (..., V + X)."""

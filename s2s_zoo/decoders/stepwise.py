@@ -7,7 +7,7 @@ from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import attend, attended, initial_history, with_noise
 from s2s_zoo.layers.config import build_from, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
-from s2s_zoo.layers.output import TokenLogits, logits_of
+from s2s_zoo.layers.output import OutputMatrix, logits_of
 from s2s_zoo.layers.sequences import mean_of_real, unrolled_scan
 
 
@@ -62,7 +62,7 @@ class StepwiseDecoder(keras.layers.Layer):
             name="readout",
         )
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.output_layer = TokenLogits(vocabulary_size, tie_embeddings, name="output")
+        self.output_layer = OutputMatrix(vocabulary_size, tie_embeddings, name="output")
 
     def build_shared(self, memory_dim, readout_dim):
         """Builds the layers made here, for a memory (B, S, D) and what `_read` reads, (B, R)."""
@@ -117,7 +117,7 @@ class StepwiseDecoder(keras.layers.Layer):
 
     def logits(self, readout):
         """Returns (..., V) of h~ (..., R)."""
-        return self.output_layer(readout, embedding=self.embedding)
+        return self.output_layer.logits(readout, self.embedding)
 
     def output_rows(self, tokens):
         """Returns the rows (L, R) of the output matrix and the biases (L,) of tokens (L,)."""

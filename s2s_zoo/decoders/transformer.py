@@ -6,7 +6,7 @@ from keras import ops
 from s2s_zoo.attention.transformer import TransformerStack
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.kernels.native import written_at
-from s2s_zoo.layers.output import logits_of, output_logits, output_rows
+from s2s_zoo.layers.output import OutputMatrix, logits_of
 from s2s_zoo.protocol import START
 
 
@@ -85,17 +85,16 @@ class TransformerDecoder(keras.layers.Layer):
         self.stack = TransformerStack(
             True, embedding_dim, **self.options, mixer=self.mixer, name="stack"
         )
-        if not tie_embeddings:
-            self.output_projection = keras.layers.Dense(
-                vocabulary_size, use_bias=False, name="output"
-            )
+        self.output_projection = OutputMatrix(
+            vocabulary_size, tie_embeddings, bias=False, name="output"
+        )
+        self.output_bias = None
 
     def build(self, target_shape, encoded_shape):
         if not self.embedding.built:
             self.embedding.build()
         self.stack.build(encoded_shape.memory[-1])
-        if not self.tie_embeddings:
-            self.output_projection.build((None, self.embedding_dim))
+        self.output_projection.build((None, self.embedding_dim))
         if self.use_output_bias:
             self.output_bias = self.add_weight(
                 shape=(self.vocabulary_size,), initializer="zeros", name="output_bias"
@@ -163,16 +162,11 @@ class TransformerDecoder(keras.layers.Layer):
 
     def logits(self, x):
         """Returns (..., V) of the top of the stack (..., E)."""
-        return output_logits(x, self.embedding, *self._output_weights())
+        return self.output_projection.logits(x, self.embedding, self.output_bias)
 
     def output_rows(self, tokens):
         """Returns the rows (L, E) of the output matrix and the biases (L,) of tokens (L,)."""
-        return output_rows(tokens, self.embedding, *self._output_weights())
-
-    def _output_weights(self):
-        """The output matrix (E, V), or None where it is the embedding's, and the bias, or None."""
-        kernel = None if self.tie_embeddings else self.output_projection.kernel
-        return kernel, self.output_bias if self.use_output_bias else None
+        return self.output_projection.rows(tokens, self.embedding, self.output_bias)
 
     def _past(self, attention, batch, max_length):
         """What a block keeps of the positions so far, before the first."""

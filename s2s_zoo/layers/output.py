@@ -14,94 +14,85 @@ from s2s_zoo.layers.kernels.native import times_transposed
 _deferred = contextvars.ContextVar("deferred", default=False)
 
 
-class TokenLogits(keras.layers.Layer):
-    """Vectors to logits: by a matrix of its own, or by that of the embedding.
+class OutputMatrix(keras.layers.Layer):
+    """From vectors to logits: by a matrix (R, V) of its own, or by that of the embedding.
 
     Args:
         vocabulary_size: int, V.
         tied: bool, use the embedding matrix (Press & Wolf 2017, 1608.05859).
-
-    Call arguments:
-        vectors: (..., R); where tied R is E.
-        embedding: the TokenEmbedding.
-
-    Returns:
-        (..., V) logits, those of one step in float32, see `output_logits`.
+        bias: bool, a bias of its own; False for a decoder that has none, or keeps it itself.
     """
 
-    def __init__(self, vocabulary_size, tied, **kwargs):
+    def __init__(self, vocabulary_size, tied, bias=True, **kwargs):
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.tied = tied
+        self.use_bias = bias
+        self.kernel = self.bias = None
+        if not tied:
+            self.kernel_initializer = initializer(keras.initializers.GlorotUniform())
 
     def build(self, shape):
         if not self.tied:
             self.kernel = self.add_weight(
                 shape=(shape[-1], self.vocabulary_size),
-                initializer=initializer("glorot_uniform"),
+                initializer=self.kernel_initializer,
                 name="kernel",
             )
-        self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
+        if self.use_bias:
+            self.bias = self.add_weight(
+                shape=(self.vocabulary_size,), initializer="zeros", name="bias"
+            )
 
-    def call(self, vectors, embedding):
-        kernel = None if self.tied else self.kernel
-        return output_logits(vectors, embedding, kernel, self.bias)
+    def logits(self, vectors, embedding, bias=None):
+        """Returns the logits of vectors.
 
-    def rows(self, tokens, embedding):
-        """Returns the rows (L, R) of the matrix and the biases (L,) of tokens (L,)."""
-        return output_rows(tokens, embedding, None if self.tied else self.kernel, self.bias)
+        Those of one step are float32, as a search would make them anyway, and get their bias there:
+        TensorFlow takes three times as long to add in bfloat16.
 
+        Args:
+            vectors: (..., R); where tied R is E.
+            embedding: the TokenEmbedding, whose matrix (V, E) is taken where tied.
+            bias: (V,) of the decoder, or None for that of this layer, if it has one.
 
-def output_logits(vectors, embedding, kernel, bias):
-    """Returns the logits of vectors.
+        Returns:
+            (..., V) in the dtype the embedding computes in; with a bias (N, V) in float32.
+        """
+        bias = self.bias if bias is None else bias
+        dtype = embedding.compute_dtype
+        one_step = bias is not None and len(vectors.shape) == 2
+        matrix = ops.cast(embedding.embeddings if self.tied else self.kernel, dtype)
+        rows = ops.cast(ops.reshape(vectors, (-1, vectors.shape[-1])), dtype)
+        if bias is not None and kernels_available() and (rows.shape[0] == 1 or not one_step):
+            affine = products.step_affine if one_step else products.affine
+            logits = affine(rows, matrix, ops.cast(bias, dtype), transposed=self.tied)
+            bias = None
+        else:
+            logits = times_transposed(rows, matrix) if self.tied else ops.matmul(rows, matrix)
+        if one_step:
+            logits = ops.cast(logits, "float32")
+        if bias is not None:
+            logits = logits + ops.cast(bias, logits.dtype)
+        return ops.reshape(logits, (*ops.shape(vectors)[:-1], self.vocabulary_size))
 
-    Those of one step are float32, as a search would make them anyway, and get their bias there:
-    TensorFlow takes three times as long to add in bfloat16.
+    def rows(self, tokens, embedding, bias=None):
+        """Returns the part of the matrix that is of some tokens.
 
-    Args:
-        vectors: (..., R).
-        embedding: the TokenEmbedding, whose matrix (V, R) is taken where `kernel` is None.
-        kernel: (R, V), or None.
-        bias: (V,), or None.
+        Args:
+            tokens: (L,) int32.
+            embedding, bias: as of `logits`.
 
-    Returns:
-        (..., V) in the dtype the embedding computes in; with a bias (N, V) in float32.
-    """
-    tied, dtype = kernel is None, embedding.compute_dtype
-    one_step = bias is not None and len(vectors.shape) == 2
-    matrix = ops.cast(embedding.embeddings if tied else kernel, dtype)
-    rows = ops.cast(ops.reshape(vectors, (-1, vectors.shape[-1])), dtype)
-    if bias is not None and kernels_available() and (rows.shape[0] == 1 or not one_step):
-        affine = products.step_affine if one_step else products.affine
-        logits, bias = affine(rows, matrix, ops.cast(bias, dtype), transposed=tied), None
-    else:
-        logits = times_transposed(rows, matrix) if tied else ops.matmul(rows, matrix)
-    if one_step:
-        logits = ops.cast(logits, "float32")
-    if bias is not None:
-        logits = logits + ops.cast(bias, logits.dtype)
-    return ops.reshape(logits, (*ops.shape(vectors)[:-1], embedding.vocabulary_size))
-
-
-def output_rows(tokens, embedding, kernel, bias):
-    """Returns the part of an output matrix that is of some tokens.
-
-    Args:
-        tokens: (L,) int32.
-        embedding: the TokenEmbedding, whose matrix it is where `kernel` is None.
-        kernel: (R, V), or None.
-        bias: (V,), or None.
-
-    Returns:
-        rows (L, R), in the dtype the embedding computes in, and biases (L,) float32.
-    """
-    if kernel is None:
-        rows = ops.take(embedding.embeddings, tokens, axis=0)
-    else:
-        rows = ops.transpose(ops.take(kernel, tokens, axis=1))
-    zeros = ops.zeros(ops.shape(tokens), dtype="float32")
-    biases = zeros if bias is None else ops.cast(ops.take(bias, tokens), "float32")
-    return ops.cast(rows, embedding.compute_dtype), biases
+        Returns:
+            rows (L, R), in the dtype the embedding computes in, and biases (L,) float32.
+        """
+        bias = self.bias if bias is None else bias
+        if self.tied:
+            rows = ops.take(embedding.embeddings, tokens, axis=0)
+        else:
+            rows = ops.transpose(ops.take(self.kernel, tokens, axis=1))
+        zeros = ops.zeros(ops.shape(tokens), dtype="float32")
+        biases = zeros if bias is None else ops.cast(ops.take(bias, tokens), "float32")
+        return ops.cast(rows, embedding.compute_dtype), biases
 
 
 @contextlib.contextmanager
