@@ -12,7 +12,6 @@
 Nothing in a checkpoint is ever executed or imported.
 """
 
-import inspect
 import json
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from s2s_zoo.checkpoints.weights import (
     pack,
     read_header,
 )
+from s2s_zoo.generation.options import LARGEST, OPTIONS
 from s2s_zoo.layers.initial import to_be_loaded
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import (
@@ -43,8 +43,6 @@ from s2s_zoo.protocol.files import (
     verify_files,
 )
 from s2s_zoo.protocol.registry import lookup
-
-LARGEST_OPTION = 1 << 31
 
 
 def save_checkpoint(
@@ -140,39 +138,19 @@ def load_checkpoint(directory, dtype=None):
 
 
 def read_generation(path):
-    """Returns generation.json: options of the search, each of the kind of its default.
+    """Returns generation.json: options of the search, each of its kind.
 
     Raises:
         CheckpointError: for a value of another kind; which options there are, `Pipeline` knows.
     """
-    from s2s_zoo.generation import STRATEGIES
-    from s2s_zoo.generation.rules import Rules
-
     options = read_json(path)
-    defaults = {
-        name: parameter.default
-        for made in (*STRATEGIES.values(), Rules)
-        for name, parameter in inspect.signature(made).parameters.items()
-    }
     for name, value in options.items():
-        if not _fits(value, defaults.get(name)):
+        if name in OPTIONS and not OPTIONS[name].fits(value):
             raise CheckpointError(
-                f"{path} expected a value of {name} like {defaults.get(name)!r}, and no number "
-                f"beyond {LARGEST_OPTION}. Received: {value!r:.80}."
+                f"{path} expected a value of {name} like {_EXAMPLES[OPTIONS[name].kind]}, and no "
+                f"number beyond {LARGEST}. Received: {value!r:.80}."
             )
     return options
 
 
-def _fits(value, default):
-    """Whether a JSON value is of the kind of a default; None stands for anything plain."""
-    if isinstance(default, tuple):
-        return isinstance(value, list) and all(
-            _fits(part, 0)
-            for item in value
-            for part in (item if isinstance(item, list) else [item])
-        )
-    if isinstance(default, bool | str):
-        return type(value) is type(default)
-    if isinstance(default, int | float):
-        return type(value) in {int, type(default)} and abs(value) <= LARGEST_OPTION
-    return value is None or any(_fits(value, kind) for kind in (0.0, "", False))
+_EXAMPLES = {int: "4", float: "0.5", bool: "true", str: '"…"', list: "[3, [4, 5]]"}

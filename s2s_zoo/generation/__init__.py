@@ -1,13 +1,32 @@
-"""Search: pure functions of a step, and the models that compile them."""
+"""Search: pure functions of a step, and the models that compile them.
 
-from s2s_zoo.generation.beam import beam_search
-from s2s_zoo.generation.generator import Generator
-from s2s_zoo.generation.greedy import greedy_search
-from s2s_zoo.generation.penalties import normalise
-from s2s_zoo.generation.sample import sample
-from s2s_zoo.generation.scorer import Scorer
-from s2s_zoo.generation.strategies import STRATEGIES
-from s2s_zoo.generation.streamer import Streamer
+Importing the package loads no Keras: what needs it is imported when first asked for, so that the
+command line can read the options of a search before it loads a model.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from s2s_zoo.generation.beam import beam_search
+    from s2s_zoo.generation.generator import Generator
+    from s2s_zoo.generation.greedy import greedy_search
+    from s2s_zoo.generation.penalties import normalise
+    from s2s_zoo.generation.sampling import sample
+    from s2s_zoo.generation.scorer import Scorer
+    from s2s_zoo.generation.strategies import STRATEGIES
+    from s2s_zoo.generation.streamer import Streamer
+
+_LAZY = {
+    "STRATEGIES": "strategies",
+    "Generator": "generator",
+    "Scorer": "scorer",
+    "Streamer": "streamer",
+    "beam_search": "beam",
+    "greedy_search": "greedy",
+    "normalise": "penalties",
+    "sample": "sampling",
+}
 
 __all__ = [
     "STRATEGIES",
@@ -19,3 +38,9 @@ __all__ = [
     "normalise",
     "sample",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -12,6 +12,7 @@ from s2s_zoo.generation.loop import (
     record,
     write,
 )
+from s2s_zoo.generation.options import check_counts, check_values
 from s2s_zoo.generation.penalties import coverage_score, normalise
 from s2s_zoo.generation.rows import while_active
 from s2s_zoo.generation.rules import Rules, repeat_rows
@@ -69,7 +70,8 @@ def beam_search(
     Raises:
         ValueError: for an option outside its range, or alignments the decoder does not have.
     """
-    _check(num_beams, num_return, coverage_penalty)
+    check_counts(num_beams, num_return)
+    check_values(coverage_penalty=coverage_penalty)
     if coverage_penalty and (not isinstance(memory, dict) or "mask" not in memory):
         raise ValueError(
             "The coverage penalty needs memory['mask'] (B, S), True where the source is real. "
@@ -220,16 +222,3 @@ def _pick(values, places, rows):
 
 def _map(function, *nests):
     return keras.tree.map_structure(function, *nests)
-
-
-def _check(num_beams, num_return, coverage_penalty):
-    if not 1 <= num_return <= num_beams:
-        raise ValueError(
-            "beam_search expected num_return from 1 to num_beams. Received: "
-            f"num_return={num_return}, num_beams={num_beams}. Use num_beams={num_return} or more."
-        )
-    if coverage_penalty < 0:
-        raise ValueError(
-            "beam_search expected a coverage_penalty of at least 0. "
-            f"Received: coverage_penalty={coverage_penalty}."
-        )

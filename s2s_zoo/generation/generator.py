@@ -1,20 +1,22 @@
 """Generator: a model and a search, compiled into one function."""
 
-import functools
-import inspect
-
 import keras
 import numpy as np
 from keras import ops
 
 from s2s_zoo.generation.narrowing import narrowed
+from s2s_zoo.generation.options import compiled_options
 from s2s_zoo.generation.rows import static_shapes
-from s2s_zoo.generation.rules import Rules
 from s2s_zoo.generation.strategies import STRATEGIES
 from s2s_zoo.protocol import SearchResult
 from s2s_zoo.protocol.registry import check_keys, lookup
 
 PER_ROW = ("max_lengths", "forced_prefix")
+RECORDED = {
+    "greedy": ("return_scores", "return_alignments"),
+    "beam": ("return_alignments",),
+    "sample": ("return_alignments",),
+}
 
 
 class Generator(keras.Model):
@@ -57,7 +59,7 @@ class Generator(keras.Model):
     ):
         super().__init__(name="generator", dtype=model.dtype_policy)
         self.search = lookup(STRATEGIES, strategy, "search strategy")
-        check_keys(options, options_of(self.search), f"{strategy} search")
+        check_keys(options, keys_of(strategy), f"{strategy} search")
         self.model = model
         self.max_length = max_length
         self.options = options
@@ -121,9 +123,6 @@ def compile_forward(model, jit_compile="auto", run_eagerly=False):
     )
 
 
-@functools.cache
-def options_of(search):
-    """The options of a strategy that hold for every row and call, and those of Rules."""
-    parameters = {**inspect.signature(search).parameters, **inspect.signature(Rules).parameters}
-    of_a_call = {"step", "state", "memory", "batch_size", "max_length", "rules", "copies", "seed"}
-    return frozenset(parameters.keys() - of_a_call - set(PER_ROW))
+def keys_of(strategy):
+    """What a search of a strategy is made with: its options, and what of it is recorded."""
+    return {*compiled_options(strategy), *RECORDED[strategy]}

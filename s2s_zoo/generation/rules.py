@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from s2s_zoo.generation.options import check_lengths, check_values
 from s2s_zoo.generation.scores import flat_cells, largest, log_normaliser, log_normaliser_by
 from s2s_zoo.protocol import END, PAD, START
 
@@ -51,22 +52,9 @@ class Rules:
         forced_prefix=None,
         score_forced=True,
     ):
-        _require(max_length >= 1, "max_length of at least 1", max_length=max_length)
-        _require(
-            0 <= min_length < max_length,
-            "min_length from 0 to max_length - 1 (END is counted in max_length)",
-            min_length=min_length,
-            max_length=max_length,
-        )
-        _require(
-            no_repeat_ngram_size >= 0,
-            "no_repeat_ngram_size of at least 0",
-            no_repeat_ngram_size=no_repeat_ngram_size,
-        )
-        _require(
-            repetition_penalty > 0,
-            "repetition_penalty above 0 (1 is off)",
-            repetition_penalty=repetition_penalty,
+        check_lengths(min_length, max_length)
+        check_values(
+            no_repeat_ngram_size=no_repeat_ngram_size, repetition_penalty=repetition_penalty
         )
         self.min_length = min_length
         self.no_repeat_ngram_size = no_repeat_ngram_size

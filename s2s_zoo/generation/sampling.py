@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.generation.loop import decode
+from s2s_zoo.generation.options import check_values
 from s2s_zoo.generation.rows import static_shapes
 from s2s_zoo.generation.rules import Rules, repeat_rows
 from s2s_zoo.generation.scores import log_softmax
@@ -49,7 +50,7 @@ def sample(
     Raises:
         ValueError: for an option outside its range, or alignments the decoder does not have.
     """
-    _check(temperature, top_k, top_p, num_return)
+    check_values(temperature=temperature, top_k=top_k, top_p=top_p, num_return=num_return)
     rows = batch_size * num_return
     noise = keras.random.uniform((max_length, rows), dtype="float32", seed=seed)
 
@@ -103,14 +104,3 @@ def _best_first(result, batch_size, num_return):
 
     records = [None if x is None else arrange(x) for x in (result.alignments, result.p_gen)]
     return SearchResult(arrange(result.tokens), scores, *records)
-
-
-def _check(temperature, top_k, top_p, num_return):
-    for name, value, valid, remedy in (
-        ("temperature", temperature, temperature > 0, "above 0; use greedy_search for the best"),
-        ("top_k", top_k, top_k is None or top_k >= 1, "of at least 1, or None"),
-        ("top_p", top_p, top_p is None or 0 < top_p <= 1, "in (0, 1], or None"),
-        ("num_return", num_return, num_return >= 1, "of at least 1"),
-    ):
-        if not valid:
-            raise ValueError(f"sample expected {name} {remedy}. Received: {name}={value!r}.")

@@ -7,16 +7,23 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from s2s_zoo.generation.generator import Generator, options_of
+from s2s_zoo.generation.generator import RECORDED, Generator
+from s2s_zoo.generation.options import (
+    OPTIONS,
+    check_counts,
+    check_lengths,
+    check_names,
+    check_values,
+    compiled_options,
+    strategy_of,
+)
 from s2s_zoo.generation.strategies import STRATEGIES
 from s2s_zoo.generation.streamer import Streamer
 from s2s_zoo.generation.tiered import TieredGenerator
 from s2s_zoo.layers.kernels.compiled import kernels_available
-from s2s_zoo.protocol import END, PAD, UNK, SearchResult
-from s2s_zoo.protocol.registry import lookup, unknown_name
+from s2s_zoo.protocol import END, PAD, SearchResult
+from s2s_zoo.protocol.registry import lookup
 
-DEFAULTS = {"num_beams": 1, "suppress_tokens": [UNK]}
-OF_A_CALL = ("strategy", "max_length", "forced_prefix", "shortlist")
 SHORTEST_LOOP, LENGTH_STEP = 32, 8  # few shapes, so few compilations
 KEPT = 16  # compiled searches
 EAGER_LENGTH = 16  # source tokens up to which one eager search is faster than one trace
@@ -77,19 +84,16 @@ class Searcher:
             ValueError: for an unknown option, or one of another strategy.
         """
         merged = {**defaults, **options}
-        strategy = options.get("strategy")
-        if strategy is None and "num_beams" not in options:
-            strategy = defaults.get("strategy")
-        if strategy is None:
-            strategy = "greedy" if merged["num_beams"] == 1 else "beam"
-        known = options_of(lookup(STRATEGIES, strategy, "search strategy"))
+        strategy = strategy_of(options, defaults)
+        lookup(STRATEGIES, strategy, "search strategy")
         if strategy == "greedy" and options.get("num_beams") == 1:
             options = {name: value for name, value in options.items() if name != "num_beams"}
-        check_options(options, strategy)
-        chosen = {name: value for name, value in merged.items() if name in known}
-        if "return_scores" in known:
-            chosen["return_scores"] = return_scores
-        chosen["return_alignments"] = return_alignments
+        check_names(options, strategy)
+        compiled = compiled_options(strategy)
+        chosen = {name: value for name, value in merged.items() if name in compiled}
+        records = {"return_scores": return_scores, "return_alignments": return_alignments}
+        self._check(strategy, chosen, merged.get("max_length"))
+        chosen |= {name: records[name] for name in RECORDED[strategy]}
         chosen["suppress_tokens"] = tuple(
             int(tokens) if isinstance(tokens, numbers.Integral) else tuple(map(int, tokens))
             for tokens in chosen["suppress_tokens"]
@@ -104,6 +108,20 @@ class Searcher:
         if strategy == "sample" and merged.get("seed") is not None:
             self.random.state.assign(keras.random.SeedGenerator(merged["seed"]).state)
         return search
+
+    def _check(self, strategy, chosen, max_length):
+        """Raises ValueError for what a search of this model would refuse, before it is compiled."""
+        said = {name: option.default for name, option in OPTIONS.items()} | chosen
+        if strategy == "beam":
+            check_counts(said["num_beams"], said["num_return"])
+        check_values(max_length=max_length, **chosen)
+        check_lengths(said["min_length"], self._limit(max_length))
+        attention = getattr(self.model.decoder, "attention", True)  # who does not say has one
+        if chosen.get("coverage_penalty") and attention is None:
+            raise ValueError(
+                "The coverage penalty needs a model with attention, and this one has none. "
+                f"Received: coverage_penalty={chosen['coverage_penalty']!r}. Leave it out."
+            )
 
     def _has_shortlist(self, wanted):
         if not isinstance(wanted, bool):
@@ -140,15 +158,16 @@ class Searcher:
         """What a search is made with and called with, for a batch: two dicts of arguments."""
         source = pad(rows)
         lengths = np.array([len(row) for row in rows])
-        limit = self._limit(search)
+        options, limit = dict(search.options), self._limit(search.max_length)
         limits = np.full(len(source), 1)  # a filler row ends at once
         limits[: len(rows)] = (
             np.minimum(self.longest_target(lengths), limit) if search.max_length is None else limit
         )
         max_length = limit
         if search.strategy != "sample":  # whose random numbers depend on the length of the loop
-            max_length = min(limit, max(SHORTEST_LOOP, _power_of_two(limits.max())))
-        made = {"max_length": max_length, **dict(search.options)}
+            needed = max(limits.max(), options.get("min_length", 0) + 1)
+            max_length = min(limit, max(SHORTEST_LOOP, _power_of_two(needed)))
+        made = {"max_length": max_length, **options}
         inputs = {"source": source, "max_lengths": limits}
         prefix = search.prefix
         if search.shortlist:
@@ -165,8 +184,8 @@ class Searcher:
             inputs["forced_prefix"] = np.tile(prefix, (len(source), 1))
         return made, inputs
 
-    def _limit(self, search):
-        return self.max_target_length if search.max_length is None else search.max_length
+    def _limit(self, max_length):
+        return self.max_target_length if max_length is None else max_length
 
     def _generator(self, search, made, inputs, rows):
         """The compiled search, or at first an eager one.
@@ -221,24 +240,6 @@ def pad(rows):
     for out, row in zip(padded, rows, strict=False):
         out[: len(row)] = row
     return padded.astype("int32")
-
-
-def check_options(options, strategy=None):
-    """Raises ValueError for an option that no strategy has, or not this one."""
-    tables = {
-        name: {*options_of(search), *OF_A_CALL} - {"return_scores", "return_alignments"}
-        for name, search in STRATEGIES.items()
-    }
-    tables["sample"].add("seed")
-    for option in options:
-        owners = [name for name, table in tables.items() if option in table]
-        if not owners:
-            raise ValueError(unknown_name(set().union(*tables.values()), option, "option"))
-        if strategy is not None and strategy not in owners:
-            raise ValueError(
-                f"The option {option!r} belongs to strategy={' or '.join(map(repr, owners))}. "
-                f"Received: {option}={options[option]!r} with strategy={strategy!r}."
-            )
 
 
 def _shortlist_length(inputs):

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from s2s_zoo.generation.generator import PER_ROW, call_inputs, compile_forward, options_of
-from s2s_zoo.generation.greedy import best, greedy_search
+from s2s_zoo.generation.generator import PER_ROW, call_inputs, compile_forward, keys_of
+from s2s_zoo.generation.greedy import best
 from s2s_zoo.generation.loop import advance, begin, result_of
 from s2s_zoo.generation.narrowing import narrowed
 from s2s_zoo.generation.rules import Rules
@@ -48,7 +48,7 @@ class Streamer(keras.Model):
     ):
         # The dtypes of a carry are its own; only the weights are cast, in `UnderPolicy`.
         super().__init__(name="streamer", dtype=model.dtype_policy, autocast=False)
-        check_keys(rules, options_of(greedy_search), "greedy search")
+        check_keys(rules, keys_of("greedy"), "greedy search")
         self.model = model
         self.max_length = max_length
         self.recorded = (return_scores, return_alignments)

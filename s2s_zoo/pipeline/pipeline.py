@@ -10,12 +10,8 @@ from s2s_zoo.checkpoints.card import model_card
 from s2s_zoo.checkpoints.directory import save_checkpoint
 from s2s_zoo.data.targets import require_text
 from s2s_zoo.generation import Scorer
-from s2s_zoo.generation.searcher import (
-    DEFAULTS,
-    Searcher,
-    check_options,
-    pad,
-)
+from s2s_zoo.generation.options import PIPELINE_DEFAULTS, check_names
+from s2s_zoo.generation.searcher import Searcher, pad
 from s2s_zoo.pipeline.result import Result
 from s2s_zoo.pipeline.unknown_words import allow_unknown, replace_unknown
 from s2s_zoo.protocol import PAD
@@ -34,8 +30,8 @@ class Pipeline:
         model: a built `Seq2Seq`.
         processor: a `TextProcessor` with the vocabulary of the model, or an `ImageProcessor`.
         generation: dict, defaults for the options of a call: those of `greedy_search`,
-            `beam_search`, `sample` and `Rules`. Where nothing else is said one beam is used and
-            the unknown token is never generated.
+            `beam_search`, `sample` and `Rules`, see `s2s_zoo.generation.options`. Where nothing
+            else is said the search is greedy and the unknown token is never generated.
         languages: list of str, the codes of source and target.
         shortlist: a `Shortlist` of the model, or None; see `build_shortlist`.
 
@@ -55,9 +51,9 @@ class Pipeline:
         self.task = task
         self.model = model
         self.processor = processor
-        self.generation = {**DEFAULTS, **(generation or {})}
+        self.generation = {**PIPELINE_DEFAULTS, **(generation or {})}
         self.languages = list(languages)
-        check_options(self.generation)
+        check_names(self.generation)
         if shortlist is not None:
             shortlist.check_model(model)
         longest = processor.max_target_length

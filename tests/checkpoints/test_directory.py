@@ -245,6 +245,12 @@ def test_config_that_cannot_be_used(copy, changes, message):
         ("suppress_tokens", [1 << 40]),
         ("top_p", [0.5]),
         ("max_length", {}),
+        ("max_length", "9"),
+        ("strategy", 1),
+        ("shortlist", 1),
+        ("early_stopping", "never"),
+        ("score_forced", None),
+        ("forced_prefix", 4),
     ],
 )
 def test_generation_option_of_another_kind(copy, option, value):

@@ -6,7 +6,8 @@ import pytest
 
 from s2s_zoo.generation import Generator
 from s2s_zoo.generation import searcher as searching
-from s2s_zoo.generation.searcher import DEFAULTS, Searcher, pad
+from s2s_zoo.generation.options import PIPELINE_DEFAULTS as DEFAULTS
+from s2s_zoo.generation.searcher import Searcher, pad
 from s2s_zoo.protocol import END, PAD, UNK
 
 SOURCES = [np.array(row, "int32") for row in ([5, 6, END], [7, END], [8, 9, 10, 11, END])]
@@ -106,6 +107,38 @@ def test_strategy_of_a_call(searcher, options, defaults, strategy):
     chosen = dict(search.options)
     assert ("length_penalty" in chosen) == (strategy == "beam" and "length_penalty" in defaults)
     assert chosen["suppress_tokens"] == (UNK,)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"min_length": 100}, "min_length from 0 to max_length - 1 .*max_length=100"),
+        ({"max_length": 9, "min_length": 9}, "min_length=9, max_length=9"),
+        ({"num_beams": 2, "num_return": 3}, "Use num_beams=3"),
+        ({"num_beams": 2, "coverage_penalty": -1}, "coverage_penalty of at least 0"),
+    ],
+)
+def test_what_a_search_would_refuse_is_refused_before(searcher, options, message):
+    with pytest.raises(ValueError, match=message):
+        searcher.plan(options, DEFAULTS)
+
+
+def test_coverage_needs_attention(searcher, monkeypatch):
+    monkeypatch.setattr(searcher.model.decoder, "attention", None)
+    with pytest.raises(ValueError, match="needs a model with attention"):
+        searcher.plan({"num_beams": 2, "coverage_penalty": 0.5}, DEFAULTS)
+
+
+def test_a_text_may_have_to_be_longer_than_the_loop_of_its_source(searcher, made):
+    plan = searcher.plan({"min_length": 40}, DEFAULTS)
+    tokens = searcher.run(plan, SOURCES).tokens
+    assert made == [(64, False)]
+    assert ((tokens != PAD).sum(axis=-1)[:, 0] == [2 * len(row) + 10 for row in SOURCES]).all()
+
+
+def test_beam_search_without_a_number_has_the_default(searcher):
+    found = searcher.run(searcher.plan({"strategy": "beam", "num_return": 4}, DEFAULTS), SOURCES)
+    assert found.tokens.shape[:2] == (3, 4)
 
 
 def test_seed_starts_the_same_sequence_again(searcher):

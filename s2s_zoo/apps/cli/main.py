@@ -19,6 +19,7 @@ from s2s_zoo.apps.cli import serve as cli_serve
 from s2s_zoo.apps.cli import text as cli_text
 from s2s_zoo.apps.cli.shared import load, positive
 from s2s_zoo.data import read_pairs
+from s2s_zoo.generation.options import beams_of
 from s2s_zoo.protocol.errors import S2SZooError
 from s2s_zoo.protocol.tasks import TASKS
 
@@ -84,7 +85,7 @@ def _evaluate(arguments):
     pairs = read_pairs(arguments.data, arguments.swap)
     pipeline = load(arguments.model)
     sources, references = pipeline.processor.held_out(pairs, arguments.images)
-    num_beams = arguments.num_beams or pipeline.generation["num_beams"]
+    num_beams = arguments.num_beams or beams_of(pipeline.generation)
     start = time.perf_counter()
     hypotheses = pipeline(sources, num_beams=num_beams)
     seconds = time.perf_counter() - start

@@ -9,7 +9,7 @@ import numpy as np
 
 from s2s_zoo.apps.serving.refused import Refused
 from s2s_zoo.apps.serving.schema import REQUESTS, Options
-from s2s_zoo.generation.searcher import check_options
+from s2s_zoo.generation.options import beams_of, check_names
 from s2s_zoo.protocol.errors import DataError
 
 # Two lengths of the loop, for texts up to about 11 and 27 tokens. The first search for a single
@@ -83,7 +83,7 @@ class Served:
             "image": image,
             "languages": self.pipeline.languages,
             "known_languages": sorted(getattr(processor, "languages", ())),
-            "num_beams": self.pipeline.generation["num_beams"],
+            "num_beams": beams_of(self.pipeline.generation),
             "has_alignment": self.has_alignment,
             "max_source_length": processor.max_source_length if self.reads == "text" else None,
             "max_target_length": processor.max_target_length,
@@ -159,7 +159,7 @@ class Served:
         try:
             processor = self.pipeline._processor_of(**languages)
             search = self.pipeline._search(True, request.return_alignment, options, processor)
-            check_options(seed, search.strategy)
+            check_names(seed, search.strategy)
             if self.reads == "text":
                 processor.encode_source([""])  # which needs the languages, where there are many
         except ValueError as error:

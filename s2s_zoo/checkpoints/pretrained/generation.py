@@ -33,6 +33,8 @@ def search_defaults(config, processor, translates):
         "length_penalty": value("length_penalty", 1.0),
         "early_stopping": value("early_stopping", False),
     }
+    if options["early_stopping"] == "never":  # which is what None says here
+        options["early_stopping"] = None
     if not translates and (limit := longest_target(config)) is not None:
         options["max_length"] = limit
     if value("forced_bos_token_id", None) is not None or processor.forces_language:

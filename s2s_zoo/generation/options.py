@@ -1,0 +1,247 @@
+"""The options of a search, each declared once.
+
+The searches, the pipeline, generation.json, the server and the command line read this table. It
+needs no Keras.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from s2s_zoo.protocol import UNK
+from s2s_zoo.protocol.registry import lookup
+
+GREEDY, BEAM, SAMPLE = "greedy", "beam", "sample"
+EVERY = (GREEDY, BEAM, SAMPLE)
+LARGEST = 1 << 31  # a number in a file; none that makes sense is beyond
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a search.
+
+    Attributes:
+        name: str, under which every part of the package has it.
+        kind: int, float, bool, str, or list, of ids or of lists of ids.
+        default: what holds where nobody says anything.
+        help: str, one line.
+        strategies: the strategies that have it.
+        least, above, most: what a number may be: at least, more than, at most; None is no limit.
+        choices: what a text may be; () is any.
+        or_none: bool, whether None says the same as leaving it out.
+        compiled: bool, whether a compiled search is made with it. The others are settled anew in
+            every call.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    help: str
+    strategies: tuple[str, ...] = EVERY
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+    or_none: bool = False
+    compiled: bool = True
+
+    @property
+    def range(self) -> str:
+        """What a number may be, in words that come after its name; "" where it may be any."""
+        if self.least is not None and self.most is not None:
+            return f"from {self.least} to {self.most}"
+        words = [
+            f"{words} {limit}"
+            for words, limit in (
+                ("of at least", self.least),
+                ("above", self.above),
+                ("at most", self.most),
+            )
+            if limit is not None
+        ]
+        return " and ".join(words)
+
+    def allows(self, number: Any) -> bool:
+        """Whether a number is in the range."""
+        return (
+            (self.least is None or number >= self.least)
+            and (self.above is None or number > self.above)
+            and (self.most is None or number <= self.most)
+        )
+
+    def fits(self, value: Any) -> bool:
+        """Whether a value of JSON is of its kind, and no number beyond `LARGEST`."""
+        if value is None:
+            return self.or_none
+        if self.kind is list:
+            return type(value) is list and all(
+                _is_number(part, int)
+                for item in value
+                for part in (item if type(item) is list else [item])
+            )
+        if self.kind in (int, float):
+            return _is_number(value, self.kind)
+        return type(value) is self.kind
+
+    def parse(self, text: str) -> float:
+        """Returns the number that a text says.
+
+        Raises:
+            ValueError: for no number, or one outside the range; the message says the range.
+        """
+        try:
+            number = self.kind(text)
+        except ValueError:
+            number = math.nan
+        if _is_number(number, self.kind) and self.allows(number):
+            return number
+        kind = "a whole number" if self.kind is int else "a number"
+        raise ValueError(f"expected {f'{kind} {self.range}'.rstrip()}. Received: {text!r}.")
+
+
+_TABLE = (
+    Option(
+        "strategy",
+        str,
+        GREEDY,
+        "how to search; beam where more than one beam is asked for",
+        choices=EVERY,
+        or_none=True,
+        compiled=False,
+    ),
+    Option("num_beams", int, 4, "unfinished texts that are kept", (BEAM,), least=1),
+    Option("num_return", int, 1, "answers to each source", (BEAM, SAMPLE), least=1),
+    Option("length_penalty", float, 1.0, "more favours longer texts, 0 is off", (BEAM,)),
+    Option(
+        "length_penalty_form",
+        str,
+        "power",
+        "length^penalty, or ((5 + length) / 6)^penalty",
+        (BEAM,),
+        choices=("power", "gnmt"),
+    ),
+    Option(
+        "coverage_penalty",
+        float,
+        0.0,
+        "more looks at all of the source, 0 is off",
+        (BEAM,),
+        least=0,
+    ),
+    Option("early_stopping", bool, None, "end with as many texts as beams", (BEAM,), or_none=True),
+    Option("temperature", float, 1.0, "below 1 is more careful", (SAMPLE,), above=0),
+    Option("top_k", int, None, "draw from the K best tokens", (SAMPLE,), least=1, or_none=True),
+    Option(
+        "top_p",
+        float,
+        None,
+        "draw from the best tokens of this probability",
+        (SAMPLE,),
+        above=0,
+        most=1,
+        or_none=True,
+    ),
+    Option(
+        "seed",
+        int,
+        None,
+        "draw the same texts every time",
+        (SAMPLE,),
+        least=0,
+        most=LARGEST - 1,
+        or_none=True,
+        compiled=False,
+    ),
+    Option(
+        "max_length",
+        int,
+        None,
+        "tokens of a text at most, its end counted",
+        least=1,
+        or_none=True,
+        compiled=False,
+    ),
+    Option("min_length", int, 0, "tokens of a text at least", least=0),
+    Option("no_repeat_ngram_size", int, 0, "write no N tokens twice, 0 is off", least=0),
+    Option("repetition_penalty", float, 1.0, "above 1 repeats less, 1 is off", above=0),
+    Option("suppress_tokens", list, (), "ids that are not written"),
+    Option("forced_prefix", str, None, "how every text begins", or_none=True, compiled=False),
+    Option("score_forced", bool, True, "count forced tokens in the score"),
+    Option("shortlist", bool, False, "search among the candidates alone", compiled=False),
+)
+OPTIONS = {option.name: option for option in _TABLE}
+# What a pipeline adds where nothing is said.
+PIPELINE_DEFAULTS = {"suppress_tokens": [UNK]}
+
+
+def strategy_of(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    """The strategy of a call: by its name, by a number of beams, or greedy search.
+
+    Args:
+        options: dict, those of the call. A number of beams there is more than a name in defaults.
+        defaults: dict, those of the pipeline.
+    """
+    for given in (options, defaults):
+        if given.get("strategy") is not None:
+            return given["strategy"]
+        if "num_beams" in given:
+            return GREEDY if given["num_beams"] == 1 else BEAM
+    return OPTIONS["strategy"].default
+
+
+def beams_of(defaults: Mapping[str, Any]) -> int:
+    """The number of beams that the defaults of a pipeline search with; 1 is no beam search."""
+    beams = OPTIONS["num_beams"].default if strategy_of({}, defaults) == BEAM else 1
+    return defaults.get("num_beams", beams)
+
+
+def compiled_options(strategy: str) -> frozenset[str]:
+    """The options that a search of a strategy is compiled with."""
+    return frozenset(x.name for x in OPTIONS.values() if strategy in x.strategies and x.compiled)
+
+
+def check_names(options: Mapping[str, Any], strategy: str | None = None) -> None:
+    """Raises ValueError for an option that no strategy has, or not this one."""
+    for name, value in options.items():
+        owners = lookup(OPTIONS, name, "option").strategies
+        if strategy is not None and strategy not in owners:
+            raise ValueError(
+                f"The option {name!r} belongs to strategy={' or '.join(map(repr, owners))}. "
+                f"Received: {name}={value!r} with strategy={strategy!r}."
+            )
+
+
+def check_values(**values: Any) -> None:
+    """Raises ValueError for a number outside the range of its option."""
+    for name, value in values.items():
+        option = OPTIONS[name]
+        if not (value is None and option.or_none) and not option.allows(value):
+            raise ValueError(
+                f"The search expected {name} {option.range}{', or None' * option.or_none}. "
+                f"Received: {name}={value!r}."
+            )
+
+
+def check_counts(num_beams: int, num_return: int) -> None:
+    """Raises ValueError unless there are as many beams as answers."""
+    if not 1 <= num_return <= num_beams:
+        raise ValueError(
+            "Beam search expected num_return from 1 to num_beams. Received: "
+            f"num_return={num_return}, num_beams={num_beams}. Use num_beams={num_return} or more."
+        )
+
+
+def check_lengths(min_length: int, max_length: int) -> None:
+    """Raises ValueError unless a text of at least `min_length` tokens and END has room."""
+    check_values(max_length=max_length)
+    if not 0 <= min_length < max_length:
+        raise ValueError(
+            "The search expected min_length from 0 to max_length - 1 (END is counted in "
+            f"max_length). Received: min_length={min_length!r}, max_length={max_length!r}."
+        )
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    """Whether it is a number of a kind: an int is a float too, and True is none."""
+    return type(value) in (int, kind) and abs(value) <= LARGEST

@@ -1,0 +1,108 @@
+"""The one declaration of the options of a search, against everything that has them."""
+
+import inspect
+
+import pytest
+
+from s2s_zoo.generation.generator import RECORDED, keys_of
+from s2s_zoo.generation.options import (
+    EVERY,
+    LARGEST,
+    OPTIONS,
+    beams_of,
+    check_names,
+    check_values,
+    strategy_of,
+)
+from s2s_zoo.generation.penalties import LENGTH_PENALTIES
+from s2s_zoo.generation.rules import Rules
+from s2s_zoo.generation.strategies import STRATEGIES
+
+OF_THE_LOOP = {"step", "state", "memory", "batch_size", "rules", "max_lengths", "copies"}
+OF_THE_PIPELINE = {"strategy", "shortlist"}
+
+
+@pytest.mark.parametrize("strategy", EVERY)
+def test_the_functions_have_the_options_of_the_table_and_its_defaults(strategy):
+    parameters = {
+        name: parameter.default
+        for function in (STRATEGIES[strategy], Rules)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in OF_THE_LOOP
+    }
+    recorded = {name for name in parameters if name.startswith("return_")}
+    assert recorded == set(RECORDED[strategy])
+    declared = {name for name, option in OPTIONS.items() if strategy in option.strategies}
+    assert parameters.keys() - recorded == declared - OF_THE_PIPELINE
+    for name in declared - OF_THE_PIPELINE - {"max_length"}:  # which the functions must be given
+        assert parameters[name] == OPTIONS[name].default, name
+    assert keys_of(strategy) <= parameters.keys()
+
+
+def test_choices_are_the_names_of_the_tables():
+    assert tuple(STRATEGIES) == OPTIONS["strategy"].choices == EVERY
+    assert tuple(LENGTH_PENALTIES) == OPTIONS["length_penalty_form"].choices
+
+
+@pytest.mark.parametrize("option", OPTIONS.values(), ids=OPTIONS)
+def test_defaults_are_values_of_their_options(option):
+    default = list(option.default) if option.kind is list else option.default
+    assert option.fits(default)
+    check_values(**{option.name: option.default})
+    assert option.or_none or option.default is not None
+    assert option.fits(None) == option.or_none
+
+
+@pytest.mark.parametrize(
+    "options, defaults, strategy, beams",
+    [
+        ({}, {}, "greedy", 1),
+        ({}, {"num_beams": 5}, "beam", 5),
+        ({}, {"strategy": "beam"}, "beam", 4),
+        ({"strategy": "beam"}, {}, "beam", 1),
+        ({"num_beams": 1}, {"strategy": "sample", "num_beams": 5}, "greedy", 5),
+        ({"strategy": None}, {"strategy": "sample"}, "sample", 1),
+    ],
+)
+def test_strategy_and_beams(options, defaults, strategy, beams):
+    assert strategy_of(options, defaults) == strategy
+    assert beams_of(defaults) == beams
+
+
+@pytest.mark.parametrize(
+    "name, text, message",
+    [
+        ("num_beams", "0", "expected a whole number of at least 1. Received: '0'."),
+        ("num_beams", "2.5", "a whole number of at least 1"),
+        ("num_beams", "9" * 30, "a whole number"),
+        ("num_beams", "9" * 5000, "a whole number"),
+        ("temperature", "0", "a number above 0. Received"),
+        ("temperature", "nan", "a number above 0"),
+        ("length_penalty", "inf", "expected a number. Received: 'inf'"),
+        ("top_p", "1.1", "a number above 0 and at most 1. Received"),
+        ("seed", "-1", f"a whole number from 0 to {LARGEST - 1}"),
+    ],
+)
+def test_text_that_is_no_value(name, text, message):
+    with pytest.raises(ValueError, match=message):
+        OPTIONS[name].parse(text)
+
+
+def test_text_that_is_a_value():
+    assert OPTIONS["num_beams"].parse("5") == 5
+    assert OPTIONS["length_penalty"].parse("-0.5") == -0.5
+    assert OPTIONS["top_p"].parse("1") == 1.0
+
+
+def test_names_are_checked():
+    check_names({"num_beams": 2, "seed": 3})
+    with pytest.raises(ValueError, match="Unknown option.*Did you mean 'num_beams'"):
+        check_names({"num_beem": 2})
+    with pytest.raises(ValueError, match="'top_k' belongs to .*'sample'.*top_k=2 with .*'beam'"):
+        check_names({"top_k": 2}, "beam")
+
+
+def test_values_are_checked():
+    check_values(top_k=None, num_beams=1)
+    with pytest.raises(ValueError, match="top_k of at least 1, or None. Received: top_k=0"):
+        check_values(top_k=0)
