@@ -4,11 +4,12 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import additive_scores, alignment_function, weighted_sum
+from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.recurrence import StepDense
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class BahdanauAttention(keras.layers.Layer):
+class BahdanauAttention(ConfiguredLayer):
     """Scores a source position by a small network of query and memory.
 
         e_ts = v^T tanh(W q_t + U h_s)             (1409.0473, appendix A.1.2)
@@ -92,12 +93,3 @@ class BahdanauAttention(keras.layers.Layer):
     def call(self, query, keys, values, mask=None, history=None):
         weights = self.align(self.scores(query, keys, history), mask)
         return weighted_sum(weights, values), weights
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "normalized": self.normalized,
-            "coverage": self.coverage,
-            "alignment": self.alignment,
-        }

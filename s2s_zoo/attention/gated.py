@@ -5,11 +5,11 @@ from keras import ops
 
 from s2s_zoo.attention.history import history_of, initial_history, with_noise
 from s2s_zoo.attention.plain import PLAIN
-from s2s_zoo.layers.config import build_from, config_of
+from s2s_zoo.layers.config import ConfiguredLayer, build_from, config_of
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class GatedAttention(keras.layers.Layer):
+class GatedAttention(ConfiguredLayer):
     """Lets the decoder say how much it wants to see of what it attends to.
 
         beta_t = sigmoid(f_beta(q_t));   c_t = beta_t attend(q_t)    (1502.03044, section 4.2.1)
@@ -55,8 +55,8 @@ class GatedAttention(keras.layers.Layer):
         context, weights = self.attention(query, keys, values, mask=mask, **options)
         return context * ops.cast(self.gate(query), context.dtype), weights
 
-    def get_config(self):
-        return {**super().get_config(), "attention": config_of(_within(), self.attention)}
+    def in_config(self):
+        return {"attention": config_of(_within(), self.attention)}
 
 
 def _within():

@@ -5,13 +5,13 @@ from keras import ops
 
 from s2s_zoo.attention.local import LocalAttention
 from s2s_zoo.attention.scorers import config_of_scorer, scorer_of
-from s2s_zoo.layers.config import build_from, config_of
+from s2s_zoo.layers.config import ConfiguredLayer, build_from, config_of
 
 LOCALS = {"local": LocalAttention}
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class HybridAttention(keras.layers.Layer):
+class HybridAttention(ConfiguredLayer):
     """Looks at the whole source and at a window of it, and weighs the two at every step.
 
         g_t = sigmoid(w^T [q_t ; c^G_t ; c^L_t] + b)
@@ -67,9 +67,5 @@ class HybridAttention(keras.layers.Layer):
         gate = ops.cast(gate, "float32")
         return context, gate * far_weights + (1 - gate) * near_weights
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "whole": config_of_scorer(self.whole),
-            "local": config_of(LOCALS, self.local),
-        }
+    def in_config(self):
+        return {"whole": config_of_scorer(self.whole), "local": config_of(LOCALS, self.local)}

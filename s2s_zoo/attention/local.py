@@ -5,13 +5,14 @@ from keras import ops
 
 from s2s_zoo.attention.alignment import weighted_sum
 from s2s_zoo.attention.scorers import config_of_scorer, scorer_of
+from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.protocol.registry import check_option
 
 POSITIONS = ("monotonic", "predictive")
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class LocalAttention(keras.layers.Layer):
+class LocalAttention(ConfiguredLayer):
     """Attends within D positions of a centre p_t (1508.04025, section 3.2).
 
         a_ts = align(e_ts), over the s with |s - p_t| <= D, s counted from 0
@@ -108,11 +109,5 @@ class LocalAttention(keras.layers.Layer):
             centre = true_length * ops.sigmoid(ops.cast(centre, "float32"))
         return ops.arange(length, dtype="float32") - centre
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "scores": config_of_scorer(self.scorer),
-            "position": self.position,
-            "window": self.window,
-            "renormalize": self.renormalize,
-        }
+    def in_config(self):
+        return {"scores": config_of_scorer(self.scorer)}

@@ -3,10 +3,11 @@
 import keras
 
 from s2s_zoo.attention.alignment import alignment_function, weighted_sum
+from s2s_zoo.layers.config import ConfiguredLayer
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class LocationAttention(keras.layers.Layer):
+class LocationAttention(ConfiguredLayer):
     """Weights positions by the decoder state alone, whatever the source says there.
 
         e_ts = (W q_t)_s                             (1508.04025, equation 8, "location")
@@ -67,10 +68,3 @@ class LocationAttention(keras.layers.Layer):
     def call(self, query, keys, values, mask=None):
         weights = self.align(self.scores(query, keys), mask)
         return weighted_sum(weights, values), weights
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "max_source_length": self.max_source_length,
-            "alignment": self.alignment,
-        }

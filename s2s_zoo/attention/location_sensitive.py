@@ -4,11 +4,12 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import additive_scores, alignment_function, weighted_sum
+from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.recurrence import StepDense
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class LocationSensitiveAttention(keras.layers.Layer):
+class LocationSensitiveAttention(ConfiguredLayer):
     """Additive attention with features of its last weights (1506.07503, section 2.1).
 
         f_t = F * a_{t-1};  e_ts = v^T tanh(W q_t + U h_s + V f_ts + b)
@@ -82,12 +83,3 @@ class LocationSensitiveAttention(keras.layers.Layer):
         scores = additive_scores(self.query_projection(query), keys, vector)
         weights = self.align(scores, mask)
         return weighted_sum(weights, values), weights
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "filters": self.filters,
-            "width": self.width,
-            "alignment": self.alignment,
-        }

@@ -9,6 +9,7 @@ from s2s_zoo.attention.alignment import (
     dot_scores,
     weighted_sum,
 )
+from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.recurrence import StepDense
 from s2s_zoo.protocol.registry import check_option
 
@@ -16,7 +17,7 @@ SCORES = ("dot", "general", "concat")
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class LuongAttention(keras.layers.Layer):
+class LuongAttention(ConfiguredLayer):
     """Scores a source position against the current decoder state (1508.04025, equation 8).
 
     The paper's fourth score is `LocationAttention`, its local attention `LocalAttention`.
@@ -109,12 +110,3 @@ class LuongAttention(keras.layers.Layer):
     def call(self, query, keys, values, mask=None):
         weights = self.align(self.scores(query, keys), mask)
         return weighted_sum(weights, values), weights
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "score": self.score,
-            "scaled": self.scaled,
-            "units": self.units,
-            "alignment": self.alignment,
-        }

@@ -5,10 +5,11 @@ from keras import ops
 
 from s2s_zoo.attention.alignment import weighted_sum
 from s2s_zoo.attention.scorers import config_of_scorer, scorer_of
+from s2s_zoo.layers.config import ConfiguredLayer
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class MonotonicAttention(keras.layers.Layer):
+class MonotonicAttention(ConfiguredLayer):
     """Walks along the source and at each step stops at one position (1704.00784, section 2).
 
     At position s it stops with probability p_ts = sigmoid(e_ts + r), else it goes on; the next
@@ -101,14 +102,8 @@ class MonotonicAttention(keras.layers.Layer):
         weights = weights(scores, before)
         return weighted_sum(weights, values), weights
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "scores": config_of_scorer(self.scorer),
-            "noise": self.noise,
-            "hard": self.hard,
-            "initial_bias": self.initial_bias,
-        }
+    def in_config(self):
+        return {"scores": config_of_scorer(self.scorer)}
 
 
 def _expected_stop(scores, before):

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import alignment_function
+from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.heads import (
     head_depth,
     join_heads,
@@ -14,7 +15,7 @@ from s2s_zoo.layers.kernels.native import times_transposed
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class MultiHeadAttention(keras.layers.Layer):
+class MultiHeadAttention(ConfiguredLayer):
     """Attends with several heads at once (1706.03762, section 3.2.2).
 
         head_i = softmax(Q W_i^Q (K W_i^K)^T / sqrt(d)) V W_i^V;   out = [head_1 ; ... ; head_H] W^O
@@ -102,14 +103,3 @@ class MultiHeadAttention(keras.layers.Layer):
 
     def _split(self, x):
         return split_heads(x, self.heads, self.depth)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "heads": self.heads,
-            "head_dim": self.head_dim,
-            "output_dim": self.output_dim,
-            "bias": self.bias,
-            "scaled": self.scaled,
-            "alignment": self.alignment,
-        }

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import dot_scores, masked_softmax, weighted_sum
-from s2s_zoo.layers.config import build_from, config_of
+from s2s_zoo.layers.config import ConfiguredLayer, build_from, config_of
 from s2s_zoo.layers.convolution import (
     HALF,
     GatedConvolution,
@@ -17,7 +17,7 @@ from s2s_zoo.layers.positions import POSITIONS, add_positions
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class ConvDecoder(keras.layers.Layer):
+class ConvDecoder(ConfiguredLayer):
     """Predicts each token by convolutions over the ones before it (1705.03122, section 3).
 
         g_t = w_t + p_t;   h^0_t = A g_t
@@ -71,7 +71,6 @@ class ConvDecoder(keras.layers.Layer):
         self.layers = layers
         self.kernel_size = kernel_size
         self.tie_embeddings = tie_embeddings
-        self.rate = dropout
         self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, False, name="embedding")
         self.positions = build_from(POSITIONS, positions, "position encoding", name="positions")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
@@ -170,15 +169,8 @@ class ConvDecoder(keras.layers.Layer):
             alignment = alignment + weights[:, -1] / self.layers
         return self.leave(x), {"past": past, "alignment": alignment}
 
-    def get_config(self):
+    def in_config(self):
         return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "embedding_dim": self.embedding_dim,
-            "units": self.units,
-            "layers": self.layers,
-            "kernel_size": self.kernel_size,
             "positions": config_of(POSITIONS, self.positions),
-            "tie_embeddings": self.tie_embeddings,
-            "dropout": self.rate,
+            "dropout": self.dropout.rate,
         }

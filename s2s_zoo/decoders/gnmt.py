@@ -6,7 +6,7 @@ from keras import ops
 from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import attend, attended, initial_history, with_noise
 from s2s_zoo.decoders.cells import bridge_layers, initial_cells
-from s2s_zoo.layers.config import build_from, config_of
+from s2s_zoo.layers.config import ConfiguredLayer, build_from, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.output import OutputMatrix, logits_of
 from s2s_zoo.layers.recurrence import (
@@ -18,7 +18,7 @@ from s2s_zoo.layers.sequences import unrolled_scan
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class GNMTDecoder(keras.layers.Layer):
+class GNMTDecoder(ConfiguredLayer):
     """The bottom layer asks the source, every layer hears the answer (1609.08144, section 3).
 
         c_t = attend(h^1_{t-1});   h^1_t = LSTM_1([E y_{t-1} ; c_t], h^1_{t-1})
@@ -65,7 +65,6 @@ class GNMTDecoder(keras.layers.Layer):
         self.units = units
         self.layers = layers
         self.tie_embeddings = tie_embeddings
-        self.rate = dropout
         self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, name="embedding")
         self.attention = build_from(ATTENTIONS, attention, "attention", name="attention")
         self.bridges = bridge_layers("dense", "lstm", units, layers)
@@ -178,14 +177,8 @@ class GNMTDecoder(keras.layers.Layer):
             x = x + h if i > 1 else h
         return x
 
-    def get_config(self):
+    def in_config(self):
         return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "embedding_dim": self.embedding_dim,
-            "units": self.units,
             "attention": config_of(ATTENTIONS, self.attention),
-            "layers": self.layers,
-            "tie_embeddings": self.tie_embeddings,
-            "dropout": self.rate,
+            "dropout": self.dropout.rate,
         }

@@ -122,6 +122,3 @@ class MemoryDecoder(StepwiseDecoder):
     def _read(self, state, embedded):
         parts = [state["cell"], state["context"], state["noted"], embedded]
         return self.readout(ops.concatenate(parts, axis=-1))
-
-    def get_config(self):
-        return {**super().get_config(), "cells": self.cells, "cell_dim": self.cell_dim}

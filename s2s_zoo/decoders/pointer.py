@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.kernels import softmax
 from s2s_zoo.layers.kernels.compiled import kernels_available
 from s2s_zoo.protocol import PAD
@@ -14,7 +15,7 @@ LOG_OF_NOTHING = -30.0  # the least log P_vocab, also of what only another sourc
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class Pointer(keras.layers.Layer):
+class Pointer(ConfiguredLayer):
     """Mixes what the vocabulary proposes with the source words that the attention points at.
 
         p_gen = sigmoid(w [h_t ; c_t ; E y_{t-1}] + b)                     (1704.04368, equation 8)
@@ -89,13 +90,6 @@ class Pointer(keras.layers.Layer):
         gained = ops.softplus(ops.log(copied + LEAST_COPIED) - known)
         gained = ops.where(copied > 0, gained, 0.0)
         return _add(generated, memory["tokens"], gained)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "extra_ids": self.extra_ids,
-        }
 
 
 def _log_softmax(logits):

@@ -7,7 +7,7 @@ from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import attend, attended, initial_history, is_sequential, with_noise
 from s2s_zoo.decoders.cells import BRIDGES, bridge_layers, initial_cells
 from s2s_zoo.decoders.pointer import Pointer, check_copying, coverage_loss
-from s2s_zoo.layers.config import build_from, config_of
+from s2s_zoo.layers.config import ConfiguredLayer, build_from, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.output import OutputMatrix, logits_of
 from s2s_zoo.layers.recurrence import (
@@ -23,7 +23,7 @@ QUERIES = ("current", "previous")
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class RecurrentDecoder(keras.layers.Layer):
+class RecurrentDecoder(ConfiguredLayer):
     """Predicts each target token from the ones before it and the encoded source.
 
     With `query="current"` the state of this step asks for the context (Luong et al. 2015,
@@ -125,7 +125,6 @@ class RecurrentDecoder(keras.layers.Layer):
         self.residual = residual
         self.bridge = bridge
         self.tie_embeddings = tie_embeddings
-        self.rate = dropout
         self.extra_ids = extra_ids
         self.coverage_loss = coverage_loss
         self.readout_dim = embedding_dim if tie_embeddings else units
@@ -327,28 +326,14 @@ class RecurrentDecoder(keras.layers.Layer):
 
     def _layer_noise(self, embedded, training):
         """Dropout masks (B, U) between the layers, drawn once: no random numbers in the loop."""
-        if not training or not self.rate or self.layers == 1:
+        if not training or not self.dropout.rate or self.layers == 1:
             return None
         ones = ops.ones((ops.shape(embedded)[0], self.units), dtype=self.compute_dtype)
         return [self.dropout(ones, training=True) for _ in range(self.layers - 1)]
 
-    def get_config(self):
+    def in_config(self):
         return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "embedding_dim": self.embedding_dim,
-            "units": self.units,
             "attention": config_of(ATTENTIONS, self.attention),
-            "cell": self.cell,
-            "layers": self.layers,
-            "query": self.query,
-            "input_feeding": self.input_feeding,
-            "summary_feeding": self.summary_feeding,
-            "residual": self.residual,
-            "bridge": self.bridge,
-            "tie_embeddings": self.tie_embeddings,
-            "dropout": self.rate,
+            "dropout": self.dropout.rate,
             "pointer": self.pointer is not None,
-            "extra_ids": self.extra_ids,
-            "coverage_loss": self.coverage_loss,
         }

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.decoders.recurrent import RecurrentDecoder
+from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.protocol import PAD
 
 REDUCTIONS = ("sum", "mean")
@@ -88,16 +89,9 @@ class ShowAttendTellDecoder(RecurrentDecoder):
         reduce = ops.sum if self.reduction == "sum" else ops.mean
         return self.doubly_stochastic * ops.mean(reduce(ops.square(1 - seen), axis=-1))
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "doubly_stochastic": self.doubly_stochastic,
-            "reduction": self.reduction,
-        }
-
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class DeepOutput(keras.layers.Layer):
+class DeepOutput(ConfiguredLayer):
     """tanh(E y + L_h h + L_z c) of [h ; c ; E y] (N, U + D + E): equation 7 before L_o.
 
     Args:
@@ -115,6 +109,3 @@ class DeepOutput(keras.layers.Layer):
     def call(self, inputs):
         hidden, embedded = inputs[..., : -self.embedding_dim], inputs[..., -self.embedding_dim :]
         return ops.tanh(self.projection(hidden) + embedded)
-
-    def get_config(self):
-        return {**super().get_config(), "embedding_dim": self.embedding_dim}

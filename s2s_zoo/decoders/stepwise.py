@@ -5,13 +5,13 @@ from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import attend, attended, initial_history, with_noise
-from s2s_zoo.layers.config import build_from, config_of
+from s2s_zoo.layers.config import ConfiguredLayer, build_from, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.output import OutputMatrix, logits_of
 from s2s_zoo.layers.sequences import mean_of_real, unrolled_scan
 
 
-class StepwiseDecoder(keras.layers.Layer):
+class StepwiseDecoder(ConfiguredLayer):
     """A GRU state s, a context c and a readout h~, the same step in training and in search.
 
         s_0 = tanh(W mean_j h_j + b);  p(y_t) = softmax(W_o h~_t + b_o)
@@ -51,7 +51,6 @@ class StepwiseDecoder(keras.layers.Layer):
         self.embedding_dim = embedding_dim
         self.units = units
         self.tie_embeddings = tie_embeddings
-        self.rate = dropout
         self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, name="embedding")
         self.attention = build_from(ATTENTIONS, attention, "attention", name="attention")
         self.bridge = keras.layers.Dense(units, activation="tanh", name="bridge")
@@ -136,13 +135,8 @@ class StepwiseDecoder(keras.layers.Layer):
         context, state = attend(self.attention, query, memory, state, index, training)
         return {**state, "context": context}
 
-    def get_config(self):
+    def in_config(self):
         return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "embedding_dim": self.embedding_dim,
-            "units": self.units,
             "attention": config_of(ATTENTIONS, self.attention),
-            "tie_embeddings": self.tie_embeddings,
-            "dropout": self.rate,
+            "dropout": self.dropout.rate,
         }

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.transformer import TransformerStack
+from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.kernels.native import written_at
 from s2s_zoo.layers.output import OutputMatrix, logits_of
@@ -11,7 +12,7 @@ from s2s_zoo.protocol import START
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class TransformerDecoder(keras.layers.Layer):
+class TransformerDecoder(ConfiguredLayer):
     """Predicts each token by attending to the ones before it and to the encoded source.
 
     A step keeps the keys and values of the tokens so far in a cache of a fixed length.
@@ -197,14 +198,5 @@ class TransformerDecoder(keras.layers.Layer):
         bias = self.stack.bias(positions, positions)
         return lambda attention, h: attention(h, attention.project(h), mask=mask, bias=bias)[0]
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "embedding_dim": self.embedding_dim,
-            "scale_embedding": self.scale_embedding,
-            **self.options,
-            "tie_embeddings": self.tie_embeddings,
-            "output_bias": self.use_output_bias,
-            "start_token": self.start_token,
-        }
+    def in_config(self):
+        return {**self.options, "output_bias": self.use_output_bias}

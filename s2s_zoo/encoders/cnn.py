@@ -6,6 +6,7 @@ import sys
 import keras
 from keras import ops
 
+from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.registry import lookup
 
@@ -32,7 +33,7 @@ BACKBONES = {
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class CNNEncoder(keras.layers.Layer):
+class CNNEncoder(ConfiguredLayer):
     """Reads an image with a network of `keras.applications`; the regions are its feature map.
 
     Show, Attend and Tell (Xu et al. 2015, 1502.03044, section 3.1.1): the annotation vectors
@@ -70,7 +71,6 @@ class CNNEncoder(keras.layers.Layer):
         self.size = tuple(size)
         self.alpha = alpha
         self.projection_dim = projection
-        self.rate = dropout
         self._application = getattr(keras.applications, lookup(BACKBONES, backbone, "backbone"))
         if alpha is not None and "alpha" not in inspect.signature(self._application).parameters:
             raise ValueError(
@@ -188,12 +188,10 @@ class CNNEncoder(keras.layers.Layer):
         preprocess = sys.modules[self._application.__module__].preprocess_input
         return preprocess(ops.cast(pixels, "float32"), data_format="channels_last")
 
-    def get_config(self):
+    def in_config(self):
         return {
-            **super().get_config(),
             "backbone": self.backbone_name,
             "size": list(self.size),
-            "alpha": self.alpha,
             "projection": self.projection_dim,
-            "dropout": self.rate,
+            "dropout": self.dropout.rate,
         }

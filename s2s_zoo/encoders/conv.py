@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_zoo.layers.config import build_from, config_of
+from s2s_zoo.layers.config import ConfiguredLayer, build_from, config_of
 from s2s_zoo.layers.convolution import (
     HALF,
     GatedConvolution,
@@ -17,7 +17,7 @@ from s2s_zoo.protocol import PAD, EncoderOutput
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class ConvEncoder(keras.layers.Layer):
+class ConvEncoder(ConfiguredLayer):
     """Reads the source with a stack of convolutions, all positions at once (1705.03122).
 
         e_s = w_s + p_s;   h^0_s = A e_s
@@ -72,7 +72,6 @@ class ConvEncoder(keras.layers.Layer):
         self.units = units
         self.layers = layers
         self.kernel_size = kernel_size
-        self.rate = dropout
         self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, False, name="embedding")
         self.positions = build_from(POSITIONS, positions, "position encoding", name="positions")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
@@ -108,14 +107,8 @@ class ConvEncoder(keras.layers.Layer):
         state = mean_of_real((memory + embedded) * HALF, mask)
         return EncoderOutput(memory, mask, state, embedded, source)
 
-    def get_config(self):
+    def in_config(self):
         return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "embedding_dim": self.embedding_dim,
-            "units": self.units,
-            "layers": self.layers,
-            "kernel_size": self.kernel_size,
             "positions": config_of(POSITIONS, self.positions),
-            "dropout": self.rate,
+            "dropout": self.dropout.rate,
         }

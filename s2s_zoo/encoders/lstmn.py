@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.bahdanau import BahdanauAttention
+from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.recurrence import recurrent_layer, step_layer
 from s2s_zoo.layers.sequences import mean_of_real, unrolled_loop
@@ -11,7 +12,7 @@ from s2s_zoo.protocol import PAD, EncoderOutput
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class LSTMNEncoder(keras.layers.Layer):
+class LSTMNEncoder(ConfiguredLayer):
     """Reads the source with an LSTM that attends to all of its earlier states.
 
     Cheng, Dong & Lapata 2016 (1601.06733, section 3.1), with tapes of the states h_i and c_i in
@@ -41,7 +42,6 @@ class LSTMNEncoder(keras.layers.Layer):
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
         self.units = self.memory_dim = self.state_dim = units
-        self.rate = dropout
         self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, name="embedding")
         self.attention = BahdanauAttention(units, name="attention")
         self.layer = recurrent_layer("lstm", units, "lstm")
@@ -88,11 +88,5 @@ class LSTMNEncoder(keras.layers.Layer):
         memory = self.dropout(memory, training=training)
         return EncoderOutput(memory, mask, state, tokens=source)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "embedding_dim": self.embedding_dim,
-            "units": self.units,
-            "dropout": self.rate,
-        }
+    def in_config(self):
+        return {"dropout": self.dropout.rate}

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.recurrence import recurrent_layer, run_layer
 from s2s_zoo.protocol import PAD, EncoderOutput
@@ -17,7 +18,7 @@ DIRECTIONS = (*READINGS, "bidirectional_bottom")
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class RecurrentEncoder(keras.layers.Layer):
+class RecurrentEncoder(ConfiguredLayer):
     """Embeds the source and reads it with a stack of recurrent layers.
 
     "bidirectional" concatenates both readings of each position, h_s = [fwd_s ; bwd_s]
@@ -72,7 +73,6 @@ class RecurrentEncoder(keras.layers.Layer):
         self.layers = layers
         self.direction = direction
         self.residual = residual
-        self.rate = dropout
         self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, name="embedding")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.stack = [
@@ -122,18 +122,8 @@ class RecurrentEncoder(keras.layers.Layer):
             memory = memory + outputs if self.residual and one_width else outputs
         return EncoderOutput(memory, mask, state, tokens=source)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "embedding_dim": self.embedding_dim,
-            "units": self.units,
-            "cell": self.cell,
-            "layers": self.layers,
-            "direction": self.direction,
-            "residual": self.residual,
-            "dropout": self.rate,
-        }
+    def in_config(self):
+        return {"dropout": self.dropout.rate}
 
 
 def _concatenate(tensors):

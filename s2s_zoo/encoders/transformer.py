@@ -5,6 +5,7 @@ from keras import ops
 
 from s2s_zoo.attention.hashing import LSHAttention
 from s2s_zoo.attention.transformer import TransformerStack
+from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.sequences import mean_of_real
 from s2s_zoo.protocol import PAD, EncoderOutput
@@ -12,7 +13,7 @@ from s2s_zoo.protocol.registry import check_keys
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class TransformerEncoder(keras.layers.Layer):
+class TransformerEncoder(ConfiguredLayer):
     """Embeds the source and lets every position attend to every other (1706.03762).
 
     Args:
@@ -141,12 +142,5 @@ class TransformerEncoder(keras.layers.Layer):
         memory = self.stack.finish(x)
         return EncoderOutput(memory, mask, mean_of_real(memory, mask), tokens=source)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "embedding_dim": self.embedding_dim,
-            "scale_embedding": self.scale_embedding,
-            **self.options,
-            "lsh": self.lsh,
-        }
+    def in_config(self):
+        return self.options

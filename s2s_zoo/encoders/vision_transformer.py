@@ -4,12 +4,13 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.transformer import TransformerStack
+from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.initial import initializer
 from s2s_zoo.protocol import EncoderOutput
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class VisionTransformerEncoder(keras.layers.Layer):
+class VisionTransformerEncoder(ConfiguredLayer):
     """Cuts an image into patches and lets every patch attend to every other (2010.11929).
 
         z_0 = [x_class ; x_1 E ; ... ; x_N E] + E_pos                              (equation 1)
@@ -140,14 +141,11 @@ class VisionTransformerEncoder(keras.layers.Layer):
             memory = self.projection(memory)
         return EncoderOutput(memory, mask, ops.mean(memory, axis=1))
 
-    def get_config(self):
+    def in_config(self):
         return {
-            **super().get_config(),
+            **self.options,
             "size": list(self.size),
-            "patch": self.patch,
-            "embedding_dim": self.embedding_dim,
             "mean": list(self.mean),
             "std": list(self.std),
             "projection": self.projection_dim,
-            **self.options,
         }

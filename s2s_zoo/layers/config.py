@@ -8,6 +8,28 @@ import keras
 from s2s_zoo.protocol.registry import check_keys, lookup
 
 
+class ConfiguredLayer(keras.layers.Layer):
+    """A layer with a config of its constructor's arguments: the attributes of the same names.
+
+    A subclass has `in_config` for arguments of which it keeps something else, such as a layer.
+    """
+
+    def in_config(self):
+        """Returns a dict of the arguments (plain JSON) that the attributes of their names are not.
+
+        Names that the constructor does not have are left out.
+        """
+        return {}
+
+    def get_config(self):
+        others = self.in_config()
+        arguments = {
+            name: others[name] if name in others else getattr(self, name)
+            for name in _parameters(type(self))
+        }
+        return {**super().get_config(), **arguments}
+
+
 def build_from(table, config, kind, name=None):
     """Makes a layer, or a function, of a table from its description.
 

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 import keras
 from keras import ops
 
+from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.initial import initializer
 from s2s_zoo.protocol import UNK
 
@@ -28,7 +29,7 @@ def blended(shares, others):
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class TokenEmbedding(keras.layers.Layer):
+class TokenEmbedding(ConfiguredLayer):
     """Maps token ids to vectors of unit variance; where tied, `output_logits` maps them back.
 
     The rows start from N(0, 1/E) and are multiplied by sqrt(E) on the way in (Vaswani et al.
@@ -78,11 +79,3 @@ class TokenEmbedding(keras.layers.Layer):
 
     def compute_output_shape(self, tokens_shape):
         return (*tokens_shape, self.embedding_dim)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "embedding_dim": self.embedding_dim,
-            "scaled": self.scaled,
-        }

@@ -4,13 +4,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.protocol.registry import check_option
 
 SPACINGS = ("paper", "tensor2tensor")
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class SinusoidalPositions(keras.layers.Layer):
+class SinusoidalPositions(ConfiguredLayer):
     """Sines and cosines of the position (Vaswani et al. 2017, 1706.03762, section 3.5).
 
         PE(p)_j = sin(p w_j);   PE(p)_{E/2 + j} = cos(p w_j);   j < E / 2
@@ -53,12 +54,9 @@ class SinusoidalPositions(keras.layers.Layer):
         vectors = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
         return ops.cast(vectors, self.compute_dtype)
 
-    def get_config(self):
-        return {**super().get_config(), "spacing": self.spacing, "offset": self.offset}
-
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class LearnedPositions(keras.layers.Layer):
+class LearnedPositions(ConfiguredLayer):
     """One learned vector for each position.
 
     Args:
@@ -88,12 +86,9 @@ class LearnedPositions(keras.layers.Layer):
         vectors = ops.take(self.embeddings, positions + self.offset, axis=0)
         return ops.cast(vectors, self.compute_dtype)
 
-    def get_config(self):
-        return {**super().get_config(), "length": self.length, "offset": self.offset}
-
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class RelativeBias(keras.layers.Layer):
+class RelativeBias(ConfiguredLayer):
     """A learned bias for every head and distance, added to the scores (T5, 1910.10683, 2.1).
 
     Distances below half the buckets have one each; the others share buckets that grow with the
@@ -147,15 +142,6 @@ class RelativeBias(keras.layers.Layer):
         far = exact + (growth * np.float32(buckets - exact)).astype("int32")
         found = np.where(distance < exact, distance, np.minimum(far, buckets - 1))
         return (found + buckets * later * self.bidirectional).astype("int32")
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "heads": self.heads,
-            "buckets": self.buckets,
-            "max_distance": self.max_distance,
-            "bidirectional": self.bidirectional,
-        }
 
 
 POSITIONS = {"sinusoidal": SinusoidalPositions, "learned": LearnedPositions}
