@@ -18,7 +18,8 @@ MANIFEST = "bulk.json"
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(model):
+def loaded(model):
+    """The pipeline of a checkpoint, kept in this process until another one is asked for."""
     from s2s_zoo.pipeline.loading import from_pretrained
 
     return from_pretrained(model)
@@ -66,7 +67,7 @@ class Writer:
         """(text, error) of each row: all at once where all of them can be used, else by parts."""
         try:
             sources = [row[self.column] for row in rows]
-            texts = _loaded(self.model)(sources, progress=False, **self.options)
+            texts = loaded(self.model)(sources, progress=False, **self.options)
             return [(text, None) for text in texts]
         except (S2SZooError, TypeError, KeyError) as error:
             if len(rows) > 1:

@@ -190,10 +190,11 @@ def strategy_of(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     return OPTIONS["strategy"].default
 
 
-def beams_of(defaults: Mapping[str, Any]) -> int:
-    """The number of beams that the defaults of a pipeline search with; 1 is no beam search."""
-    beams = OPTIONS["num_beams"].default if strategy_of({}, defaults) == BEAM else 1
-    return defaults.get("num_beams", beams)
+def beams_of(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> int:
+    """The number of beams of a call; 1 where it is no beam search. Arguments: as `strategy_of`."""
+    if strategy_of(options, defaults) != BEAM:
+        return 1
+    return {**defaults, **options}.get("num_beams", OPTIONS["num_beams"].default)
 
 
 def compiled_options(strategy: str) -> frozenset[str]:

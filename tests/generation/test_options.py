@@ -59,14 +59,16 @@ def test_defaults_are_values_of_their_options(option):
         ({}, {}, "greedy", 1),
         ({}, {"num_beams": 5}, "beam", 5),
         ({}, {"strategy": "beam"}, "beam", 4),
-        ({"strategy": "beam"}, {}, "beam", 1),
-        ({"num_beams": 1}, {"strategy": "sample", "num_beams": 5}, "greedy", 5),
+        ({"strategy": "beam"}, {}, "beam", 4),
+        ({"num_beams": 1}, {"strategy": "sample", "num_beams": 5}, "greedy", 1),
+        ({"strategy": "greedy"}, {"num_beams": 5}, "greedy", 1),
+        ({"num_beams": 3}, {"num_beams": 5}, "beam", 3),
         ({"strategy": None}, {"strategy": "sample"}, "sample", 1),
     ],
 )
 def test_strategy_and_beams(options, defaults, strategy, beams):
     assert strategy_of(options, defaults) == strategy
-    assert beams_of(defaults) == beams
+    assert beams_of(options, defaults) == beams
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from s2s_zoo.apps import bulk
 from s2s_zoo.apps.cli.checkpoints import NAME
+from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
 from s2s_zoo.apps.cli.shared import positive
 
 
@@ -16,14 +17,16 @@ def add_command(commands):
     add("--format", choices=bulk.FORMATS, default="jsonl")
     add("--column", default="text", metavar="NAME", help="where the source is; default: text")
     add("--output-column", default="output", metavar="NAME", help="default: output")
-    add("--num-beams", type=positive, metavar="K", help="default: the model's")
     add("--shard-size", type=positive, default=10_000, metavar="ROWS", help="default: 10000")
     add("--actors", type=positive, metavar="N", help="processes (pip install 's2s-zoo[ray]')")
     add("--resume", action="store_true", help="leave out the shards that are there")
+    add_search_options(command)
 
 
 def _bulk(arguments):
-    options = {} if arguments.num_beams is None else {"num_beams": arguments.num_beams}
+    options = search_options(arguments)
+    if options and not arguments.actors:  # which load a model of their own
+        check_search(arguments, bulk.loaded(arguments.model), options)
     writer = bulk.Writer(arguments.model, arguments.column, arguments.output_column, **options)
     rows = failed = 0
     for shard in bulk.run(

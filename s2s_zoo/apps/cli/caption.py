@@ -4,7 +4,8 @@ import warnings
 from pathlib import Path
 
 from s2s_zoo.apps.cli.checkpoints import NAME
-from s2s_zoo.apps.cli.shared import load, only_checkpoint, positive
+from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
+from s2s_zoo.apps.cli.shared import load, only_checkpoint
 from s2s_zoo.protocol.errors import DataError
 from s2s_zoo.protocol.tasks import CAPTIONING
 
@@ -14,19 +15,20 @@ TOGETHER = 64  # images read before their captions are printed
 def add_command(commands):
     """Adds it to the subparsers of the command line."""
     command = commands.add_parser("caption", help="say what is in photos")
-    command.set_defaults(command=_caption, usage_error=command.error)
+    command.set_defaults(command=_caption)
     command.add_argument("image", nargs="+", metavar="FILE", help="an image, an address, a folder")
     command.add_argument("--model", metavar="NAME", help=NAME)
-    command.add_argument("--num-beams", type=positive, metavar="K", help="default: the model's")
     command.add_argument(
         "--plot", metavar="OUT.png", help="draw where each word looked, of a single image"
     )
+    add_search_options(command, "seed")
 
 
 def _caption(arguments):
     """Prints a caption; for several images their names before it, with a tab between."""
     caption = load(arguments.model or only_checkpoint(CAPTIONING))
-    options = {} if arguments.num_beams is None else {"num_beams": arguments.num_beams}
+    options = search_options(arguments)
+    check_search(arguments, caption, options)
     found = [caption.processor.collect(image) for image in arguments.image]
     images = [str(image) for sources, _ in found for image in sources]
     single = len(found) == 1 and found[0][1]
@@ -51,6 +53,7 @@ def _caption(arguments):
                 bad.append(name)
         for name, text in zip(names, caption(pixels, progress=False, **options), strict=True):
             print(text if single else f"{name}\t{text}", flush=True)
+        options.pop("seed", None)  # the next go on in the same random sequence
     if bad:
         listed = ", ".join(Path(name).name for name in bad[:10]) + (", …" if bad[10:] else "")
         raise DataError(f"{len(bad)} of {len(images)} images could not be captioned: {listed}.")

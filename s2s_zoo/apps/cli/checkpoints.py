@@ -3,6 +3,7 @@
 import json
 import math
 
+from s2s_zoo.apps.cli.search import add_search_options, search_options
 from s2s_zoo.apps.cli.shared import load, positive
 from s2s_zoo.checkpoints.catalog import REMOTE, list_checkpoints, resolve
 from s2s_zoo.checkpoints.contents import read_config
@@ -54,8 +55,8 @@ def add_commands(commands):
     command.add_argument(
         "--format", default="saved_model", help="saved_model (default), onnx, litert"
     )
-    command.add_argument("--num-beams", type=positive, metavar="K", help="default: the model's")
     command.add_argument("directory", metavar="DIR", help="absent or empty")
+    add_search_options(command, "num_return")
 
     command = commands.add_parser("push", help="upload a checkpoint to the Hub")
     command.set_defaults(command=_push, usage_error=command.error)
@@ -142,7 +143,7 @@ def _export(arguments):
 
     from s2s_zoo.apps.exporting.export import export
 
-    options = {} if arguments.num_beams is None else {"num_beams": arguments.num_beams}
+    options = search_options(arguments)
     try:
         export(pipeline, arguments.directory, arguments.format, **options)
     except ValueError as error:

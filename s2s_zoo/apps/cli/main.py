@@ -17,7 +17,8 @@ from s2s_zoo.apps.cli import caption as cli_caption
 from s2s_zoo.apps.cli import checkpoints as cli_checkpoints
 from s2s_zoo.apps.cli import serve as cli_serve
 from s2s_zoo.apps.cli import text as cli_text
-from s2s_zoo.apps.cli.shared import load, positive
+from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
+from s2s_zoo.apps.cli.shared import load
 from s2s_zoo.data import read_pairs
 from s2s_zoo.generation.options import beams_of
 from s2s_zoo.protocol.errors import S2SZooError
@@ -69,9 +70,9 @@ def _parser():
     command.add_argument("--data", required=True, metavar="FILE.tsv", help="source TAB target")
     command.add_argument("--images", metavar="DIR", help="of the files that captions name")
     command.add_argument("--swap", action="store_true", help="the columns are target TAB source")
-    command.add_argument("--num-beams", type=positive, metavar="K", help="default: the model's")
     command.add_argument("--lowercase", action="store_true", help="score without case")
     command.add_argument("--json", action="store_true")
+    add_search_options(command, "seed")
     return parser
 
 
@@ -85,9 +86,13 @@ def _evaluate(arguments):
     pairs = read_pairs(arguments.data, arguments.swap)
     pipeline = load(arguments.model)
     sources, references = pipeline.processor.held_out(pairs, arguments.images)
-    num_beams = arguments.num_beams or beams_of(pipeline.generation)
+    options = search_options(arguments)
+    if "strategy" not in options:  # a checkpoint that samples is not measured so unasked
+        options.setdefault("num_beams", beams_of({}, pipeline.generation))
+    check_search(arguments, pipeline, options)
+    num_beams = beams_of(options, pipeline.generation)
     start = time.perf_counter()
-    hypotheses = pipeline(sources, num_beams=num_beams)
+    hypotheses = pipeline(sources, **options)
     seconds = time.perf_counter() - start
     names = TASKS[pipeline.task].metrics
     scores = corpus_scores(names, hypotheses, references, arguments.lowercase)
@@ -96,6 +101,7 @@ def _evaluate(arguments):
         "data": arguments.data,
         "sources": len(sources),
         "num_beams": num_beams,
+        "options": options,
         "sources_per_second": round(len(sources) / seconds, 2),
         "metrics": [score._asdict() for score in scores],
     }

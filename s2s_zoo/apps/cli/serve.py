@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from s2s_zoo.apps.cli.checkpoints import NAME
+from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
 from s2s_zoo.apps.cli.shared import load, positive
 from s2s_zoo.protocol.errors import S2SZooError
 
@@ -22,7 +23,6 @@ def add_command(commands):
     add("--name", metavar="NAME", help="what clients call it (default: the model's)")
     add("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine alone")
     add("--port", type=_port, default=8000, help="default: 8000; 0 takes a free one")
-    add("--num-beams", type=positive, metavar="K", help="where a request says none")
     add("--max-batch", type=positive, default=64, metavar="N", help="run at once (default: 64)")
     add(
         "--max-wait-ms",
@@ -51,6 +51,7 @@ def add_command(commands):
         metavar="N",
         help="may wait; more are told to come back (default: 256)",
     )
+    add_search_options(command)
 
 
 def _serve(arguments):
@@ -70,8 +71,11 @@ def _serve(arguments):
         from s2s_zoo.apps.serving.served import Served
         from s2s_zoo.apps.serving.server import serve
 
-        if arguments.num_beams:
-            pipeline.generation["num_beams"] = arguments.num_beams
+        if options := search_options(arguments):
+            if "num_beams" in options:  # say more than a strategy of the checkpoint
+                pipeline.generation.pop("strategy", None)
+            pipeline.generation.update(options)
+            check_search(arguments, pipeline, {})
         name = arguments.name or arguments.model
         if not arguments.name and os.path.isdir(name):  # the rest of the path is nobody's business
             name = "/".join(Path(name).resolve().parts[-2:])

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from s2s_zoo.apps.cli.checkpoints import NAME
-from s2s_zoo.apps.cli.shared import load, only_checkpoint, positive
+from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
+from s2s_zoo.apps.cli.shared import load, only_checkpoint
 from s2s_zoo.checkpoints.catalog import list_checkpoints
 from s2s_zoo.data import read_lines
 from s2s_zoo.protocol.errors import CheckpointError, DataError, S2SZooError
@@ -31,16 +32,15 @@ def add_commands(commands):
 
 
 def _add_arguments(command):
-    command.set_defaults(usage_error=command.error)
     command.add_argument("text", nargs="*", metavar="TEXT", help="default: standard input")
     command.add_argument("--model", metavar="NAME", help=NAME)
-    command.add_argument("--num-beams", type=positive, metavar="K", help="default: the model's")
     command.add_argument("--input", metavar="FILE", help="read this file")
     command.add_argument(
         "--output",
         metavar="FILE",
         help="write this file; it is FILE.part until the last line is written",
     )
+    add_search_options(command, "seed")
 
 
 def _translate(arguments):
@@ -85,7 +85,7 @@ def _write(arguments, name, draw, whole=False):
 
     if arguments.text and arguments.input:
         arguments.usage_error("give either TEXT or --input")
-    options = {} if arguments.num_beams is None else {"num_beams": arguments.num_beams}
+    options = search_options(arguments)
     for text in arguments.text:
         try:
             text.encode()
@@ -97,12 +97,15 @@ def _write(arguments, name, draw, whole=False):
         tqdm(unit=" lines", disable=None if arguments.output else True) as bar,
     ):
         pipeline = load(name)
+        check_search(arguments, pipeline, options)
         lines = _Arriving(stream, arguments.input or "standard input")
         if whole:
             arguments.text = ["\n".join(read_lines(lines))]
+        searched = dict(options)
         for texts in [arguments.text] if arguments.text else lines.windows():
-            for line in pipeline(texts, progress=False, **options):
+            for line in pipeline(texts, progress=False, **searched):
                 output.write(" ".join(line.splitlines()) + "\n")
+            searched.pop("seed", None)  # the next go on in the same random sequence
             output.flush()
             bar.update(len(texts))
         if arguments.plot:

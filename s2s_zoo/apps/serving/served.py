@@ -83,7 +83,7 @@ class Served:
             "image": image,
             "languages": self.pipeline.languages,
             "known_languages": sorted(getattr(processor, "languages", ())),
-            "num_beams": beams_of(self.pipeline.generation),
+            "num_beams": beams_of({}, self.pipeline.generation),
             "has_alignment": self.has_alignment,
             "max_source_length": processor.max_source_length if self.reads == "text" else None,
             "max_target_length": processor.max_target_length,

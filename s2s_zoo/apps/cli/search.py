@@ -1,0 +1,71 @@
+"""The options of a search as flags of a command, as `generation/options.py` declares them."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from s2s_zoo.generation.options import OPTIONS, Option
+from s2s_zoo.protocol.errors import S2SZooError
+
+FLAGS = (
+    "num_beams",
+    "length_penalty",
+    "length_penalty_form",
+    "coverage_penalty",
+    "no_repeat_ngram_size",
+    "repetition_penalty",
+    "min_length",
+    "max_length",
+    "strategy",
+    "temperature",
+    "top_k",
+    "top_p",
+)
+FLAGS_OF_SOME = ("num_return", "seed")
+METAVARS = {int: "N", float: "X"}
+
+
+def add_search_options(command: argparse.ArgumentParser, *more: str) -> None:
+    """Adds the flags of `FLAGS` to a command, and those of `FLAGS_OF_SOME` that it names."""
+    command.set_defaults(usage_error=command.error)
+    group = command.add_argument_group("search", "where nothing is said, as the model has it")
+    for name in (*FLAGS, *more):
+        option = OPTIONS[name]
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=str if option.choices else _number(option),
+            choices=option.choices or None,
+            metavar=METAVARS.get(option.kind),
+            help=option.help,
+        )
+
+
+def search_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options of the search that were given."""
+    given = {name: getattr(arguments, name, None) for name in (*FLAGS, *FLAGS_OF_SOME)}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def check_search(arguments: argparse.Namespace, pipeline: Any, options: dict[str, Any]) -> None:
+    """Ends with a usage error where a pipeline cannot search with these options."""
+    longest = pipeline.processor.max_target_length
+    if options.get("max_length", 0) > longest:
+        arguments.usage_error(f"argument --max-length: the model writes {longest} tokens at most")
+    try:
+        pipeline._search(False, False, options, pipeline.processor)
+    except S2SZooError:
+        raise
+    except ValueError as error:
+        arguments.usage_error(str(error))
+
+
+def _number(option: Option) -> Callable[[str], float]:
+    """The type of an argument; what argparse says of it is what the option expects."""
+
+    def parse(text: str) -> float:
+        try:
+            return option.parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parse
