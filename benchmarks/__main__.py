@@ -85,7 +85,7 @@ def train(args):
 
 
 def decode(args):
-    return [*of_data(args), "--checkpoint", resolve(TRANSLATION)]
+    return [*of_data(args), "--checkpoint", resolve(TRANSLATION).directory]
 
 
 def marian(args):

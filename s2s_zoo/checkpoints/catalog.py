@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from s2s_zoo.checkpoints.contents import is_pretrained, read_config
+from s2s_zoo.checkpoints.contents import check_opened, open_directory
 from s2s_zoo.checkpoints.download import download
 from s2s_zoo.checkpoints.replacing import recover
 from s2s_zoo.protocol.errors import CheckpointError
@@ -38,7 +38,7 @@ def list_checkpoints(task=None):
 
 
 def resolve(name_or_path, revision=None, local_only=False):
-    """Returns the directory of a checkpoint, downloaded if need be.
+    """Returns the directory of a checkpoint as an `Opened`, downloaded if need be.
 
     Its files are verified where the catalog, or the config.json on the Hub, records them.
 
@@ -79,7 +79,7 @@ def resolve(name_or_path, revision=None, local_only=False):
             return download(entry["repo_id"], entry["revision"], entry["files"], local_only)
         directory = PACKAGE / entry["path"]
         verify_files(directory, entry["files"])
-        return directory
+        return open_directory(directory, entry["files"])
     directory = Path(name_or_path)
     recover(directory)
     if not directory.is_dir():
@@ -88,9 +88,10 @@ def resolve(name_or_path, revision=None, local_only=False):
             "`save` wrote and hf://organization/name are accepted too; `s2s-zoo list` shows the "
             "names."
         )
-    if not is_pretrained(directory):
-        read_config(directory)
-    return directory
+    opened = open_directory(directory)
+    if opened.layout == "s2s_zoo":
+        check_opened(opened)
+    return opened
 
 
 def _parse_address(address):

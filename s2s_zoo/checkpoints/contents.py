@@ -1,6 +1,7 @@
 """What a checkpoint directory holds, and what its config.json says."""
 
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 from s2s_zoo.checkpoints.layout import (
     CONFIG,
@@ -13,6 +14,7 @@ from s2s_zoo.checkpoints.layout import (
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import AGAIN, read_json
 from s2s_zoo.protocol.registry import check_keys
+from s2s_zoo.protocol.types import Config
 
 
 class Checkpoint(NamedTuple):
@@ -35,21 +37,47 @@ class Checkpoint(NamedTuple):
     shortlist: Any = None
 
 
-def read_config(directory):
-    """Returns config.json as a dict, once the directory is known to look like a checkpoint."""
-    missing = [name for name in REQUIRED if not (directory / name).is_file()]
+class Opened(NamedTuple):
+    """A directory whose config.json was read.
+
+    Attributes:
+        directory: path.
+        config: dict, what config.json holds.
+        layout: "s2s_zoo", or "transformers" where config.json has a model_type.
+        verified: {file name: {"sha256": hex digest, "size": bytes}}, of the files that were
+            compared with a record already.
+    """
+
+    directory: Path
+    config: Config
+    layout: Literal["s2s_zoo", "transformers"]
+    verified: Config
+
+
+def open_directory(directory, verified=None):
+    """Returns a directory as an `Opened`; without a config.json the config is empty."""
+    path = directory / CONFIG
+    config = read_json(path) if path.is_file() else {}
+    layout = "transformers" if "model_type" in config else "s2s_zoo"
+    return Opened(directory, config, layout, verified or {})
+
+
+def check_opened(opened, required=REQUIRED):
+    """Raises CheckpointError unless a directory looks like a checkpoint in our layout.
+
+    Args:
+        opened: an `Opened`.
+        required: names of the files that are there, unless they are still to be downloaded.
+    """
+    directory, config = opened.directory, opened.config
+    missing = [name for name in required if not (directory / name).is_file()]
     if missing:
         raise CheckpointError(
             f"{directory} is not a complete checkpoint: {', '.join(missing)} "
             f"{'is' if len(missing) == 1 else 'are'} missing. A checkpoint directory holds "
             f"{', '.join(REQUIRED)} and the tokenizer; pass one that `save` wrote."
         )
-    return parse_config(directory / CONFIG)
-
-
-def parse_config(path):
-    """Returns what config.json holds, as a dict of the right keys and kinds."""
-    config = read_json(path)
+    path = directory / CONFIG
     if isinstance(version := config.get("format_version"), int) and version > FORMAT_VERSION:
         raise CheckpointError(
             f"{path} has format_version {version}; this s2s_zoo reads up to {FORMAT_VERSION}. "
@@ -69,10 +97,3 @@ def parse_config(path):
     unpinned = [name for name in (WEIGHTS, PROCESSOR) if name not in config["files"]]
     if unpinned:
         raise CheckpointError(f"{path} holds no sha256 of {', '.join(unpinned)}. {AGAIN}")
-    return config
-
-
-def is_pretrained(directory):
-    """Whether a directory is in the layout of transformers: its config.json has a model_type."""
-    path = directory / CONFIG
-    return path.is_file() and "model_type" in read_json(path)

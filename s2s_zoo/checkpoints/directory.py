@@ -15,7 +15,7 @@ Nothing in a checkpoint is ever executed or imported.
 import json
 from pathlib import Path
 
-from s2s_zoo.checkpoints.contents import Checkpoint, read_config
+from s2s_zoo.checkpoints.contents import Checkpoint, Opened, check_opened, open_directory
 from s2s_zoo.checkpoints.layout import (
     CARD,
     CONFIG,
@@ -107,20 +107,22 @@ def save_checkpoint(
         ) from error
 
 
-def load_checkpoint(directory, dtype=None):
+def load_checkpoint(checkpoint, dtype=None):
     """Reads, verifies and rebuilds what `save_checkpoint` wrote.
 
     Args:
-        directory: str or path.
+        checkpoint: str or path of a directory, or one that is `Opened`.
         dtype: str, the Keras dtype policy of the model; None for the global one.
 
     Raises:
         CheckpointError: if a file is missing, altered or does not fit the others; the message
             names it and says what to do.
     """
-    directory = Path(directory)
-    config = read_config(directory)
-    verify_files(directory, config["files"])
+    if not isinstance(checkpoint, Opened):
+        checkpoint = open_directory(Path(checkpoint))
+    check_opened(checkpoint)
+    directory, config = checkpoint.directory, checkpoint.config
+    verify_files(directory, config["files"], checkpoint.verified)
     generation = read_generation(directory / GENERATION)
     header = read_header(directory / WEIGHTS)
 

@@ -4,7 +4,7 @@ import re
 from functools import partial
 from pathlib import Path
 
-from s2s_zoo.checkpoints.contents import is_pretrained, parse_config
+from s2s_zoo.checkpoints.contents import check_opened, open_directory
 from s2s_zoo.checkpoints.layout import (
     CARD,
     CONFIG,
@@ -26,7 +26,7 @@ from s2s_zoo.protocol.files import (
 
 
 def download(repo_id, revision=None, files=None, local_only=False):
-    """Returns the directory of a checkpoint in the Hub's cache, what is missing downloaded.
+    """Returns a checkpoint in the Hub's cache as an `Opened`, what is missing downloaded.
 
     Only the files of a checkpoint are taken, each in the size it is known to have, and what
     arrived or was there already is compared with its sha256. Where the revision is a commit and
@@ -44,19 +44,28 @@ def download(repo_id, revision=None, files=None, local_only=False):
     """
     fetch = partial(_fetch, repo_id, local_only=local_only)
     if files is None:
-        config = fetch(CONFIG, revision)
-        revision = config.parent.name  # the commit, so that all files come from the same one
-        if is_pretrained(config.parent):
+        path = fetch(CONFIG, revision)
+        revision = path.parent.name  # the commit, so that all files come from the same one
+        opened = open_directory(path.parent)
+        if opened.layout == "transformers":
             _fetch_pretrained(partial(fetch, revision=revision))
-            return config.parent
-        files = parse_config(config)["files"]
+            return opened
+        check_opened(opened, required=(CONFIG,))
         fetch(GENERATION, revision)
         fetch(CARD, revision, optional=True)
+        _fetch_recorded(fetch, revision, opened.config["files"])
+        return opened._replace(verified=opened.config["files"])
+    path = _fetch_recorded(fetch, revision, files)
+    return open_directory(path.parent, files)
+
+
+def _fetch_recorded(fetch, revision, files):
+    """Takes files whose sha256 and size are known, and returns the path of one of them."""
     for name, recorded in files.items():
         check_record(name, recorded)
     for name, recorded in files.items():
         path = fetch(name, revision, recorded=recorded)
-    return path.parent
+    return path
 
 
 def _fetch_pretrained(fetch):

@@ -29,9 +29,9 @@ def load_processor(directory):
     Raises:
         CheckpointError: if a file is missing, altered or not understood.
     """
-    kind = load_config(directory).get("type")
+    config = load_config(directory)
     try:
-        found = lookup(PROCESSORS, kind, "processor type")
+        found = lookup(PROCESSORS, config.get("type"), "processor type")
     except ValueError as error:
         raise CheckpointError(f"{Path(directory) / PROCESSOR}: {error}") from error
-    return found.load(directory)
+    return found.load(directory, config)

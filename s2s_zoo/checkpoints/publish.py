@@ -3,13 +3,9 @@
 from pathlib import Path
 
 from s2s_zoo.checkpoints.catalog import list_checkpoints, resolve, write_entry
-from s2s_zoo.checkpoints.directory import (
-    CARD,
-    CONFIG,
-    GENERATION,
-    read_config,
-)
+from s2s_zoo.checkpoints.contents import check_opened, open_directory
 from s2s_zoo.checkpoints.download import download
+from s2s_zoo.checkpoints.layout import CARD, CONFIG, GENERATION
 from s2s_zoo.checkpoints.remedies import AS, one_line
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import describe_file, read_file, verify_files
@@ -48,7 +44,9 @@ def push(
             f"Received: revision={revision!r}, create_pr=True."
         )
     directory = Path(directory)
-    recorded = read_config(directory)["files"]
+    opened = open_directory(directory)
+    check_opened(opened)
+    recorded = opened.config["files"]
     verify_files(directory, recorded)
     content = {name: read_file(directory / name) for name in (CONFIG, GENERATION, CARD)}
     content |= {name: directory / name for name in recorded}
@@ -93,7 +91,7 @@ def release(name, repo_id=None):
             f"{name} is not bundled; it is published as {entries[name]['repo_id']}. "
             "`s2s-zoo push DIR REPO` uploads another version."
         )
-    directory = resolve(name)
+    directory = resolve(name).directory
     files = {path: describe_file(directory / path) for path in entries[name]["files"]}
     if repo_id is None:
         from huggingface_hub import HfApi

@@ -12,6 +12,7 @@ from s2s_zoo.protocol.registry import check_keys, lookup
 
 PROCESSOR = "processor.json"
 TOKENIZERS = {"sentencepiece": SentencePieceTokenizer, "words": WordTokenizer}
+SIDES = ("source_tokenizer", "target_tokenizer")
 TOKENIZER_KEYS = ("type", "file", "sha256")
 
 
@@ -33,26 +34,33 @@ class Stored:
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         config = self.get_config()
-        for name in _tokenizers(config):
-            getattr(self, name).save(directory / config[name]["file"])
+        for name in SIDES:
+            if name in config:
+                getattr(self, name).save(directory / config[name]["file"])
         (directory / PROCESSOR).write_text(
             json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8"
         )
 
     @classmethod
-    def load(cls, directory):
+    def load(cls, directory, config=None):
         """Reads what `save` wrote.
+
+        Args:
+            directory: str or path.
+            config: dict, what its processor.json holds, where that was read already.
 
         Raises:
             CheckpointError: if a file is missing, altered or not understood.
         """
         directory = Path(directory)
-        config = load_config(directory)
+        config = dict(load_config(directory) if config is None else config)
         try:
             check_exactly(config, cls.KEYS, "processor")
             lookup({cls.TYPE: cls}, config.pop("type"), "processor type")
             loaded = []
-            for name in _tokenizers(config):
+            for name in SIDES:
+                if name not in config:
+                    continue
                 described = config[name]
                 same = [tokenizer for known, tokenizer in loaded if known == described]
                 config[name] = same[0] if same else load_tokenizer(directory, described)
@@ -62,10 +70,6 @@ class Stored:
             raise
         except ValueError as error:
             raise CheckpointError(f"{directory / PROCESSOR}: {error}") from error
-
-
-def _tokenizers(config):
-    return [name for name in ("source_tokenizer", "target_tokenizer") if name in config]
 
 
 def load_config(directory):

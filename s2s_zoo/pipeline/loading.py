@@ -1,7 +1,6 @@
 """From a name, an address or a directory to a pipeline."""
 
 from s2s_zoo.checkpoints.catalog import resolve
-from s2s_zoo.checkpoints.contents import is_pretrained
 from s2s_zoo.checkpoints.directory import load_checkpoint
 from s2s_zoo.pipeline.pipeline import Pipeline
 from s2s_zoo.protocol.errors import CheckpointError
@@ -28,18 +27,18 @@ def from_pretrained(name_or_path, revision=None, dtype=None, **options):
         CheckpointError: if there is no such checkpoint, it cannot be downloaded, or it is
             incomplete, altered or does not fit together.
     """
-    directory = resolve(name_or_path, revision)
-    if is_pretrained(directory):
+    opened = resolve(name_or_path, revision)
+    if opened.layout == "transformers":
         from s2s_zoo.checkpoints.pretrained.loader import load_pretrained
 
         check_keys(options, ("task", "source", "target"), "pretrained checkpoint")
-        checkpoint = load_pretrained(directory, dtype, **options)
+        checkpoint = load_pretrained(opened, dtype, **options)
     else:
         check_keys(options, (), "checkpoint")
-        checkpoint = load_checkpoint(directory, dtype)
+        checkpoint = load_checkpoint(opened, dtype)
     try:
         pipeline = Pipeline(*checkpoint)
     except (ValueError, TypeError) as error:
-        raise CheckpointError(f"{directory} cannot be used: {error}") from error
+        raise CheckpointError(f"{opened.directory} cannot be used: {error}") from error
     pipeline.compile()
     return pipeline

@@ -207,7 +207,7 @@ def test_a_training_rate_is_tokens_over_seconds(load):
 
 def test_the_peer_decodes_the_same_model(load, tmp_path):
     torch = pytest.importorskip("torch")
-    checkpoint = Path(resolve("translation-en-de"))
+    checkpoint = resolve("translation-en-de").directory
     load("peer_weights").convert(checkpoint, tmp_path / "weights.npz")
     peer = load("peers.train_torch")
     model, weights = peer.Seq2Seq(8000), np.load(tmp_path / "weights.npz")
@@ -226,7 +226,7 @@ def test_the_peer_decodes_the_same_model(load, tmp_path):
 
 
 def test_a_model_that_the_peer_does_not_have_is_refused(load, tmp_path):
-    checkpoint = Path(resolve("summarization-titles-en"))
+    checkpoint = resolve("summarization-titles-en").directory
     with pytest.raises(KeyError, match="decoder/attention"):
         load("peer_weights").convert(checkpoint, tmp_path / "weights.npz")
 

@@ -52,7 +52,7 @@ def test_missing_catalog(monkeypatch, tmp_path):
 
 
 def test_name_gives_its_verified_directory(catalog):
-    assert catalog_module.resolve("translation-de-en") == catalog
+    assert catalog_module.resolve("translation-de-en").directory == catalog
     (catalog / "processor.json").write_text("processor.jsom")
     with pytest.raises(CheckpointError, match=r"processor\.json was altered.*Delete"):
         catalog_module.resolve("translation-de-en")
@@ -75,24 +75,24 @@ def test_directory_that_is_no_checkpoint(tmp_path):
 
 
 def test_directory_as_text_or_path(tiny_checkpoint):
-    assert catalog_module.resolve(str(tiny_checkpoint)) == tiny_checkpoint
-    assert catalog_module.resolve(tiny_checkpoint) == tiny_checkpoint
+    assert catalog_module.resolve(str(tiny_checkpoint)).directory == tiny_checkpoint
+    assert catalog_module.resolve(tiny_checkpoint).directory == tiny_checkpoint
 
 
 def test_checkpoint_whose_replacement_was_killed_comes_back(tiny_checkpoint, tmp_path):
     import shutil
 
     shutil.copytree(tiny_checkpoint, tmp_path / ".mine.previous")
-    assert catalog_module.resolve(tmp_path / "mine") == tmp_path / "mine"
+    assert catalog_module.resolve(tmp_path / "mine").directory == tmp_path / "mine"
     assert not Path(tmp_path / ".mine.previous").exists()
 
 
 def test_a_repository_by_its_address(hub, tiny_checkpoint):
     first = hub.add("org/tiny", tiny_checkpoint)
     second = hub.repositories["org/tiny"].commit({"README.md": b"newer"})
-    assert catalog_module.resolve("hf://org/tiny").name == second
-    assert catalog_module.resolve(f"hf://org/tiny@{first}").name == first
-    assert catalog_module.resolve("hf://org/tiny", revision=first).name == first
+    assert catalog_module.resolve("hf://org/tiny").directory.name == second
+    assert catalog_module.resolve(f"hf://org/tiny@{first}").directory.name == first
+    assert catalog_module.resolve("hf://org/tiny", revision=first).directory.name == first
     with pytest.raises(ValueError, match="Give one revision.*'hf://org/tiny@v1'.*'v2'"):
         catalog_module.resolve("hf://org/tiny@v1", revision="v2")
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from s2s_zoo.checkpoints.download import download
+from s2s_zoo.checkpoints import download as download_module
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import describe_file
 from tests.hub_server import READ
@@ -21,6 +21,10 @@ def commit(hub, tiny_checkpoint):
 @pytest.fixture
 def files(tiny_checkpoint):
     return {path.name: describe_file(path) for path in tiny_checkpoint.iterdir()}
+
+
+def download(*asked, **options):
+    return download_module.download(*asked, **options).directory
 
 
 def contents(directory):

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from s2s_zoo import from_pretrained
-from s2s_zoo.checkpoints.contents import parse_config
+from s2s_zoo.checkpoints.contents import check_opened, open_directory
 from s2s_zoo.checkpoints.directory import load_checkpoint, read_generation
 from s2s_zoo.checkpoints.weights import check_header, read_header
 from s2s_zoo.data import TextProcessor
@@ -140,7 +140,7 @@ def good(tiny_checkpoint):
 def test_config(folder, good, changes):
     path = folder / "config.json"
     path.write_bytes(encode(change(good.json[path.name], changes)))
-    is_refused_properly(parse_config, path)
+    is_refused_properly(lambda path: check_opened(open_directory(path), ("config.json",)), folder)
 
 
 @fuzz(3000)

@@ -19,7 +19,8 @@ CLI = [sys.executable, "-c", "import sys; from s2s_zoo.apps.cli.main import main
 DOWNLOAD = [
     sys.executable,
     "-c",
-    "import sys; from s2s_zoo.checkpoints.catalog import resolve; print(resolve(sys.argv[1]))",
+    "import sys; from s2s_zoo.checkpoints.catalog import resolve; "
+    "print(resolve(sys.argv[1]).directory)",
 ]
 
 

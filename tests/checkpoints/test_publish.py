@@ -88,8 +88,8 @@ def test_a_branch(hub, copy):
     (copy / "README.md").write_text("---\nlicense: mit\n---\nanother card")
     commit = push(copy, REPO, revision="v2")
     assert hub.repositories[REPO].refs["v2"] == commit.oid != hub.repositories[REPO].refs["main"]
-    assert b"another card" in (download(REPO, "v2") / "README.md").read_bytes()
-    assert b"another card" not in (download(REPO) / "README.md").read_bytes()
+    assert b"another card" in (download(REPO, "v2").directory / "README.md").read_bytes()
+    assert b"another card" not in (download(REPO).directory / "README.md").read_bytes()
 
 
 def test_a_pull_request_needs_no_right_to_write(hub, copy, monkeypatch):
@@ -100,7 +100,7 @@ def test_a_pull_request_needs_no_right_to_write(hub, copy, monkeypatch):
     commit = push(copy, REPO, create_pr=True)
     assert commit.pr_url == f"{hub.url}/{REPO}/discussions/1"
     assert hub.repositories[REPO].refs["main"] == main_commit
-    assert b"a better card" in (download(REPO, "refs/pr/1") / "README.md").read_bytes()
+    assert b"a better card" in (download(REPO, "refs/pr/1").directory / "README.md").read_bytes()
     with pytest.raises(ValueError, match="against the main branch"):
         push(copy, REPO, create_pr=True, revision="v2")
 
@@ -186,11 +186,11 @@ def test_a_released_name_loads_where_it_is_not_bundled(hub, catalog, tiny_checkp
     catalog.write_text(json.dumps(entries))
     catalog_module._catalog.cache_clear()
     hub.requests.clear()
-    directory = catalog_module.resolve("tiny")
+    directory = catalog_module.resolve("tiny").directory
     assert contents(directory) == contents(tiny_checkpoint)
     assert hub.requests == []  # release looked at what it uploaded, so it is cached
     hub.repositories["org/other-name"].commit({"config.json": b"changed since"})
-    assert catalog_module.resolve("tiny") == directory
+    assert catalog_module.resolve("tiny").directory == directory
 
 
 def test_release_of_bytes_that_arrived_otherwise(hub, catalog):

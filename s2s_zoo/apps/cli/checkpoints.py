@@ -6,7 +6,7 @@ import math
 from s2s_zoo.apps.cli.search import add_search_options, search_options
 from s2s_zoo.apps.cli.shared import load, positive
 from s2s_zoo.checkpoints.catalog import REMOTE, list_checkpoints, resolve
-from s2s_zoo.checkpoints.contents import read_config
+from s2s_zoo.checkpoints.contents import check_opened
 from s2s_zoo.checkpoints.layout import CARD, WEIGHTS
 from s2s_zoo.checkpoints.quantization import SCALE
 from s2s_zoo.checkpoints.weights import read_header
@@ -88,27 +88,29 @@ def _list(arguments):
 
 
 def _show(arguments):
-    directory = resolve(arguments.name)
-    config = read_config(directory)
+    opened = resolve(arguments.name)
+    check_opened(opened)
+    directory = opened.directory
     if (directory / CARD).is_file():
         card = read_file(directory / CARD).decode("utf-8", "replace")
         # A card from elsewhere does not steer the terminal.
         print("".join(c for c in card if c.isprintable() or c in "\n\t").rstrip() + "\n")
     rows = read_header(directory / WEIGHTS)
     total = sum(math.prod(x[0]) for name, x in rows.items() if not name.endswith(SCALE))
-    print(f"directory   {directory}\ntask        {config['task']}\nparameters  {total:,}")
+    print(f"directory   {directory}\ntask        {opened.config['task']}\nparameters  {total:,}")
     for name, (shape, dtype) in rows.items():
         print(f"  {name:<48} {dtype:<5} {' x '.join(map(str, shape))}")
 
 
 def _download(arguments):
-    print(resolve(arguments.name))
+    print(resolve(arguments.name).directory)
 
 
 def _verify(arguments):
-    directory = resolve(arguments.name, local_only=True)
-    files = read_config(directory)["files"]
-    verify_files(directory, files)
+    opened = resolve(arguments.name, local_only=True)
+    check_opened(opened)
+    directory, files = opened.directory, opened.config["files"]
+    verify_files(directory, files, opened.verified)
     files |= list_checkpoints().get(arguments.name, {}).get("files", {})
     for name in sorted(files):
         found = describe_file(directory / name)

@@ -37,11 +37,12 @@ WHOLE = "Use a checkpoint with an encoder and a decoder."
 MAX_LENGTH = 512  # of targets, where neither checkpoint nor caller says
 
 
-def load_pretrained(directory, dtype=None, task=None, source=None, target=None):
+def load_pretrained(opened, dtype=None, task=None, source=None, target=None):
     """Reads a checkpoint that transformers wrote.
 
     Args:
-        directory: path with config.json (with a "model_type"), weights and tokenizer files.
+        opened: an `Opened` directory with config.json (with a "model_type"), weights and
+            tokenizer files.
         dtype: str, the dtype policy of the model, or None for the present one.
         task: str, or None for what the family is mostly used for.
         source, target: language codes, for checkpoints of several.
@@ -54,7 +55,7 @@ def load_pretrained(directory, dtype=None, task=None, source=None, target=None):
             are missing, damaged or unsafe, and tensors that do not fit, all by name.
         DataError: for a language code the checkpoint does not have.
     """
-    config = read_json(directory / "config.json")
+    directory, config = opened.directory, opened.config
     family = _family(directory, config)
     tensors = {
         name.removeprefix("model."): tensor for name, tensor in read_weights(directory).items()
@@ -62,7 +63,7 @@ def load_pretrained(directory, dtype=None, task=None, source=None, target=None):
     task = task or family.task
     try:
         config, tensors = family.unify(config, tensors, directory)
-        config["tie_word_embeddings"] = _tied(config, tensors)
+        config = {**config, "tie_word_embeddings": _tied(config, tensors)}
         generation = _optional(directory, "generation_config.json") or config
         parts = family.describe(config)
         limit = config.get("max_position_embeddings", MAX_LENGTH)

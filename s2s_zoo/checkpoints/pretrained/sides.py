@@ -109,14 +109,18 @@ class FromFiles:
         (directory / PROCESSOR).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, directory):
+    def load(cls, directory, config=None):
         """Reads what `save` wrote.
+
+        Args:
+            directory: str or path.
+            config: dict, what its processor.json holds, where that was read already.
 
         Raises:
             CheckpointError: if a file is missing, altered or not understood.
         """
         directory = Path(directory)
-        config = read_json(directory / PROCESSOR)
+        config = read_json(directory / PROCESSOR) if config is None else config
         try:
             check_keys(config, ("type", "files", *cls.OPTIONS), "processor")
             files = read_files(directory)
