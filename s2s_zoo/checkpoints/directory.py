@@ -32,7 +32,6 @@ from s2s_zoo.checkpoints.weights import (
     assign,
     check_header,
     pack,
-    read_header,
 )
 from s2s_zoo.generation.options import LARGEST, OPTIONS
 from s2s_zoo.layers.initial import to_be_loaded
@@ -43,6 +42,7 @@ from s2s_zoo.protocol.files import (
     verify_files,
 )
 from s2s_zoo.protocol.registry import lookup
+from s2s_zoo.protocol.safetensors_file import read_header
 
 
 def save_checkpoint(

@@ -1,9 +1,9 @@
 """The file of a shortlist."""
 
-from s2s_zoo.checkpoints.weights import read_header
 from s2s_zoo.generation.shortlist import TENSORS, Shortlist
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import AGAIN, read_file
+from s2s_zoo.protocol.safetensors_file import parse_tensors, read_header
 
 
 def load_shortlist(path):
@@ -12,8 +12,6 @@ def load_shortlist(path):
     Raises:
         CheckpointError: if it is no such file, or what it holds does not fit together.
     """
-    from safetensors.numpy import load as load_tensors
-
     header = read_header(path)
     names = {*TENSORS, "target_size"}
     if header.keys() != names or any(
@@ -23,7 +21,7 @@ def load_shortlist(path):
             f"{path} expected {', '.join(sorted(names))}, one-dimensional and I32. "
             f"Received: {', '.join(header)}. {AGAIN}"
         )
-    arrays = load_tensors(read_file(path))
+    arrays = parse_tensors(read_file(path))
     try:
         [size] = arrays.pop("target_size").tolist()
         return Shortlist(target_size=size, **arrays)

@@ -2,6 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
 from s2s_zoo.checkpoints.quantization import (
     SCALE,
     channel_axis,
@@ -10,10 +12,10 @@ from s2s_zoo.checkpoints.quantization import (
 )
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import AGAIN
+from s2s_zoo.protocol.safetensors_file import numpy_dtype, parse_tensors
 
 DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 STORED = {**DTYPES, "int8": "I8"}
-MAX_HEADER = 10 << 20  # bytes; a tensor takes about a hundred
 
 
 def weights_by_name(model):
@@ -35,13 +37,11 @@ def pack(model, weights_dtype):
     Raises:
         ValueError: if a weight is not finite in `weights_dtype`.
     """
-    import ml_dtypes
-    import numpy as np
     from keras import ops
     from safetensors.numpy import save
 
     floats = "float32" if weights_dtype == "int8" else weights_dtype
-    dtype = np.dtype(getattr(ml_dtypes, floats, floats))
+    dtype = numpy_dtype(floats)
     arrays, weights = {}, weights_by_name(model)
     for name, weight in weights.items():
         if "/lora_kernel_" in name:
@@ -60,33 +60,6 @@ def pack(model, weights_dtype):
         if weights_dtype == "int8" and (axis := channel_axis(name, value.shape)) is not None:
             arrays[name], arrays[name + SCALE] = quantize(value, axis)
     return save(arrays)
-
-
-def read_header(path):
-    """Returns {name: (shape, dtype)} of a safetensors file, in alphabetical order.
-
-    Raises:
-        CheckpointError: if the header is no such header, is longer than `MAX_HEADER`, or does not
-            describe exactly the bytes that follow it.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-    if length > MAX_HEADER:
-        raise CheckpointError(
-            f"{path} is corrupt: a header of {length:,} bytes, where at most {MAX_HEADER:,} are "
-            f"read. {AGAIN}"
-        )
-    try:
-        with safe_open(path, framework="np") as file:
-            tensors = {name: file.get_slice(name) for name in sorted(file.keys())}
-            return {
-                name: (tuple(tensor.get_shape()), tensor.get_dtype())
-                for name, tensor in tensors.items()
-            }
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is corrupt: {error}. {AGAIN}") from error
 
 
 def check_header(header, config, path):
@@ -128,24 +101,14 @@ def check_header(header, config, path):
 
 def assign(model, path):
     """Gives `model` the tensors of a file whose header was checked."""
-    import ml_dtypes
-    import numpy as np
-    import safetensors
-
     from s2s_zoo.layers.kernels import native
 
-    kinds = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16, "I8": np.int8}
-    tensors = dict(safetensors.deserialize(path.read_bytes()))
-
-    def read(name):
-        tensor = tensors[name]
-        return np.frombuffer(tensor["data"], kinds[tensor["dtype"]]).reshape(tensor["shape"])
-
+    tensors = parse_tensors(path.read_bytes())
     for name, weight in weights_by_name(model).items():
-        values = read(name)
-        if values.dtype == np.int8:
+        values = tensors[name]
+        if values.dtype == "int8":
             axis = channel_axis(name, values.shape)
-            values = dequantize(values, read(name + SCALE).astype("float32"), axis)
+            values = dequantize(values, tensors[name + SCALE].astype("float32"), axis)
         weight.assign(native.tensor(values, weight.dtype))
 
 

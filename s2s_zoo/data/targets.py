@@ -6,6 +6,7 @@ import numpy as np
 
 from s2s_zoo.data.stored import Stored
 from s2s_zoo.protocol import END, PAD, START, UNK
+from s2s_zoo.protocol.padding import pad_rows
 from s2s_zoo.protocol.tasks import Reads
 
 
@@ -58,10 +59,7 @@ class Targets(Stored):
         longest = max(map(len, rows), default=0)
         if length is not None and length < longest:
             raise ValueError(f"pad expected rows of at most {length} ids. Received: {longest}.")
-        padded = np.full((len(rows), longest if length is None else length), PAD, "int32")
-        for out, row in zip(padded, rows, strict=True):
-            out[: len(row)] = row
-        return padded
+        return pad_rows(rows, longest if length is None else length)
 
     def decode(self, ids, sources=None):
         """Turns generated ids into text.

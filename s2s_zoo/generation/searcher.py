@@ -21,7 +21,8 @@ from s2s_zoo.generation.strategies import STRATEGIES
 from s2s_zoo.generation.streamer import Streamer
 from s2s_zoo.generation.tiered import TieredGenerator
 from s2s_zoo.layers.kernels.compiled import kernels_available
-from s2s_zoo.protocol import END, PAD, SearchResult
+from s2s_zoo.protocol import END, SearchResult
+from s2s_zoo.protocol.padding import pad_rows
 from s2s_zoo.protocol.registry import lookup
 
 SHORTEST_LOOP, LENGTH_STEP = 32, 8  # few shapes, so few compilations
@@ -235,11 +236,10 @@ def pad(rows):
         fillers = _power_of_two(len(rows)) - len(rows)
         return np.stack([*rows, *[np.zeros_like(rows[0])] * fillers])
     longest = max(map(len, rows))
-    padded = np.full((_power_of_two(len(rows)), -(-longest // LENGTH_STEP) * LENGTH_STEP), PAD)
+    length = -(-longest // LENGTH_STEP) * LENGTH_STEP
+    padded = pad_rows(rows, length, count=_power_of_two(len(rows)))
     padded[len(rows) :, 0] = END
-    for out, row in zip(padded, rows, strict=False):
-        out[: len(row)] = row
-    return padded.astype("int32")
+    return padded
 
 
 def _shortlist_length(inputs):

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.safetensors_file import parse_metadata, parse_tensors
 from s2s_zoo.training import distribution
 from s2s_zoo.training.metrics import corpus_score
 
@@ -170,15 +171,13 @@ class TrainingState(keras.callbacks.Callback):
         self.finished = False
         if not self.path.exists():
             return 0
-        from safetensors import SafetensorError, safe_open
-
         model.optimizer.build(model.trainable_variables)
         variables = self._variables(model)
         try:
-            with safe_open(self.path, "numpy") as file:
-                meta = json.loads(file.metadata()["s2s_zoo"])
-                values = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            data = self.path.read_bytes()
+            values = parse_tensors(data)
+            meta = json.loads(parse_metadata(data)["s2s_zoo"])
+        except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{self.path} is no training state ({error}). Delete it to begin anew."
             ) from error

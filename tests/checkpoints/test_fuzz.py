@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from s2s_zoo import from_pretrained
 from s2s_zoo.checkpoints.contents import check_opened, open_directory
 from s2s_zoo.checkpoints.directory import load_checkpoint, read_generation
-from s2s_zoo.checkpoints.weights import check_header, read_header
+from s2s_zoo.checkpoints.weights import check_header
 from s2s_zoo.data import TextProcessor
 from s2s_zoo.protocol.errors import S2SZooError
 from s2s_zoo.protocol.files import describe_file, read_json
+from s2s_zoo.protocol.safetensors_file import read_header
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,10 @@ from s2s_zoo.apps.cli.main import main
 from s2s_zoo.checkpoints import quantization
 from s2s_zoo.checkpoints.directory import load_checkpoint
 from s2s_zoo.checkpoints.quantization import channel_axis, dequantize, quantize
-from s2s_zoo.checkpoints.weights import check_header, read_header, weights_by_name
+from s2s_zoo.checkpoints.weights import check_header, weights_by_name
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import describe_file
+from s2s_zoo.protocol.safetensors_file import read_header
 
 
 def one_channel(weights):

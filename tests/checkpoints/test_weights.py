@@ -11,15 +11,14 @@ import pytest
 
 from s2s_zoo.checkpoints.directory import load_checkpoint
 from s2s_zoo.checkpoints.weights import (
-    MAX_HEADER,
     assign,
     check_header,
-    read_header,
     weights_by_name,
 )
 from s2s_zoo.layers.recurrence import Orthogonal, recurrent_layer
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import describe_file, read_json
+from s2s_zoo.protocol.safetensors_file import MAX_HEADER, read_header
 
 
 @pytest.fixture

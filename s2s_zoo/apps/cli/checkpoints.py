@@ -9,9 +9,9 @@ from s2s_zoo.checkpoints.catalog import REMOTE, list_checkpoints, resolve
 from s2s_zoo.checkpoints.contents import check_opened
 from s2s_zoo.checkpoints.layout import CARD, WEIGHTS
 from s2s_zoo.checkpoints.quantization import SCALE
-from s2s_zoo.checkpoints.weights import read_header
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import describe_file, read_file, verify_files
+from s2s_zoo.protocol.safetensors_file import read_header
 
 NAME = "a name of `list`, hf://organization/name[@revision], or a directory"
 

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from s2s_zoo.protocol.safetensors_file import numpy_dtype
+
 AGAIN = "Download the checkpoint again."
 
 
@@ -22,10 +24,7 @@ class Tensor(NamedTuple):
 
 def tensor_at(path, offset, dtype, shape, strides=None):
     """A tensor that lies in a file as its numbers, `strides` counted in numbers."""
-    import ml_dtypes
-
-    dtype = np.dtype(getattr(ml_dtypes, dtype, dtype))
-    shape = tuple(shape)
+    dtype, shape = numpy_dtype(dtype), tuple(shape)
 
     def read():
         if strides is None:

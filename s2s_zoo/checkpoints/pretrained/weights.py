@@ -4,7 +4,6 @@ Nothing is read before it is asked for, so that no more than one tensor is in me
 model. Names are those of `pytorch_model.bin`, whatever the file.
 """
 
-import json
 import re
 from pathlib import Path
 
@@ -12,19 +11,7 @@ from s2s_zoo.checkpoints.pretrained.pickled import read_pickle
 from s2s_zoo.checkpoints.pretrained.tensors import AGAIN, Tensor, tensor_at
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import read_json
-
-DTYPES = {
-    "F64": "float64",
-    "F32": "float32",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "I64": "int64",
-    "I32": "int32",
-    "I16": "int16",
-    "I8": "int8",
-    "U8": "uint8",
-    "BOOL": "bool",
-}
+from s2s_zoo.protocol.safetensors_file import read_places
 
 
 def read_weights(directory):
@@ -69,26 +56,7 @@ def _read_shards(index, reader):
 
 def read_safetensors(path):
     """Returns {name: Tensor} of a safetensors file."""
-    size = path.stat().st_size
-    try:
-        with path.open("rb") as file:
-            start = 8 + int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(start - 8)) if start <= size else {}
-        header.pop("__metadata__", None)
-        ends = [start + entry["data_offsets"][1] for entry in header.values()]
-        if not ends or max(ends) != size:
-            expected = f"{max(ends)} are expected" if ends else "its header is cut off"
-            raise CheckpointError(f"{path} is truncated: {size} bytes where {expected}. {AGAIN}")
-        return {
-            name: tensor_at(
-                path, start + entry["data_offsets"][0], DTYPES[entry["dtype"]], entry["shape"]
-            )
-            for name, entry in header.items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{path} is no safetensors file: {error!r}. {AGAIN}") from error
+    return {name: tensor_at(path, *place) for name, place in read_places(path).items()}
 
 
 def read_h5(path):
