@@ -138,7 +138,7 @@ def test_a_fault_leaves_no_commit(hub, copy, pattern, fault, message):
     assert hub.repositories[REPO].messages == []
     hub.faults.clear()
     push(copy, REPO)
-    assert contents(download(REPO)) == contents(copy)
+    assert contents(download(REPO).directory) == contents(copy)
 
 
 def test_a_card_the_hub_refuses(hub, copy):
