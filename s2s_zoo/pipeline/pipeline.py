@@ -1,25 +1,34 @@
 """A task from end to end: raw text or images in, text out."""
 
-import itertools
-import tempfile
-from pathlib import Path
+from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
-from s2s_zoo.checkpoints.card import model_card
-from s2s_zoo.checkpoints.directory import save_checkpoint
 from s2s_zoo.data.targets import require_text
 from s2s_zoo.generation import Scorer
 from s2s_zoo.generation.options import PIPELINE_DEFAULTS, check_names
-from s2s_zoo.generation.searcher import Searcher, pad
+from s2s_zoo.generation.searcher import Search, Searcher
+from s2s_zoo.pipeline import saving
+from s2s_zoo.pipeline.answering import Answerer, growing
+from s2s_zoo.pipeline.fitting import compile_model
 from s2s_zoo.pipeline.result import Result
-from s2s_zoo.pipeline.unknown_words import allow_unknown, replace_unknown
-from s2s_zoo.protocol import PAD
+from s2s_zoo.pipeline.scoring import score_targets
+from s2s_zoo.pipeline.shortlisting import shortlist_of
+from s2s_zoo.pipeline.unknown_words import allow_unknown
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.tasks import TASKS
-from s2s_zoo.training.optimizers import Adam
+from s2s_zoo.protocol.types import Config, StrPath
 
-WINDOW = 1024  # texts of an iterator that are sorted together
+if TYPE_CHECKING:
+    import numpy as np
+
+    from s2s_zoo.generation.shortlist import Shortlist
+    from s2s_zoo.model.ensemble import Ensemble
+    from s2s_zoo.model.seq2seq import Seq2Seq
+
+Several: TypeAlias = list[Any] | tuple[Any, ...]
+WeightsDtype: TypeAlias = Literal["float32", "float16", "bfloat16", "int8"]
 
 
 class Pipeline:
@@ -40,7 +49,15 @@ class Pipeline:
             size than the model's, or a shortlist that does not fit the model.
     """
 
-    def __init__(self, task, model, processor, generation=None, languages=(), shortlist=None):
+    def __init__(
+        self,
+        task: str,
+        model: Seq2Seq | Ensemble,
+        processor: Any,
+        generation: Config | None = None,
+        languages: Iterable[str] = (),
+        shortlist: Shortlist | None = None,
+    ) -> None:
         known = lookup(TASKS, task, "task")
         if processor.reads != known.reads:
             raise ValueError(
@@ -57,21 +74,30 @@ class Pipeline:
         if shortlist is not None:
             shortlist.check_model(model)
         longest = processor.max_target_length
-        self._searcher = Searcher(model, known.longest_target, longest, shortlist)
+        self.searcher = Searcher(model, known.longest_target, longest, shortlist)
         self.scorer = Scorer(model)
+
+    @overload
+    def __call__(self, sources: Several, *args: Any, **options: Any) -> list[Any]: ...
+
+    @overload
+    def __call__(self, sources: Iterator[Any], *args: Any, **options: Any) -> Iterator[Any]: ...
+
+    @overload
+    def __call__(self, sources: Any, *args: Any, **options: Any) -> str | Result | list[Any]: ...
 
     def __call__(
         self,
-        sources,
-        batch_size=64,
-        return_scores=False,
-        return_alignment=False,
-        replace_unknown=False,
-        progress=None,
-        source=None,
-        target=None,
-        **options,
-    ):
+        sources: Any,
+        batch_size: int = 64,
+        return_scores: bool = False,
+        return_alignment: bool = False,
+        replace_unknown: bool = False,
+        progress: bool | None = None,
+        source: str | None = None,
+        target: str | None = None,
+        **options: Any,
+    ) -> Any:
         """Generates text.
 
         The answer to a source depends on the other sources of the call only with
@@ -108,29 +134,29 @@ class Pipeline:
             ValueError: for an unknown option or language, naming the nearest, a value outside
                 its range, or `replace_unknown` of a model that cannot write the unknown token.
         """
-        processor = self._processor_of(source, target)
+        processor = self.processor_for(source, target)
         if replace_unknown:
             options = allow_unknown(processor, options, self.generation)
         aligned = return_alignment or replace_unknown
-        search = self._search(return_scores, aligned, options, processor)
+        search = self.plan(options, return_scores, aligned, source, target)
         details = return_scores or return_alignment
-
-        def answer(window, bar):
-            return self._answer(
-                window, search, processor, batch_size, details, replace_unknown, bar
-            )
-
+        answerer = Answerer(
+            self.searcher, search, processor, batch_size, details, replace_unknown, progress
+        )
         sources, single = processor.collect(sources)
         if not hasattr(sources, "__len__"):
-            return self._stream(sources, answer, progress)
-        sources = list(sources)
-        window = processor.window or max(1, len(sources))
-        with _progress_bar(len(sources), progress) as bar:
-            starts = range(0, len(sources), window)
-            answers = [x for i in starts for x in answer(sources[i : i + window], bar)]
+            return answerer.stream(sources)
+        answers = answerer.answers(list(sources))
         return answers[0] if single else answers
 
-    def stream(self, text, return_alignment=False, source=None, target=None, **options):
+    def stream(
+        self,
+        text: Any,
+        return_alignment: bool = False,
+        source: str | None = None,
+        target: str | None = None,
+        **options: Any,
+    ) -> Iterator[Result]:
         """Generates from one source by greedy search, and gives what there is after every token.
 
         Args:
@@ -152,25 +178,66 @@ class Pipeline:
                 "stream takes the most probable token at every step. Received: "
                 f"strategy={options['strategy']!r}. Leave it out, or call the pipeline itself."
             )
-        processor = self._processor_of(source, target)
-        search = self._search(True, return_alignment, options, processor)
+        processor = self.processor_for(source, target)
+        search = self.plan(options, True, return_alignment, source, target)
         sources, single = processor.collect(text)
         if not single:
             raise ValueError(f"stream expected one source. Received: {type(text).__name__}.")
         blank = processor.is_blank(sources[0])
         [row] = processor.encode_source(sources)
-        return self._steps(sources[0], [] if blank else row, search)
+        return growing(self.searcher, search, processor, sources[0], [] if blank else row)
 
-    def _steps(self, source, row, search):
-        """The results of `stream`; a blank text has one, "", as in a call."""
-        if len(row) < 2:
-            yield Result("")
-            return
-        for found in self._searcher.stream(search, row):
-            [[text]] = self.processor.decode(found.tokens, [source])
-            yield self._result(text, source, row, found, (0, 0))
+    def plan(
+        self,
+        options: Config,
+        return_scores: bool = False,
+        return_alignment: bool = False,
+        source: str | None = None,
+        target: str | None = None,
+    ) -> Search:
+        """Says how a call with some options searches, without searching.
 
-    def score(self, sources, targets, batch_size=64, return_lengths=False):
+        Args:
+            options: dict, the `**options` of a call. A `seed` begins its random numbers here.
+            return_scores, return_alignment, source, target: as in a call.
+
+        Returns:
+            `Search`: its strategy, and its options joined with the defaults of the checkpoint.
+
+        Raises:
+            TypeError: for a `forced_prefix` that is no text.
+            ValueError: for an unknown option or language, naming the nearest, an option of another
+                strategy, or a shortlist where there is none.
+        """
+        prefix = options.get("forced_prefix", self.generation.get("forced_prefix"))
+        if prefix is not None:
+            require_text(prefix)
+            ids = self.processor_for(source, target).encode_target([prefix])[0][:-1]
+            options = {**options, "forced_prefix": ids if len(ids) else None}
+        return self.searcher.plan(options, self.generation, return_scores, return_alignment)
+
+    def processor_for(self, source: str | None = None, target: str | None = None) -> Any:
+        """The processor for a pair of languages, those of the checkpoint where None.
+
+        Raises:
+            ValueError: for a language that the checkpoint does not have.
+        """
+        if source is None and target is None:
+            return self.processor
+        if not hasattr(self.processor, "between"):
+            raise ValueError(
+                f"This checkpoint knows one pair of languages, {' to '.join(self.languages)}. "
+                f"Received: source={source!r}, target={target!r}. Leave them out."
+            )
+        return self.processor.between(source, target)
+
+    def score(
+        self,
+        sources: Sequence[Any],
+        targets: Sequence[str],
+        batch_size: int = 64,
+        return_lengths: bool = False,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Returns the log-probability the model gives to each target.
 
         Args:
@@ -187,37 +254,21 @@ class Pipeline:
         Raises:
             ValueError: for lists of different lengths.
         """
-        if len(sources) != len(targets):
-            raise ValueError(
-                "score expected one target for each source. "
-                f"Received: {len(sources)} sources, {len(targets)} targets."
-            )
-        texts, _ = self.processor.collect(list(sources))
-        for text in targets:
-            require_text(text)
-        sources = self.processor.encode_source(texts)
-        targets = self.processor.encode_target(targets, sources=texts)
-        log_probs, lengths = np.zeros(len(sources), "float32"), np.zeros(len(sources), "int32")
-        size = [(len(source), len(target)) for source, target in zip(sources, targets, strict=True)]
-        for batch in _batches(sorted(range(len(size)), key=size.__getitem__), batch_size):
-            found = self.scorer.score(
-                pad([sources[i] for i in batch]), pad([targets[i] for i in batch])
-            )
-            log_probs[batch], lengths[batch] = (values[: len(batch)] for values in found)
-        return (log_probs, lengths) if return_lengths else log_probs
+        found = score_targets(self.scorer, self.processor, sources, targets, batch_size)
+        return found if return_lengths else found[0]
 
-    def batches(self, pairs, **options):
+    def batches(self, pairs: Any, **options: Any) -> Any:
         """Returns training batches for `model.fit`: see `s2s_zoo.data.batches`."""
         from s2s_zoo.data import batches
 
         return batches(self.processor, pairs, **options)
 
     @property
-    def shortlist(self):
+    def shortlist(self) -> Shortlist | None:
         """The `Shortlist`, or None."""
-        return self._searcher.shortlist
+        return self.searcher.shortlist
 
-    def build_shortlist(self, pairs, **options):
+    def build_shortlist(self, pairs: Any, **options: Any) -> None:
         """Builds the shortlist that a call with `shortlist=True` searches in, and `save` keeps.
 
         Args:
@@ -228,20 +279,11 @@ class Pipeline:
             ValueError: for a model that does not read text, or whose output is more than a
                 matrix: a pointer, an ensemble.
         """
-        from s2s_zoo.data import read_pairs
-        from s2s_zoo.generation.shortlist import build, check_narrow
+        self.searcher.shortlist = shortlist_of(self.model, self.processor, pairs, **options)
 
-        check_narrow(self.model)
-        sources, targets = map(list, zip(*read_pairs(pairs), strict=True))
-        self._searcher.shortlist = build(
-            self.processor.encode_source(sources),
-            self.processor.encode_target(targets),
-            self.model.encoder.vocabulary_size,
-            self.model.decoder.vocabulary_size,
-            **options,
-        )
-
-    def save(self, directory, weights_dtype="float32", card=None):
+    def save(
+        self, directory: StrPath, weights_dtype: WeightsDtype = "float32", card: str | None = None
+    ) -> None:
         """Writes a checkpoint directory that `from_pretrained` reads; see `save_checkpoint`.
 
         Args:
@@ -251,19 +293,15 @@ class Pipeline:
                 again).
             card: str, the model card; a short one is written where None.
         """
-        save_checkpoint(
-            directory,
-            self.task,
-            self.model,
-            self.processor,
-            self.generation,
-            self.languages,
-            card=self._card("the path of this directory") if card is None else card,
-            weights_dtype=weights_dtype,
-            shortlist=self.shortlist,
-        )
+        saving.save(self, directory, weights_dtype, card)
 
-    def push_to_hub(self, repo_id, weights_dtype="float32", card=None, **options):
+    def push_to_hub(
+        self,
+        repo_id: str,
+        weights_dtype: WeightsDtype = "float32",
+        card: str | None = None,
+        **options: Any,
+    ) -> Any:
         """Saves, and uploads in one commit: see `save` and `s2s_zoo.checkpoints.publish.push`.
 
         Args:
@@ -274,114 +312,8 @@ class Pipeline:
             The client's `CommitInfo`: `from_pretrained(f"hf://{repo_id}", revision=info.oid)`
             loads exactly this.
         """
-        from s2s_zoo.checkpoints.publish import push
+        return saving.push_to_hub(self, repo_id, weights_dtype, card, **options)
 
-        with tempfile.TemporaryDirectory() as folder:
-            directory = Path(folder) / "checkpoint"
-            self.save(directory, weights_dtype, card or self._card(f"hf://{repo_id}"))
-            return push(directory, repo_id, **options)
-
-    def compile(self):
+    def compile(self) -> None:
         """Makes the model ready for `fit`: Adam, clipped gradients, smoothed cross-entropy."""
-        import keras
-
-        from s2s_zoo.training.losses import SmoothedCrossEntropy
-
-        self.model.compile(
-            optimizer=Adam(global_clipnorm=1.0),
-            loss=SmoothedCrossEntropy(label_smoothing=0.1),
-            jit_compile=keras.backend.backend() == "jax",
-        )
-
-    def _processor_of(self, source, target):
-        """The processor for a pair of languages, those of the checkpoint where None."""
-        if source is None and target is None:
-            return self.processor
-        if not hasattr(self.processor, "between"):
-            raise ValueError(
-                f"This checkpoint knows one pair of languages, {' to '.join(self.languages)}. "
-                f"Received: source={source!r}, target={target!r}. Leave them out."
-            )
-        return self.processor.between(source, target)
-
-    def _search(self, return_scores, return_alignment, options, processor):
-        prefix = options.get("forced_prefix", self.generation.get("forced_prefix"))
-        if prefix is not None:
-            require_text(prefix)
-            ids = processor.encode_target([prefix])[0][:-1]
-            options = {**options, "forced_prefix": ids if len(ids) else None}
-        return self._searcher.plan(options, self.generation, return_scores, return_alignment)
-
-    def _stream(self, texts, answer, progress):
-        texts = iter(texts)
-        size = self.processor.window or WINDOW
-        with _progress_bar(None, progress) as bar:
-            while window := list(itertools.islice(texts, size)):
-                yield from answer(window, bar)
-
-    def _answer(self, sources, search, processor, batch_size, details, replaces, bar):
-        """The answers to a list of sources, in its order."""
-        num_return = dict(search.options).get("num_return", 1)
-        answers = [[Result("") if details else ""] * num_return for _ in sources]
-        real = [i for i, source in enumerate(sources) if not processor.is_blank(source)]
-        encoded = processor.encode_source([sources[i] for i in real])
-        ids = {i: row for i, row in zip(real, encoded, strict=True) if len(row) > 1}
-        for batch in _batches(sorted(ids, key=lambda i: len(ids[i])), batch_size):
-            found = self._searcher.run(search, [ids[i] for i in batch])
-            decoded = self.processor.decode(found.tokens, [sources[i] for i in batch])
-            for row, i in enumerate(batch):
-                if replaces:
-                    decoded[row] = [
-                        replace_unknown(processor, *hypothesis, sources[i])
-                        for hypothesis in zip(
-                            found.tokens[row], found.alignments[row], decoded[row], strict=True
-                        )
-                    ]
-                answers[i] = decoded[row]
-                if details:
-                    answers[i] = [
-                        self._result(text, sources[i], ids[i], found, (row, k))
-                        for k, text in enumerate(decoded[row])
-                    ]
-        bar.update(len(sources))
-        return answers if num_return > 1 else [hypotheses[0] for hypotheses in answers]
-
-    def _result(self, text, source, row, found, place):
-        tokens = found.tokens[place]
-        tokens = tokens[tokens != PAD]
-        alignment = found.alignments
-        if alignment is not None:
-            alignment = alignment[place][: len(tokens), : len(row)]
-        return Result(
-            text,
-            None if found.scores is None else float(found.scores[place]),
-            self.processor.source_pieces(row, source),
-            self.processor.target_pieces(tokens, source),
-            alignment,
-            None if found.p_gen is None else found.p_gen[place][: len(tokens)],
-        )
-
-    def _card(self, source):
-        """A model card for a checkpoint nobody has written one for."""
-        entry = {
-            "task": self.task,
-            "languages": self.languages,
-            "parameters": self.model.count_params(),
-        }
-        return model_card("-".join([self.task, *self.languages]), entry, source)
-
-
-def _batches(order, batch_size):
-    """Cuts a list of places into lists of at most `batch_size`."""
-    if batch_size < 1:
-        raise ValueError(
-            f"Pipeline expected a batch_size of at least 1. Received: batch_size={batch_size}."
-        )
-    return (order[start : start + batch_size] for start in range(0, len(order), batch_size))
-
-
-def _progress_bar(total, progress):
-    from tqdm import tqdm
-
-    disable = {None: None, True: False, False: True}[progress]
-    return tqdm(total=total, disable=disable, delay=0 if progress else 2, unit=" sources")
+        compile_model(self.model)

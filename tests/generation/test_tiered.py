@@ -107,6 +107,6 @@ def test_a_pipeline_answers_the_same_before_and_after(tiny_pipeline, monkeypatch
         settle()
     assert answers[1:] == answers[:1] * 3
     kinds = [
-        x for x in tiny_pipeline._searcher._generators.values() if isinstance(x, TieredGenerator)
+        x for x in tiny_pipeline.searcher._generators.values() if isinstance(x, TieredGenerator)
     ]
     assert kinds and all(x._compiled for x in kinds)

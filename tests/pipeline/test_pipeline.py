@@ -10,7 +10,7 @@ import pytest
 import s2s_zoo
 from s2s_zoo import Pipeline, from_pretrained
 from s2s_zoo.generation import normalise
-from s2s_zoo.pipeline.pipeline import WINDOW
+from s2s_zoo.pipeline.answering import WINDOW
 from s2s_zoo.pipeline.result import Result
 from s2s_zoo.protocol.errors import CheckpointError
 
@@ -61,7 +61,7 @@ def test_a_stream_is_read_a_window_at_a_time(pipeline):
 
 @pytest.mark.parametrize("blank", ["", " ", "\t \n", "\u3000", "\u200b"])
 def test_blank_text_is_answered_without_the_model(pipeline, monkeypatch, blank):
-    monkeypatch.setattr(pipeline._searcher, "run", None)
+    monkeypatch.setattr(pipeline.searcher, "run", None)
     assert pipeline(blank) == ""
     assert pipeline([blank, blank]) == ["", ""]
     assert pipeline(blank, num_return=2, return_scores=True) == [Result("")] * 2

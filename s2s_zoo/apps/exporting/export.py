@@ -84,7 +84,7 @@ def export(pipeline, directory, format="saved_model", return_alignment=True, **o
             "An exported search is over the whole vocabulary. Received: shortlist=True. Leave it "
             "out."
         )
-    search = pipeline._search(True, return_alignment, options, pipeline.processor)
+    search = pipeline.plan(options, True, return_alignment)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".export-") as folder:

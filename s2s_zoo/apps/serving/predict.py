@@ -175,7 +175,7 @@ def status(warming):
 
 def metadata(served):
     """What the signature takes and returns."""
-    count = dict(served.pipeline._search(True, False, {}, served.pipeline.processor).options)
+    count = dict(served.pipeline.plan({}, True).options)
     count = count.get("num_return", 1)
     outputs = {
         "texts": ("DT_STRING", (-1, count)),

@@ -157,8 +157,8 @@ class Served:
         seed = {"seed": options.pop("seed")} if "seed" in options else {}
         languages = {side: options.pop(side, None) for side in ("source", "target")}
         try:
-            processor = self.pipeline._processor_of(**languages)
-            search = self.pipeline._search(True, request.return_alignment, options, processor)
+            processor = self.pipeline.processor_for(**languages)
+            search = self.pipeline.plan(options, True, request.return_alignment, **languages)
             check_names(seed, search.strategy)
             if self.reads == "text":
                 processor.encode_source([""])  # which needs the languages, where there are many

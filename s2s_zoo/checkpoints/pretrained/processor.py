@@ -74,7 +74,8 @@ class PretrainedProcessor(FromFiles, TextProcessor):
                 f"target={target!r}. Load it with from_pretrained(…, target={target!r})."
             )
         other = copy.copy(self)
-        other._choose(**{side: code or self.options[side] for side, code in chosen.items()})
+        languages = {side: code or self.options[side] for side, code in chosen.items()}
+        PretrainedProcessor._choose(other, **languages)
         return other
 
     def _choose(self, source, target):

@@ -173,9 +173,9 @@ def test_searches_find_what_transformers_finds(pair, beams):
     expected = [row[1:].tolist() for row in found]
     expected = [row[: row.index(end) + 1] for row in expected]
     options = {"num_beams": beams, "max_length": 23, "no_repeat_ngram_size": 2}
-    search = pipeline._search(False, False, options, processor)
+    search = pipeline.plan(options)
     rows = processor.encode_source(texts)
-    ours = pipeline._searcher.run(search, rows).tokens[:, 0]
+    ours = pipeline.searcher.run(search, rows).tokens[:, 0]
     ours = [[int(processor.order[t]) for t in row if t != 0] for row in ours]
     wrong = [(o, e) for o, e in zip(ours, expected, strict=True) if o != e]
     assert wrong == []
