@@ -52,7 +52,7 @@ def check_search(arguments: argparse.Namespace, pipeline: Any, options: dict[str
     if options.get("max_length", 0) > longest:
         arguments.usage_error(f"argument --max-length: the model writes {longest} tokens at most")
     try:
-        pipeline._search(False, False, options, pipeline.processor)
+        pipeline.plan(options)
     except S2SZooError:
         raise
     except ValueError as error:
