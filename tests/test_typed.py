@@ -8,7 +8,11 @@ import pytest
 import s2s_zoo
 
 PACKAGE = Path(s2s_zoo.__file__).parent
-ROOMS = ()
+ROOMS = (
+    "checkpoints",
+    "data",
+    "protocol",
+)
 FILES = [path for room in ROOMS for path in sorted((PACKAGE / room).rglob("*.py"))]
 
 

@@ -4,6 +4,7 @@ import json
 import re
 
 from s2s_zoo.protocol.tasks import TASKS
+from s2s_zoo.protocol.types import Config
 
 YAML_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}  # not text in YAML 1.1
 TEXT = """# {name}
@@ -19,7 +20,7 @@ pipeline("{example}")
 {scores}"""
 
 
-def metadata(name, entry):
+def metadata(name: str, entry: Config) -> str:
     """Returns the front matter of a card, between its two lines of dashes.
 
     https://huggingface.co/docs/hub/model-cards describes the keys. Every metric stands with the
@@ -59,7 +60,7 @@ def metadata(name, entry):
     return "\n".join(["---", *lines, "---", ""])
 
 
-def model_card(name, entry, source):
+def model_card(name: str, entry: Config, source: str) -> str:
     """Returns the card of a checkpoint nobody has written one for.
 
     Args:

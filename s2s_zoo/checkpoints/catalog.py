@@ -6,19 +6,20 @@ import os
 import re
 from pathlib import Path
 
-from s2s_zoo.checkpoints.contents import check_opened, open_directory
+from s2s_zoo.checkpoints.contents import Opened, check_opened, open_directory
 from s2s_zoo.checkpoints.download import download
 from s2s_zoo.checkpoints.replacing import recover
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import read_json, verify_files
 from s2s_zoo.protocol.registry import unknown_name
+from s2s_zoo.protocol.types import Config, StrPath
 
 PACKAGE = Path(__file__).parent
 CATALOG = "checkpoints.json"
 REMOTE = "hf://"
 
 
-def list_checkpoints(task=None):
+def list_checkpoints(task: str | None = None) -> dict[str, Config]:
     """Returns the checkpoints that load by name.
 
     Args:
@@ -37,7 +38,7 @@ def list_checkpoints(task=None):
     return {name: entry for name, entry in entries.items() if task in (None, entry["task"])}
 
 
-def resolve(name_or_path, revision=None, local_only=False):
+def resolve(name_or_path: StrPath, revision: str | None = None, local_only: bool = False) -> Opened:
     """Returns the directory of a checkpoint as an `Opened`, downloaded if need be.
 
     Its files are verified where the catalog, or the config.json on the Hub, records them.
@@ -94,7 +95,7 @@ def resolve(name_or_path, revision=None, local_only=False):
     return opened
 
 
-def _parse_address(address):
+def _parse_address(address: str) -> tuple[str, str | None]:
     """Returns (repo_id, revision or None) of "hf://organization/name@revision"."""
     found = re.fullmatch(rf"{REMOTE}([^/@]+/[^/@]+)(?:@(.+))?", address)
     if not found:
@@ -102,10 +103,10 @@ def _parse_address(address):
             f"{address!r} is not the address of a repository. The form is "
             "hf://organization/name, or hf://organization/name@revision."
         )
-    return found.groups()
+    return found[1], found[2]
 
 
-def _catalog_path():
+def _catalog_path() -> Path:
     """checkpoints.json: inside an installed package, at the root of a source tree."""
     for folder in (PACKAGE, PACKAGE.parents[1]):
         if (folder / CATALOG).is_file():
@@ -114,11 +115,11 @@ def _catalog_path():
 
 
 @functools.cache
-def _catalog():
+def _catalog() -> dict[str, Config]:
     return dict(sorted(read_json(_catalog_path()).items()))
 
 
-def write_entry(name, entry):
+def write_entry(name: str, entry: Config) -> None:
     """Replaces one entry of the catalog: the file is the former one or the new one, never half."""
     path = _catalog_path()
     catalog = {**read_json(path), name: entry}

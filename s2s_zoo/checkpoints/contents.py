@@ -1,7 +1,8 @@
 """What a checkpoint directory holds, and what its config.json says."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from s2s_zoo.checkpoints.layout import (
     CONFIG,
@@ -32,9 +33,12 @@ class Checkpoint(NamedTuple):
     task: str
     model: Any
     processor: Any
-    generation: dict
-    languages: list
+    generation: Config
+    languages: list[str]
     shortlist: Any = None
+
+
+Layout: TypeAlias = Literal["s2s_zoo", "transformers"]
 
 
 class Opened(NamedTuple):
@@ -50,19 +54,19 @@ class Opened(NamedTuple):
 
     directory: Path
     config: Config
-    layout: Literal["s2s_zoo", "transformers"]
+    layout: Layout
     verified: Config
 
 
-def open_directory(directory, verified=None):
+def open_directory(directory: Path, verified: Config | None = None) -> Opened:
     """Returns a directory as an `Opened`; without a config.json the config is empty."""
     path = directory / CONFIG
     config = read_json(path) if path.is_file() else {}
-    layout = "transformers" if "model_type" in config else "s2s_zoo"
+    layout: Layout = "transformers" if "model_type" in config else "s2s_zoo"
     return Opened(directory, config, layout, verified or {})
 
 
-def check_opened(opened, required=REQUIRED):
+def check_opened(opened: Opened, required: Iterable[str] = REQUIRED) -> None:
     """Raises CheckpointError unless a directory looks like a checkpoint in our layout.
 
     Args:

@@ -12,8 +12,12 @@
 Nothing in a checkpoint is ever executed or imported.
 """
 
+from __future__ import annotations
+
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from s2s_zoo.checkpoints.contents import Checkpoint, Opened, check_opened, open_directory
 from s2s_zoo.checkpoints.layout import (
@@ -27,35 +31,31 @@ from s2s_zoo.checkpoints.layout import (
 )
 from s2s_zoo.checkpoints.processors import load_processor
 from s2s_zoo.checkpoints.replacing import replace_directory
-from s2s_zoo.checkpoints.weights import (
-    STORED,
-    assign,
-    check_header,
-    pack,
-)
+from s2s_zoo.checkpoints.weights import STORED, assign, check_header, pack
 from s2s_zoo.generation.options import LARGEST, OPTIONS
 from s2s_zoo.layers.initial import to_be_loaded
 from s2s_zoo.protocol.errors import CheckpointError
-from s2s_zoo.protocol.files import (
-    describe_file,
-    read_json,
-    verify_files,
-)
+from s2s_zoo.protocol.files import describe_file, read_json, verify_files
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.safetensors_file import read_header
+from s2s_zoo.protocol.types import Config, StrPath
+
+if TYPE_CHECKING:
+    from s2s_zoo.generation.shortlist import Shortlist
+    from s2s_zoo.model.seq2seq import Seq2Seq
 
 
 def save_checkpoint(
-    directory,
-    task,
-    model,
-    processor,
-    generation,
-    languages=(),
-    shortlist=None,
-    card="",
-    weights_dtype="float32",
-):
+    directory: StrPath,
+    task: str,
+    model: Seq2Seq,
+    processor: Any,
+    generation: Config,
+    languages: Iterable[str] = (),
+    shortlist: Shortlist | None = None,
+    card: str = "",
+    weights_dtype: str = "float32",
+) -> None:
     """Writes a checkpoint beside `directory`, then renames it into place.
 
     A full disk or a kill at any moment leaves the previous checkpoint as it was, or complete in
@@ -107,7 +107,7 @@ def save_checkpoint(
         ) from error
 
 
-def load_checkpoint(checkpoint, dtype=None):
+def load_checkpoint(checkpoint: Opened | StrPath, dtype: str | None = None) -> Checkpoint:
     """Reads, verifies and rebuilds what `save_checkpoint` wrote.
 
     Args:
@@ -139,7 +139,7 @@ def load_checkpoint(checkpoint, dtype=None):
     return Checkpoint(config["task"], model, processor, generation, config["languages"], found)
 
 
-def read_generation(path):
+def read_generation(path: Path) -> Config:
     """Returns generation.json: options of the search, each of its kind.
 
     Raises:

@@ -4,7 +4,7 @@ import re
 from functools import partial
 from pathlib import Path
 
-from s2s_zoo.checkpoints.contents import check_opened, open_directory
+from s2s_zoo.checkpoints.contents import Opened, check_opened, open_directory
 from s2s_zoo.checkpoints.layout import (
     CARD,
     CONFIG,
@@ -23,9 +23,12 @@ from s2s_zoo.protocol.files import (
     read_json,
     verify_files,
 )
+from s2s_zoo.protocol.types import Config
 
 
-def download(repo_id, revision=None, files=None, local_only=False):
+def download(
+    repo_id: str, revision: str | None = None, files: Config | None = None, local_only: bool = False
+) -> Opened:
     """Returns a checkpoint in the Hub's cache as an `Opened`, what is missing downloaded.
 
     Only the files of a checkpoint are taken, each in the size it is known to have, and what

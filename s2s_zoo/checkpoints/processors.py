@@ -1,6 +1,7 @@
 """Which processor a directory holds."""
 
 from pathlib import Path
+from typing import Any
 
 from s2s_zoo.checkpoints.pretrained.images import PretrainedImageProcessor
 from s2s_zoo.checkpoints.pretrained.processor import PretrainedProcessor
@@ -10,6 +11,7 @@ from s2s_zoo.data.processor import TextProcessor
 from s2s_zoo.data.stored import PROCESSOR, load_config
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.registry import lookup
+from s2s_zoo.protocol.types import StrPath
 
 PROCESSORS = {
     kind.TYPE: kind
@@ -23,7 +25,7 @@ PROCESSORS = {
 }
 
 
-def load_processor(directory):
+def load_processor(directory: StrPath) -> Any:
     """Reads the processor that a directory describes, of whatever type.
 
     Raises:

@@ -1,6 +1,9 @@
 """Checkpoints to the Hub."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from s2s_zoo.checkpoints.catalog import list_checkpoints, resolve, write_entry
 from s2s_zoo.checkpoints.contents import check_opened, open_directory
@@ -10,16 +13,20 @@ from s2s_zoo.checkpoints.remedies import AS, one_line
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import describe_file, read_file, verify_files
 from s2s_zoo.protocol.registry import unknown_name
+from s2s_zoo.protocol.types import Config, StrPath
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitInfo
 
 
 def push(
-    directory,
-    repo_id,
-    private=None,
-    revision=None,
-    create_pr=False,
-    commit_message="Upload with s2s_zoo",
-):
+    directory: StrPath,
+    repo_id: str,
+    private: bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
+    commit_message: str = "Upload with s2s_zoo",
+) -> CommitInfo:
     """Uploads a checkpoint in one commit, after verifying it; other files stay where they are.
 
     Args:
@@ -67,7 +74,7 @@ def push(
         )
 
 
-def release(name, repo_id=None):
+def release(name: str, repo_id: str | None = None) -> Config:
     """Publishes a bundled checkpoint, and pins in checkpoints.json what arrived.
 
     The catalog is written once what was uploaded came back identical.

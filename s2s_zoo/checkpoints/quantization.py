@@ -6,6 +6,9 @@ so no weight moves by more than s / 2 (Jacob et al. 2018, 1712.05877, section 2.
 point).
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 LARGEST = 127
@@ -13,7 +16,7 @@ FEWEST = 4096  # weights of a tensor that is worth it
 SCALE = ".scale"  # what the name of a scale ends in
 
 
-def channel_axis(name, shape):
+def channel_axis(name: str, shape: Sequence[int]) -> int | None:
     """The axis of the output channels of a weight, or None where its numbers are kept as they are.
 
     Of an embedding that are the rows, each the output matrix of a token where it is tied; of a
@@ -26,7 +29,7 @@ def channel_axis(name, shape):
     return len(shape) - (1 if shape[-1] > 1 else 2)
 
 
-def quantize(values, axis):
+def quantize(values: Any, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns an array in int8, and the scales (C,) float32 of its C channels along an axis."""
     values = np.asarray(values, "float32")
     others = tuple(i for i in range(values.ndim) if i != axis % values.ndim)
@@ -35,7 +38,7 @@ def quantize(values, axis):
     return np.rint(values / _along(divisors, values.ndim, axis)).astype("int8"), scales
 
 
-def dequantize(values, scales, axis):
+def dequantize(values: np.ndarray, scales: np.ndarray, axis: int) -> np.ndarray:
     """Returns in float32 what `quantize` gave."""
     return values.astype("float32") * _along(scales, values.ndim, axis)
 

@@ -1,16 +1,19 @@
 """The Hub's own client, its errors in one line that says what to do."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from s2s_zoo.protocol.errors import CheckpointError, S2SZooError
 from s2s_zoo.protocol.version import __version__
 
-AS = {"library_name": "s2s_zoo", "library_version": __version__}  # what the Hub counts us as
+# What the Hub counts us as.
+AS: dict[str, Any] = {"library_name": "s2s_zoo", "library_version": __version__}
 LOG_IN = "Log in with `hf auth login`, or set HF_TOKEN"
 
 
 @contextmanager
-def one_line(repo_id):
+def one_line(repo_id: str) -> Iterator[None]:
     """Turns whatever the client raises in the block into a CheckpointError about `repo_id`.
 
     The client's own text is left out where the server had a part in it: it may hold what was
@@ -23,9 +26,9 @@ def one_line(repo_id):
     except S2SZooError:
         raise
     except (errors.HTTPError, errors.XetDownloadError, OSError, ValueError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and error.__cause__ is not None:
-            error = error.__cause__  # "Error while uploading", from what the error was
-        raise CheckpointError(f"{repo_id}: {_remedy(error, repo_id)}") from None
+        # "Error while uploading", from what the error was.
+        cause = error.__cause__ if isinstance(error, RuntimeError) else None
+        raise CheckpointError(f"{repo_id}: {_remedy(cause or error, repo_id)}") from None
 
 
 def _remedy(error, repo_id):

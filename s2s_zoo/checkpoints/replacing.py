@@ -2,7 +2,9 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from s2s_zoo.checkpoints.layout import CARD, CONFIG, REQUIRED
 from s2s_zoo.protocol.errors import CheckpointError
@@ -13,7 +15,7 @@ def _siblings(directory):
     return (directory.with_name(f".{directory.name}.{kind}") for kind in ("saving", "previous"))
 
 
-def recover(directory):
+def recover(directory: Path) -> None:
     """Brings back a checkpoint whose replacement was killed between its two renames."""
     _, previous = _siblings(directory.resolve())
     if previous.is_dir() and not directory.exists():
@@ -21,7 +23,7 @@ def recover(directory):
 
 
 @contextmanager
-def replace_directory(directory):
+def replace_directory(directory: Path) -> Iterator[Path]:
     """Yields a new directory that takes the place of `directory` if the block succeeds."""
     aside, previous = _siblings(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,14 @@
 """The file of a shortlist."""
 
+from pathlib import Path
+
 from s2s_zoo.generation.shortlist import TENSORS, Shortlist
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import AGAIN, read_file
 from s2s_zoo.protocol.safetensors_file import parse_tensors, read_header
 
 
-def load_shortlist(path):
+def load_shortlist(path: Path) -> Shortlist:
     """Reads the file of a shortlist, its header before its content.
 
     Raises:

@@ -1,6 +1,10 @@
 """The weights of a model in a safetensors file, compared before anything is allocated for them."""
 
+from __future__ import annotations
+
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,13 +16,17 @@ from s2s_zoo.checkpoints.quantization import (
 )
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import AGAIN
-from s2s_zoo.protocol.safetensors_file import numpy_dtype, parse_tensors
+from s2s_zoo.protocol.safetensors_file import Header, numpy_dtype, parse_tensors
+from s2s_zoo.protocol.types import Config
+
+if TYPE_CHECKING:
+    from s2s_zoo.model.seq2seq import Seq2Seq
 
 DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 STORED = {**DTYPES, "int8": "I8"}
 
 
-def weights_by_name(model):
+def weights_by_name(model: Seq2Seq) -> dict[str, Any]:
     """Returns {name: variable}: the path of each weight below the name of the model."""
     named = {weight.path.split("/", 1)[1]: weight for weight in model.weights}
     if len(named) != len(model.weights):
@@ -26,7 +34,7 @@ def weights_by_name(model):
     return named
 
 
-def pack(model, weights_dtype):
+def pack(model: Seq2Seq, weights_dtype: str) -> bytes:
     """Returns the bytes of the safetensors file of a model, what LoRA learned merged.
 
     Args:
@@ -62,7 +70,7 @@ def pack(model, weights_dtype):
     return save(arrays)
 
 
-def check_header(header, config, path):
+def check_header(header: Header, config: Config, path: Path) -> None:
     """Raises CheckpointError unless a header holds the weights of a model and nothing else.
 
     A weight in int8 is one that `pack` would write so, beside its scales.
@@ -99,20 +107,20 @@ def check_header(header, config, path):
         raise CheckpointError(f"{path} does not fit the model of its config: {listed}. {AGAIN}")
 
 
-def assign(model, path):
+def assign(model: Seq2Seq, path: Path) -> None:
     """Gives `model` the tensors of a file whose header was checked."""
     from s2s_zoo.layers.kernels import native
 
     tensors = parse_tensors(path.read_bytes())
     for name, weight in weights_by_name(model).items():
         values = tensors[name]
-        if values.dtype == "int8":
-            axis = channel_axis(name, values.shape)
+        axis = channel_axis(name, values.shape) if values.dtype == "int8" else None
+        if axis is not None:
             values = dequantize(values, tensors[name + SCALE].astype("float32"), axis)
         weight.assign(native.tensor(values, weight.dtype))
 
 
-def _weight_shapes(config, most_layers):
+def _weight_shapes(config: Config, most_layers: int) -> dict[str, tuple[int, ...]]:
     """Returns {name: shape} of the model of a config, none of it allocated.
 
     Args:

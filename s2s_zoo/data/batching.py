@@ -2,16 +2,19 @@
 
 import sys
 import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
 from s2s_zoo.data.buckets import LENGTHS, assign, choose_shapes, rows_of
 from s2s_zoo.data.noise import Noise
-from s2s_zoo.data.pairs import read_pairs
+from s2s_zoo.data.pairs import PairSource, read_pairs
 from s2s_zoo.data.streaming import stream_batches
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.protocol.errors import DataError
+from s2s_zoo.protocol.types import Config
 
 
 class TokenBatches(keras.utils.PyDataset):
@@ -52,20 +55,20 @@ class TokenBatches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        processor,
-        pairs,
-        batch_tokens=4096,
-        shuffle=True,
-        seed=0,
-        start_epoch=0,
-        too_long="drop",
-        lengths=LENGTHS,
-        max_shapes=12,
-        sampling=None,
-        word_dropout=0.0,
-        scheduled_sampling=None,
-        parallel=None,
-    ):
+        processor: Any,
+        pairs: PairSource,
+        batch_tokens: int = 4096,
+        shuffle: bool = True,
+        seed: int = 0,
+        start_epoch: int = 0,
+        too_long: Literal["drop", "truncate"] = "drop",
+        lengths: Sequence[int] = LENGTHS,
+        max_shapes: int = 12,
+        sampling: float | None = None,
+        word_dropout: float = 0.0,
+        scheduled_sampling: Config | None = None,
+        parallel: Any = None,
+    ) -> None:
         super().__init__()
         if word_dropout and processor.reads != "text":
             raise ValueError(
@@ -90,14 +93,14 @@ class TokenBatches(keras.utils.PyDataset):
         self.parallel = parallel
         self.epoch = start_epoch
         self._plan = None, (), ()
-        self._served = set()
+        self._served: set[int] = set()
         positions = sum(
             steps * rows * (source + label)
             for steps, (rows, source, label) in zip(self._steps, self.shapes, strict=True)
         )
         self.padding = 1 - int(source_lengths.sum() + label_lengths.sum()) / positions
 
-    def plan(self, epoch):
+    def plan(self, epoch: int) -> list[tuple[int, np.ndarray]]:
         """Returns the list of (bucket, row indices), one for each batch of an epoch."""
         generator = np.random.default_rng([self.seed, epoch])
         batches = []
@@ -111,7 +114,7 @@ class TokenBatches(keras.utils.PyDataset):
         return batches
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int:
         return sum(self._steps)
 
     def __len__(self):
@@ -138,16 +141,16 @@ class TokenBatches(keras.utils.PyDataset):
                 self.epoch = epoch + 1
             yield self._noisy(buckets, *batch, epoch, index)
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         self._served.clear()
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         # `fit` also calls this after looking at a batch or two to build the model.
         if len(self._served) == len(self):
             self.epoch += 1
         self._served.clear()
 
-    def as_dataset(self):
+    def as_dataset(self) -> Any:
         """Returns the same batches as a `tf.data.Dataset`, each iteration being an epoch.
 
         Not by `from_generator`: that makes TensorFlow tell malloc to return freed memory to the
@@ -155,7 +158,7 @@ class TokenBatches(keras.utils.PyDataset):
         """
         import tensorflow as tf
 
-        iterators = []
+        iterators: list[Any] = []
 
         def next_batch(index):
             if index == 0:
@@ -239,7 +242,14 @@ class TokenBatches(keras.utils.PyDataset):
         return {"source": source, "target": target}, labels, (labels != PAD).astype("float32")
 
 
-def batches(processor, pairs, batch_tokens=4096, shuffle=True, seed=0, **options):
+def batches(
+    processor: Any,
+    pairs: PairSource,
+    batch_tokens: int = 4096,
+    shuffle: bool = True,
+    seed: int = 0,
+    **options: Any,
+) -> Any:
     """Returns training batches for `model.fit`.
 
     Args:

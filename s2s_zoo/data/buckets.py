@@ -3,6 +3,9 @@
 A compiled training step is traced once for every shape, so there may only be a handful.
 """
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import numpy as np
 
 LENGTHS = (
@@ -15,12 +18,12 @@ LENGTHS = (
 )
 
 
-def rows_of(shape, batch_tokens):
+def rows_of(shape: Sequence[int], batch_tokens: int) -> int:
     """How many rows a batch of `shape` (S, T) has: as many as give `batch_tokens` targets."""
     return max(1, batch_tokens // shape[1])
 
 
-def assign(shapes, source_lengths, target_lengths):
+def assign(shapes: Any, source_lengths: np.ndarray, target_lengths: np.ndarray) -> np.ndarray:
     """Returns the index of the first shape that holds each pair.
 
     Args:
@@ -33,7 +36,13 @@ def assign(shapes, source_lengths, target_lengths):
     return fits.argmax(axis=1)
 
 
-def choose_shapes(source_lengths, target_lengths, batch_tokens, lengths=LENGTHS, max_shapes=12):
+def choose_shapes(
+    source_lengths: np.ndarray,
+    target_lengths: np.ndarray,
+    batch_tokens: int,
+    lengths: Iterable[int] = LENGTHS,
+    max_shapes: int = 12,
+) -> list[tuple[int, int]]:
     """Chooses the shapes (S, T) of the batches.
 
     Starts from the one shape that holds every pair and adds, as long as it pays, the shape that

@@ -1,9 +1,12 @@
 """Training batches of images and their captions."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from s2s_zoo.data.batching import TokenBatches
-from s2s_zoo.data.pairs import read_pairs
+from s2s_zoo.data.pairs import PairSource, read_pairs
 from s2s_zoo.protocol import UNK
 
 
@@ -22,7 +25,14 @@ class CaptionBatches(TokenBatches):
         **options: of `TokenBatches`.
     """
 
-    def __init__(self, processor, pairs, images=None, mirror=True, **options):
+    def __init__(
+        self,
+        processor: Any,
+        pairs: PairSource,
+        images: Callable[[list[str], np.ndarray], Any] | None = None,
+        mirror: bool = True,
+        **options: Any,
+    ) -> None:
         pairs = read_pairs(pairs)
         self.names = sorted({name for name, _ in pairs})
         self.images = images or self._pixels

@@ -1,11 +1,15 @@
 """Words that only their source knows, as ids that a pointer can copy."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import numpy as np
 
 from s2s_zoo.data.processor import TextProcessor
-from s2s_zoo.data.targets import encode
+from s2s_zoo.data.targets import Sampling, encode
 from s2s_zoo.data.words import join, split
 from s2s_zoo.protocol import UNK
+from s2s_zoo.protocol.types import Config
 
 
 class CopyingProcessor(TextProcessor):
@@ -32,12 +36,12 @@ class CopyingProcessor(TextProcessor):
 
     def __init__(
         self,
-        source_tokenizer,
-        target_tokenizer,
-        max_source_length=256,
-        max_target_length=256,
-        extra_ids=64,
-    ):
+        source_tokenizer: Any,
+        target_tokenizer: Any,
+        max_source_length: int = 256,
+        max_target_length: int = 256,
+        extra_ids: int = 64,
+    ) -> None:
         super().__init__(source_tokenizer, target_tokenizer, max_source_length, max_target_length)
         sides = source_tokenizer, target_tokenizer
         if not all(hasattr(side, "id") for side in sides) or len({x.sha256 for x in sides}) > 1:
@@ -52,24 +56,32 @@ class CopyingProcessor(TextProcessor):
             )
         self.extra_ids = extra_ids
 
-    def encode_source(self, texts, truncate=True, sampling=None):
+    def encode_source(
+        self, texts: Sequence[str], truncate: bool = True, sampling: Sampling | None = None
+    ) -> list[np.ndarray]:
         limit = self.max_source_length if truncate else None
         return encode(_Extended(self, texts), texts, limit, "source", sampling)
 
-    def encode_target(self, texts, truncate=True, sampling=None, sources=None):
+    def encode_target(
+        self,
+        texts: Sequence[str],
+        truncate: bool = True,
+        sampling: Sampling | None = None,
+        sources: Sequence[Any] | None = None,
+    ) -> list[np.ndarray]:
         limit = self.max_target_length if truncate else None
         return encode(_Extended(self, sources), texts, limit, "target", sampling)
 
-    def unknown(self, source):
+    def unknown(self, source: str) -> list[str]:
         """Returns the words of a source that have ids of their own, in their order."""
-        words = dict.fromkeys(split(source)[: self.max_source_length - 1])
-        words = [word for word in words if self.source_tokenizer.id(word) == UNK]
+        different = dict.fromkeys(split(source)[: self.max_source_length - 1])
+        words = [word for word in different if self.source_tokenizer.id(word) == UNK]
         return words[: self.extra_ids]
 
-    def source_pieces(self, ids, source):
+    def source_pieces(self, row: Iterable[int], source: str) -> list[str]:
         size, unknown = self.source_tokenizer.vocabulary_size, self.unknown(source)
         units = []
-        for token in map(int, ids):
+        for token in map(int, row):
             if token < size:
                 units += self.source_tokenizer.pieces([token])
             else:  # an id that this source does not have says nothing
@@ -86,7 +98,7 @@ class CopyingProcessor(TextProcessor):
             for row, source in zip(rows, sources, strict=True)
         ]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "extra_ids": self.extra_ids}
 
 

@@ -3,11 +3,14 @@
 import hashlib
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from keras import ops
 
+from s2s_zoo.protocol.types import StrPath
 from s2s_zoo.training.distribution import alone, current, gather
 
 
@@ -31,7 +34,9 @@ class FeatureCache:
         (B, h, w, C) float16, which the encoder takes in place of pixels.
     """
 
-    def __init__(self, pipeline, sources, directory, batch_size=64):
+    def __init__(
+        self, pipeline: Any, sources: Iterable[str], directory: StrPath, batch_size: int = 64
+    ) -> None:
         self.processor = pipeline.processor
         self.sources = sorted(set(sources))
         self.places = {source: place for place, source in enumerate(self.sources)}
@@ -66,6 +71,6 @@ class FeatureCache:
         features.flush()
         os.replace(aside, self.path)
 
-    def __call__(self, sources, mirrored):
+    def __call__(self, sources: Iterable[str], mirrored: Any) -> np.ndarray:
         places = [self.places[source] for source in sources]
         return self.features[np.asarray(mirrored, int), places]

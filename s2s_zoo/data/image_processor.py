@@ -1,11 +1,22 @@
 """What a captioning model reads and writes: images to pixels, ids to text."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from s2s_zoo.data.images import image_files, is_address, read_image, resized
+from s2s_zoo.data.pairs import PairSource
 from s2s_zoo.data.stored import describe_tokenizer
 from s2s_zoo.data.targets import Targets
+from s2s_zoo.protocol.types import Config, StrPath
+
+if TYPE_CHECKING:
+    from s2s_zoo.data.captions import CaptionBatches
 
 RESIZES = ("stretch", "crop")
 SMALLEST, LARGEST = 32, 1024  # pixels of a side
@@ -26,7 +37,13 @@ class ImageProcessor(Targets):
     KEYS = ("type", "target_tokenizer", "size", "resize", "max_target_length")
     window = 256  # images held in memory at once
 
-    def __init__(self, target_tokenizer, size=(224, 224), resize="stretch", max_target_length=40):
+    def __init__(
+        self,
+        target_tokenizer: Any,
+        size: Sequence[int] = (224, 224),
+        resize: Literal["stretch", "crop"] = "stretch",
+        max_target_length: int = 40,
+    ) -> None:
         if (
             not isinstance(size, list | tuple)
             or len(size) != 2
@@ -44,7 +61,7 @@ class ImageProcessor(Targets):
         self.size = tuple(size)
         self.resize = resize
 
-    def collect(self, sources):
+    def collect(self, sources: Any) -> tuple[Iterable[Any], bool]:
         """Returns the sources of a call one by one, and whether it was a single one.
 
         A folder stands for the images in it, in the order of their names.
@@ -58,19 +75,19 @@ class ImageProcessor(Targets):
             return sources, False
         return [sources], True
 
-    def is_blank(self, source):
+    def is_blank(self, source: Any) -> bool:
         """Whether there is nothing in a source to write about: never."""
         return False
 
-    def encode_source(self, sources):
+    def encode_source(self, sources: Iterable[Any]) -> list[np.ndarray]:
         """Returns a list of (H, W, 3) uint8 arrays of images: see `read_image`."""
         return [resized(read_image(source), self.size, self.resize) for source in sources]
 
-    def source_pieces(self, row, source):
+    def source_pieces(self, row: Any, source: Any) -> tuple[str, ...]:
         """Regions have no names."""
         return ()
 
-    def check_model(self, model):
+    def check_model(self, model: Any) -> None:
         """Raises ValueError unless a model has the vocabulary and reads images of the size."""
         super().check_model(model)
         size = getattr(model.encoder, "size", None)
@@ -80,25 +97,27 @@ class ImageProcessor(Targets):
                 f"{self.size}. Received: {size}. Make the model with size={self.size}."
             )
 
-    def held_out(self, pairs, folder=None):
+    def held_out(
+        self, pairs: Iterable[tuple[str, str]], folder: StrPath | None = None
+    ) -> tuple[list[str], list[list[str]]]:
         """Returns the files of the images, and for each the list of its captions.
 
         Args:
             pairs: list of (file, caption), several for a file.
             folder: str or path that the names of the files begin from.
         """
-        captions = {}
+        captions: dict[str, list[str]] = {}
         for name, text in pairs:
             captions.setdefault(str(Path(folder or "") / name), []).append(text)
         return list(captions), list(captions.values())
 
-    def training_batches(self, pairs, **options):
+    def training_batches(self, pairs: PairSource, **options: Any) -> CaptionBatches:
         """See `CaptionBatches`."""
         from s2s_zoo.data.captions import CaptionBatches
 
         return CaptionBatches(self, pairs, **options)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Plain JSON: what `processor.json` holds."""
         return {
             "type": self.TYPE,

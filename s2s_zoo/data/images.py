@@ -1,13 +1,21 @@
 """Images from files, bytes, addresses, arrays and Pillow, as RGB of one size."""
 
+from __future__ import annotations
+
 import io
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from s2s_zoo.protocol.errors import DataError
+from s2s_zoo.protocol.types import StrPath
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # Pillow reads others too, one of them by running another program.
 FORMATS = {
@@ -25,12 +33,12 @@ TIMEOUT = 10.0  # seconds, for an address to answer and to be read
 ADDRESSES = ("http://", "https://")
 
 
-def is_address(source):
+def is_address(source: Any) -> bool:
     """Whether a source is the URL of an image."""
     return isinstance(source, str) and source.lower().startswith(ADDRESSES)
 
 
-def image_files(folder):
+def image_files(folder: StrPath) -> list[Path]:
     """Returns the paths of the images in a folder, by the ending of their names, in their order.
 
     Raises:
@@ -46,7 +54,7 @@ def image_files(folder):
     return found
 
 
-def read_image(source):
+def read_image(source: Any) -> Image.Image:
     """Reads an image as a person would see it.
 
     The orientation of a camera is applied, transparency lies on white, of an animation the first
@@ -93,7 +101,7 @@ def read_image(source):
         ) from error
 
 
-def resized(image, size, resize):
+def resized(image: Image.Image, size: Sequence[int], resize: str) -> np.ndarray:
     """Returns an RGB image as (H, W, 3) uint8.
 
     Args:

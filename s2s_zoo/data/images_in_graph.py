@@ -1,8 +1,11 @@
 """Files of images to pixels inside a TensorFlow graph, as `images` and Pillow make them."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from s2s_zoo.data.images import MAX_PIXELS
+from s2s_zoo.protocol.types import Tensor
 
 HEAD = 1 << 18  # bytes of a JPEG in which a camera's orientation is looked for
 ORIENTATION = 0x0112  # tag of TIFF 6.0
@@ -10,7 +13,7 @@ MOST_TAGS = 512
 FRACTION = 22  # bits of a weight behind the point, Pillow's PRECISION_BITS for 8 bits a pixel
 
 
-def read_pixels(data, size, resize):
+def read_pixels(data: Tensor, size: Sequence[int], resize: str) -> Tensor:
     """Reads a JPEG or PNG as `resized(read_image(data), size, resize)` does.
 
     The orientation of a JPEG in Exif is applied and transparency lies on white. Pixels are those
@@ -40,7 +43,8 @@ def read_pixels(data, size, resize):
         image = tf.cond(jpeg, lambda: _jpeg(data), lambda: _png(data))
     bounds = _whole(image) if resize == "stretch" else _cut(image, size)
     for axis in (1, 0):
-        image = _resampled(image, *bounds[axis], size[axis], axis)
+        begin, end = bounds[axis]
+        image = _resampled(image, begin, end, size[axis], axis)
     return tf.ensure_shape(image, (*size, 3))
 
 

@@ -2,21 +2,27 @@
 
 import hashlib
 from pathlib import Path
+from typing import Self
+
+from s2s_zoo.protocol.types import StrPath
 
 
 class ModelFile:
     """A tokenizer that is made from the bytes of one file, `model_bytes`."""
 
+    def __init__(self, model: bytes) -> None:
+        self.model_bytes = bytes(model)
+
     @classmethod
-    def load(cls, path):
+    def load(cls, path: StrPath) -> Self:
         """Reads the file of a tokenizer."""
         return cls(Path(path).read_bytes())
 
-    def save(self, path):
+    def save(self, path: StrPath) -> None:
         """Writes the file of the tokenizer."""
         Path(path).write_bytes(self.model_bytes)
 
     @property
-    def sha256(self):
+    def sha256(self) -> str:
         """Hex digest of the file."""
         return hashlib.sha256(self.model_bytes).hexdigest()

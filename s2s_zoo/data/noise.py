@@ -1,36 +1,39 @@
 """What training adds to a batch: source words left out, target words left to the model."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from s2s_zoo.protocol import END, PAD
 from s2s_zoo.protocol.registry import check_keys, lookup
+from s2s_zoo.protocol.types import Config
 
 
-def linear(step, slope, start=1.0, least=0.0):
+def linear(step: int, slope: float, start: float = 1.0, least: float = 0.0) -> float:
     """max(least, start - slope * step)."""
     return max(least, start - slope * step)
 
 
-def exponential(step, base):
+def exponential(step: int, base: float) -> float:
     """base^step, with a base below 1."""
     return base**step
 
 
-def inverse_sigmoid(step, scale):
+def inverse_sigmoid(step: int, scale: float) -> float:
     """k / (k + exp(step / k)), where k, the scale, is at least 1."""
     return scale / (scale + math.exp(min(step / scale, 700)))
 
 
-SCHEDULES = {
+SCHEDULES: dict[str, tuple[Callable[..., float], tuple[str, ...]]] = {
     "linear": (linear, ("slope", "start", "least")),
     "exponential": (exponential, ("base",)),
     "inverse_sigmoid": (inverse_sigmoid, ("scale",)),
 }
 
 
-def schedule_of(config):
+def schedule_of(config: Config) -> Callable[[int], float]:
     """The function from a step to the share of right words, of a config such as
     `{"name": "inverse_sigmoid", "scale": 2000}`.
 
@@ -68,7 +71,9 @@ class Noise:
         ValueError: for a share outside [0, 1), or a schedule there is not.
     """
 
-    def __init__(self, seed, word_dropout, scheduled_sampling, unknown_id):
+    def __init__(
+        self, seed: int, word_dropout: float, scheduled_sampling: Config | None, unknown_id: int
+    ) -> None:
         if not 0 <= word_dropout < 1:
             raise ValueError(
                 f"Batches expected 0 <= word_dropout < 1. Received: word_dropout={word_dropout!r}."
@@ -78,7 +83,7 @@ class Noise:
         self.schedule = None if scheduled_sampling is None else schedule_of(scheduled_sampling)
         self.unknown_id = unknown_id
 
-    def __call__(self, batch, step):
+    def __call__(self, batch: tuple[Any, ...], step: int) -> tuple[Any, ...]:
         """The batch (inputs, labels, weights) of a step with its noise."""
         if not self.word_dropout and self.schedule is None:
             return batch

@@ -6,16 +6,20 @@ U+2028, form feeds and others, after which parallel files no longer match.
 
 import os
 import warnings
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
 
 from s2s_zoo.protocol.errors import DataError
+from s2s_zoo.protocol.types import StrPath
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+PairSource: TypeAlias = StrPath | Iterable[Any]  # what `read_pairs` accepts
 
 
-def read_lines(file):
+def read_lines(file: StrPath | BinaryIO) -> Iterator[str]:
     """Yields the lines of a UTF-8 file, without their line ends.
 
     Args:
@@ -38,7 +42,7 @@ def read_lines(file):
         ) from error
 
 
-def read_pairs(data, swap=False):
+def read_pairs(data: PairSource, swap: bool = False) -> list[tuple[str, str]]:
     """Reads (source, target) pairs, skipping those with a blank side.
 
     Args:
@@ -74,7 +78,7 @@ def read_pairs(data, swap=False):
     return pairs
 
 
-def iterate_pairs(data, swap=False):
+def iterate_pairs(data: PairSource, swap: bool = False) -> Iterator[tuple[str, str]]:
     """Yields all pairs of what `read_pairs` reads, blank ones too, one at a time."""
     if isinstance(data, str | os.PathLike):
         rows = _tsv(data)

@@ -1,7 +1,19 @@
 """What a model reads and writes, and the text a person does."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from s2s_zoo.data.pairs import PairSource
 from s2s_zoo.data.stored import describe_tokenizer
-from s2s_zoo.data.targets import Targets, check_length, encode, require_text
+from s2s_zoo.data.targets import Sampling, Targets, check_length, encode, require_text
+from s2s_zoo.protocol.types import Config, StrPath
+
+if TYPE_CHECKING:
+    from s2s_zoo.data.batching import TokenBatches
 
 
 class TextProcessor(Targets):
@@ -16,24 +28,28 @@ class TextProcessor(Targets):
 
     TYPE = "text"
     reads = "text"
-    KEYS = (
+    KEYS: tuple[str, ...] = (
         *("type", "source_tokenizer", "target_tokenizer"),
         *("max_source_length", "max_target_length"),
     )
 
     def __init__(
-        self, source_tokenizer, target_tokenizer, max_source_length=256, max_target_length=256
-    ):
+        self,
+        source_tokenizer: Any,
+        target_tokenizer: Any,
+        max_source_length: int = 256,
+        max_target_length: int = 256,
+    ) -> None:
         check_length("max_source_length", max_source_length)
         super().__init__(target_tokenizer, max_target_length)
         self.source_tokenizer = source_tokenizer
         self.max_source_length = max_source_length
 
     @property
-    def tokenizers(self):
+    def tokenizers(self) -> dict[str, Any]:
         return {"source": self.source_tokenizer, "target": self.target_tokenizer}
 
-    def collect(self, sources):
+    def collect(self, sources: Any) -> tuple[Iterable[str], bool]:
         """Returns the sources of a call one by one, and whether it was a single one."""
         if isinstance(sources, str):
             return [sources], True
@@ -41,27 +57,31 @@ class TextProcessor(Targets):
             require_text(sources)
         return sources, False
 
-    def is_blank(self, source):
+    def is_blank(self, source: str) -> bool:
         """Whether there is nothing in a source to write about."""
         require_text(source)
         return not source or source.isspace()
 
-    def source_pieces(self, row, source):
+    def source_pieces(self, row: Iterable[int], source: str) -> list[str]:
         """The unit behind each id of a source."""
         return self.source_tokenizer.pieces(row)
 
-    def held_out(self, pairs, folder=None):
+    def held_out(
+        self, pairs: Iterable[tuple[str, str]], folder: StrPath | None = None
+    ) -> tuple[list[str], list[str]]:
         """Returns the sources and the targets of pairs; text is in no folder."""
         sources, targets = zip(*pairs, strict=True)
         return list(sources), list(targets)
 
-    def training_batches(self, pairs, **options):
+    def training_batches(self, pairs: PairSource, **options: Any) -> TokenBatches:
         """See `TokenBatches`."""
         from s2s_zoo.data.batching import TokenBatches
 
         return TokenBatches(self, pairs, **options)
 
-    def encode_source(self, texts, truncate=True, sampling=None):
+    def encode_source(
+        self, texts: Sequence[str], truncate: bool = True, sampling: Sampling | None = None
+    ) -> list[np.ndarray]:
         """Turns sources into ids.
 
         Args:
@@ -76,7 +96,7 @@ class TextProcessor(Targets):
         limit = self.max_source_length if truncate else None
         return encode(self.source_tokenizer, texts, limit, "source", sampling)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Plain JSON: what `processor.json` holds."""
         shared = self.source_tokenizer.sha256 == self.target_tokenizer.sha256
         names = ("tokenizer.model",) * 2 if shared else ("source.model", "target.model")

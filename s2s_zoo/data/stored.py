@@ -2,16 +2,23 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, Self, TypeAlias
 
 from s2s_zoo.data.tokenizers import SentencePieceTokenizer
 from s2s_zoo.data.words import WordTokenizer
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import check_name, read_file, read_json
 from s2s_zoo.protocol.registry import check_keys, lookup
+from s2s_zoo.protocol.types import Config, StrPath
 
 PROCESSOR = "processor.json"
-TOKENIZERS = {"sentencepiece": SentencePieceTokenizer, "words": WordTokenizer}
+Tokenizer: TypeAlias = SentencePieceTokenizer | WordTokenizer
+TOKENIZERS: dict[str, type[Tokenizer]] = {
+    "sentencepiece": SentencePieceTokenizer,
+    "words": WordTokenizer,
+}
 SIDES = ("source_tokenizer", "target_tokenizer")
 TOKENIZER_KEYS = ("type", "file", "sha256")
 
@@ -26,10 +33,11 @@ class Stored:
         KEYS: what its configuration holds.
     """
 
-    TYPE = None
-    KEYS = ()
+    TYPE: str
+    KEYS: tuple[str, ...] = ()
+    get_config: Callable[[], Config]
 
-    def save(self, directory):
+    def save(self, directory: StrPath) -> None:
         """Writes processor.json and the files of the tokenizers."""
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
@@ -42,7 +50,7 @@ class Stored:
         )
 
     @classmethod
-    def load(cls, directory, config=None):
+    def load(cls, directory: StrPath, config: Config | None = None) -> Self:
         """Reads what `save` wrote.
 
         Args:
@@ -57,7 +65,7 @@ class Stored:
         try:
             check_exactly(config, cls.KEYS, "processor")
             lookup({cls.TYPE: cls}, config.pop("type"), "processor type")
-            loaded = []
+            loaded: list[tuple[Config, Any]] = []
             for name in SIDES:
                 if name not in config:
                     continue
@@ -72,7 +80,7 @@ class Stored:
             raise CheckpointError(f"{directory / PROCESSOR}: {error}") from error
 
 
-def load_config(directory):
+def load_config(directory: StrPath) -> Config:
     """Returns what processor.json holds.
 
     Raises:
@@ -86,7 +94,7 @@ def load_config(directory):
     return read_json(path)
 
 
-def describe_tokenizer(tokenizer, file):
+def describe_tokenizer(tokenizer: Tokenizer, file: str) -> Config:
     """Returns the plain JSON that `load_tokenizer` reads."""
     kinds = [name for name, kind in TOKENIZERS.items() if type(tokenizer) is kind]
     if not kinds:
@@ -97,7 +105,7 @@ def describe_tokenizer(tokenizer, file):
     return {"type": kinds[0], "file": file, "sha256": tokenizer.sha256}
 
 
-def load_tokenizer(directory, config):
+def load_tokenizer(directory: Path, config: Config) -> Tokenizer:
     """Returns the tokenizer of a description, its file compared with the recorded sha256."""
     check_exactly(config, TOKENIZER_KEYS, "tokenizer")
     kind = lookup(TOKENIZERS, config["type"], "tokenizer type")
@@ -113,7 +121,7 @@ def load_tokenizer(directory, config):
     return kind(data)
 
 
-def check_exactly(config, keys, kind):
+def check_exactly(config: Any, keys: Iterable[str], kind: str) -> None:
     """Raises ValueError unless `config` is a dict with exactly these keys."""
     if not isinstance(config, dict):
         raise ValueError(f"The {kind} config is a JSON object. Received: {config!r:.80}.")

@@ -1,19 +1,21 @@
 """Training batches of data too large for memory, made inside the graph by tensorflow-text."""
 
 import warnings
+from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from s2s_zoo.data.buckets import LENGTHS, choose_shapes, rows_of
-from s2s_zoo.data.pairs import iterate_pairs
+from s2s_zoo.data.pairs import PairSource, iterate_pairs
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.protocol.errors import DataError
 
 CHUNK = 1024
 
 
-def stream_pairs(data, swap=False):
+def stream_pairs(data: PairSource, swap: bool = False) -> Any:
     """Reads pairs from disk while they are used.
 
     Args:
@@ -36,15 +38,15 @@ def stream_pairs(data, swap=False):
 
 
 def stream_batches(
-    processor,
-    pairs,
-    batch_tokens=4096,
-    shuffle=True,
-    seed=0,
-    buffer_size=10_000,
-    lengths=LENGTHS,
-    max_shapes=12,
-):
+    processor: Any,
+    pairs: Any,
+    batch_tokens: int = 4096,
+    shuffle: bool = True,
+    seed: int = 0,
+    buffer_size: int = 10_000,
+    lengths: Sequence[int] = LENGTHS,
+    max_shapes: int = 12,
+) -> Any:
     """Batches of a stream: those of `TokenBatches`, put together as the pairs come.
 
     The first `buffer_size` pairs decide on the shapes (one more holds the longest pair allowed).
@@ -95,7 +97,7 @@ def stream_batches(
             f"source or {limits[1]} target tokens: such pairs are dropped.",
             stacklevel=2,
         )
-    chosen = choose_shapes(*usable.T, batch_tokens, lengths, max_shapes)
+    chosen = choose_shapes(usable[:, 0], usable[:, 1], batch_tokens, lengths, max_shapes)
     chosen = [*chosen, limits] if limits not in chosen else chosen
     shapes = tf.constant(chosen, tf.int64)
     rows_by_shape = tf.constant([rows_of(shape, batch_tokens) for shape in chosen], tf.int64)

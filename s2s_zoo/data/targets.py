@@ -1,6 +1,8 @@
 """The side of the targets, which are text whatever the sources are."""
 
 import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -8,6 +10,8 @@ from s2s_zoo.data.stored import Stored
 from s2s_zoo.protocol import END, PAD, START, UNK
 from s2s_zoo.protocol.padding import pad_rows
 from s2s_zoo.protocol.tasks import Reads
+
+Sampling: TypeAlias = tuple[float, Any]  # alpha and seed of a tokenizer's `sample`
 
 
 class Targets(Stored):
@@ -23,21 +27,27 @@ class Targets(Stored):
 
     reads: Reads
 
-    window = None  # how many sources are encoded together; None for all of a list
+    window: int | None = None  # how many sources are encoded together; None for all of a list
     unknown_id = UNK
     extra_ids = 0  # beyond the vocabulary, for words that only their source knows
 
-    def __init__(self, target_tokenizer, max_target_length):
+    def __init__(self, target_tokenizer: Any, max_target_length: int) -> None:
         check_length("max_target_length", max_target_length)
         self.target_tokenizer = target_tokenizer
         self.max_target_length = max_target_length
 
     @property
-    def tokenizers(self):
+    def tokenizers(self) -> dict[str, Any]:
         """Those of the sides that are text: a dict from "source" and "target"."""
         return {"target": self.target_tokenizer}
 
-    def encode_target(self, texts, truncate=True, sampling=None, sources=None):
+    def encode_target(
+        self,
+        texts: Sequence[str],
+        truncate: bool = True,
+        sampling: Sampling | None = None,
+        sources: Sequence[Any] | None = None,
+    ) -> list[np.ndarray]:
         """Turns targets into ids.
 
         Args:
@@ -54,14 +64,14 @@ class Targets(Stored):
         limit = self.max_target_length if truncate else None
         return encode(self.target_tokenizer, texts, limit, "target", sampling)
 
-    def pad(self, rows, length=None):
+    def pad(self, rows: Sequence[Any], length: int | None = None) -> np.ndarray:
         """Returns rows of ids as one int32 array (B, length), or (B, longest row)."""
         longest = max(map(len, rows), default=0)
         if length is not None and length < longest:
             raise ValueError(f"pad expected rows of at most {length} ids. Received: {longest}.")
         return pad_rows(rows, longest if length is None else length)
 
-    def decode(self, ids, sources=None):
+    def decode(self, ids: Any, sources: Sequence[Any] | None = None) -> Any:
         """Turns generated ids into text.
 
         Args:
@@ -82,11 +92,11 @@ class Targets(Stored):
     def _texts(self, rows, sources):
         return self.target_tokenizer.decode(rows)
 
-    def target_pieces(self, row, source):
+    def target_pieces(self, row: Iterable[int], source: Any) -> list[str]:
         """The unit behind each id of a target of this source."""
         return self.target_tokenizer.pieces(row)
 
-    def check_model(self, model):
+    def check_model(self, model: Any) -> None:
         """Raises ValueError unless a model has the vocabularies of the processor."""
         extra_ids = getattr(model.decoder, "extra_ids", 0)
         if extra_ids != self.extra_ids:
@@ -107,7 +117,13 @@ class Targets(Stored):
                 )
 
 
-def encode(tokenizer, texts, limit, side, sampling=None):
+def encode(
+    tokenizer: Any,
+    texts: Sequence[str],
+    limit: int | None,
+    side: str,
+    sampling: Sampling | None = None,
+) -> list[np.ndarray]:
     """Returns the ids of texts, each with END, cut at `limit` with a warning unless it is None."""
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"encode_{side} expected a list of str. Received: {texts!r:.80}.")
@@ -125,7 +141,7 @@ def encode(tokenizer, texts, limit, side, sampling=None):
     return [np.array([*row, END], "int32") for row in rows]
 
 
-def require_text(text):
+def require_text(text: Any) -> None:
     """Raises TypeError for anything but a str."""
     if not isinstance(text, str):
         raise TypeError(
@@ -134,7 +150,7 @@ def require_text(text):
         )
 
 
-def check_length(name, length):
+def check_length(name: str, length: int) -> None:
     """Raises ValueError unless a longest length leaves room for a token and END."""
     if not isinstance(length, int) or length < 2:
         raise ValueError(

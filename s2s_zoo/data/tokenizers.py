@@ -3,6 +3,8 @@
 import bisect
 import io
 import random
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
 import sentencepiece
@@ -26,9 +28,9 @@ class SentencePieceTokenizer(ModelFile):
         CheckpointError: if the bytes are no such model.
     """
 
-    def __init__(self, model):
-        self.model_bytes = bytes(model)
-        self._drawn = {}
+    def __init__(self, model: bytes) -> None:
+        super().__init__(model)
+        self._drawn: dict[tuple[str, float], Any] = {}
         self._processor = sentencepiece.SentencePieceProcessor()
         try:
             self._processor.LoadFromSerializedProto(self.model_bytes)
@@ -51,15 +53,15 @@ class SentencePieceTokenizer(ModelFile):
     @classmethod
     def train(
         cls,
-        sentences,
-        vocabulary_size,
-        character_coverage=1.0,
-        model_type="unigram",
-        normalization="nmt_nfkc",
-        sample_size=1_000_000,
-        seed=0,
-        symbols=(),
-    ):
+        sentences: Iterable[str],
+        vocabulary_size: int,
+        character_coverage: float = 1.0,
+        model_type: Literal["unigram", "bpe", "word"] = "unigram",
+        normalization: str = "nmt_nfkc",
+        sample_size: int = 1_000_000,
+        seed: int = 0,
+        symbols: Iterable[str] = (),
+    ) -> Self:
         """Learns a model from text; the same arguments give the same bytes.
 
         Args:
@@ -106,10 +108,10 @@ class SentencePieceTokenizer(ModelFile):
         return cls(model.getvalue())
 
     @property
-    def vocabulary_size(self):
+    def vocabulary_size(self) -> int:
         return self._processor.get_piece_size()
 
-    def encode(self, texts):
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Returns the list of ids of each text, without START or END."""
         # Lone surrogates, as in arguments of a shell that are no UTF-8, become question marks.
         encodable = [text.encode("utf-8", "replace") for text in texts]
@@ -117,7 +119,9 @@ class SentencePieceTokenizer(ModelFile):
             return [self._processor.encode(text) for text in encodable]
         return self._processor.encode(encodable)
 
-    def sample(self, texts, alpha, seed):
+    def sample(
+        self, texts: Iterable[str], alpha: float, seed: int | Sequence[int]
+    ) -> list[list[int]]:
         """Draws a segmentation of each text (Kudo 2018, 1804.10959, section 3.2).
 
         No unit reaches across a space, so each word is drawn on its own, from its `ALTERNATIVES`
@@ -165,31 +169,31 @@ class SentencePieceTokenizer(ModelFile):
         self._drawn[word, alpha] = found, limits
         return found, limits
 
-    def decode(self, rows):
+    def decode(self, rows: Iterable[Iterable[int]]) -> list[str]:
         """Returns the text of each row of ids."""
-        rows = [[int(token) for token in row] for row in rows]
-        if len(rows) < WORTH_THREADS:
-            return [self._processor.decode(row) for row in rows]
-        return self._processor.decode(rows)
+        ids = [[int(token) for token in row] for row in rows]
+        if len(ids) < WORTH_THREADS:
+            return [self._processor.decode(row) for row in ids]
+        return self._processor.decode(ids)
 
-    def pieces(self, ids):
+    def pieces(self, ids: Iterable[int]) -> list[str]:
         """Returns the unit behind each id, a word boundary shown as ▁."""
         return [self._processor.id_to_piece(int(token)) for token in ids]
 
     @property
-    def has_unknown(self):
+    def has_unknown(self) -> bool:
         """Whether there are characters it has no units for; a model with byte fallback has all."""
         return not any(map(self._processor.is_byte, range(self.vocabulary_size)))
 
-    def units(self, text):
+    def units(self, text: str) -> list[str]:
         """Returns the units of a text as it has them, also those without an id of their own."""
         return self._processor.encode(text.encode("utf-8", "replace"), out_type=str)
 
-    def assemble(self, units):
+    def assemble(self, units: Iterable[str]) -> str:
         """Returns the text of units, of which some may have no id."""
         return self._processor.decode_pieces(list(units))
 
-    def as_tensorflow(self):
+    def as_tensorflow(self) -> Any:
         """Returns the `tensorflow_text.SentencepieceTokenizer` of the same model.
 
         Raises:

@@ -2,6 +2,8 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NoReturn, Self
 
 from s2s_zoo.data.model_file import ModelFile
 from s2s_zoo.protocol import UNK
@@ -26,8 +28,8 @@ class WordTokenizer(ModelFile):
         CheckpointError: if the bytes are no such list.
     """
 
-    def __init__(self, model):
-        self.model_bytes = bytes(model)
+    def __init__(self, model: bytes) -> None:
+        super().__init__(model)
         try:
             words = self.model_bytes.decode("utf-8").split("\n")
         except UnicodeDecodeError as error:
@@ -44,7 +46,7 @@ class WordTokenizer(ModelFile):
             )
 
     @classmethod
-    def train(cls, sentences, vocabulary_size):
+    def train(cls, sentences: Iterable[str], vocabulary_size: int) -> Self:
         """Takes the most frequent words; of two as frequent the first in the alphabet.
 
         Args:
@@ -61,43 +63,43 @@ class WordTokenizer(ModelFile):
         return cls("\n".join(ranked[: vocabulary_size - len(SPECIAL)]).encode())
 
     @property
-    def vocabulary_size(self):
+    def vocabulary_size(self) -> int:
         return len(self._units)
 
-    def id(self, word):
+    def id(self, word: str) -> int:
         """The id of a word, UNK where the vocabulary does not have it."""
         return self._ids.get(word, UNK)
 
-    def encode(self, texts):
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Returns the list of ids of each text, without START or END."""
         return [[self.id(word) for word in split(text)] for text in texts]
 
-    def sample(self, texts, alpha, seed):
+    def sample(self, texts: Iterable[str], alpha: float, seed: int | Sequence[int]) -> NoReturn:
         """Words have one segmentation: raises ValueError."""
         raise ValueError(
             f"Words cannot be segmented in several ways. Received: alpha={alpha}. "
             "Train without sampling, or with SentencePiece."
         )
 
-    def decode(self, rows):
+    def decode(self, rows: Iterable[Iterable[int]]) -> list[str]:
         """Returns the text of each row of ids."""
         return [join(self.pieces(row)) for row in rows]
 
-    def pieces(self, ids):
+    def pieces(self, ids: Iterable[int]) -> list[str]:
         """Returns the unit behind each id."""
         return [self._units[int(token)] for token in ids]
 
     has_unknown = True
 
-    def units(self, text):
+    def units(self, text: str) -> list[str]:
         """Returns the units of a text as it has them, also those without an id of their own."""
         return split(text)
 
-    def assemble(self, units):
+    def assemble(self, units: Iterable[str]) -> str:
         """Returns the text of units."""
         return join(units)
 
-    def as_tensorflow(self):
+    def as_tensorflow(self) -> NoReturn:
         """There is no tokenizer of words inside a graph: raises ValueError."""
         raise ValueError(
             "Streams are tokenized by tensorflow-text, which has no word vocabulary. "
@@ -105,7 +107,7 @@ class WordTokenizer(ModelFile):
         )
 
 
-def split(text):
+def split(text: str) -> list[str]:
     """Returns the units of a text: words, signs with their joiners, and tags such as <nl>."""
     text = text.encode("utf-8", "replace").decode("utf-8").replace(JOINER, "■")
     found = list(UNIT.finditer(text))
@@ -122,7 +124,7 @@ def split(text):
     return units
 
 
-def join(units):
+def join(units: Iterable[str]) -> str:
     """Returns the text of units."""
     spaced = " ".join(units)
     return spaced.replace(f" {JOINER}", "").replace(f"{JOINER} ", "").replace(JOINER, "")

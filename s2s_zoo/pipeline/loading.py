@@ -1,13 +1,18 @@
 """From a name, an address or a directory to a pipeline."""
 
+from typing import Any
+
 from s2s_zoo.checkpoints.catalog import resolve
 from s2s_zoo.checkpoints.directory import load_checkpoint
 from s2s_zoo.pipeline.pipeline import Pipeline
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.registry import check_keys
+from s2s_zoo.protocol.types import StrPath
 
 
-def from_pretrained(name_or_path, revision=None, dtype=None, **options):
+def from_pretrained(
+    name_or_path: StrPath, revision: str | None = None, dtype: str | None = None, **options: Any
+) -> Pipeline:
     """Loads a pipeline, ready to call and compiled for `fit`.
 
     Args:

@@ -8,10 +8,13 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.types import Config
 
 LIMITS = {  # bytes
     ".json": 1 << 20,
@@ -33,7 +36,7 @@ LARGE = {  # vocabularies, lists of a few thousand tensors, and what belongs to 
 AGAIN = "Delete the directory and download or copy the checkpoint again."
 
 
-def check_name(name, kinds=LIMITS):
+def check_name(name: Any, kinds: Iterable[str] = LIMITS) -> None:
     """Raises CheckpointError unless `name` is a plain file name of one of the kinds."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", name):
         raise CheckpointError(
@@ -47,7 +50,7 @@ def check_name(name, kinds=LIMITS):
         )
 
 
-def check_size(name, size):
+def check_size(name: str, size: int) -> None:
     """Raises CheckpointError if a file called `name` may not have `size` bytes."""
     most = LARGE.get(name) or FOREIGN[Path(name).suffix]
     if size > most:
@@ -57,7 +60,7 @@ def check_size(name, size):
         )
 
 
-def check_record(name, recorded):
+def check_record(name: str, recorded: Any) -> None:
     """Raises CheckpointError unless `name` may be read and `recorded` holds its sha256 and size."""
     check_name(name)
     if (
@@ -73,7 +76,7 @@ def check_record(name, recorded):
     check_size(name, recorded["size"])
 
 
-def read_file(path):
+def read_file(path: Path) -> bytes:
     """Returns the bytes of a file, once its name, its place and its size are known to be allowed.
 
     Raises:
@@ -84,7 +87,7 @@ def read_file(path):
     return path.read_bytes()
 
 
-def read_json(path):
+def read_json(path: Path) -> Config:
     """Returns the JSON object in a file."""
     try:
         value = json.loads(read_file(path))
@@ -97,7 +100,7 @@ def read_json(path):
     return value
 
 
-def describe_file(path):
+def describe_file(path: Path) -> Config:
     """Returns {"sha256": hex digest, "size": bytes} of a file."""
     with path.open("rb") as file:
         return {
@@ -106,7 +109,9 @@ def describe_file(path):
         }
 
 
-def verify_files(directory, files, verified=MappingProxyType({})):
+def verify_files(
+    directory: Path, files: Config, verified: Mapping[str, Any] = MappingProxyType({})
+) -> None:
     """Raises CheckpointError unless every file has its recorded size and sha256.
 
     Args:
@@ -129,7 +134,7 @@ def verify_files(directory, files, verified=MappingProxyType({})):
             )
 
 
-def _check_place(path):
+def _check_place(path: Path) -> None:
     """Raises CheckpointError unless `path` is a file of its own directory.
 
     The Hub's cache holds links to `blobs` in place of files; any other link out of the directory

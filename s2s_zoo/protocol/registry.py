@@ -1,9 +1,13 @@
 """Lookup by name in the tables of the package, with errors that name the nearest entries."""
 
 import difflib
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, TypeVar
+
+Entry = TypeVar("Entry")
 
 
-def lookup(table, name, kind):
+def lookup(table: Mapping[str, Entry], name: Any, kind: str) -> Entry:
     """Returns `table[name]`.
 
     Args:
@@ -19,7 +23,7 @@ def lookup(table, name, kind):
     raise ValueError(unknown_name(table, name, kind))
 
 
-def unknown_name(names, name, kind):
+def unknown_name(names: Iterable[Any], name: Any, kind: str) -> str:
     """The error text for a name that is not among `names`."""
     names = sorted(map(str, names))
     near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
@@ -27,14 +31,14 @@ def unknown_name(names, name, kind):
     return f"Unknown {kind}. Received: {name!r}. {hint}Known: {', '.join(names) or 'none'}."
 
 
-def check_keys(config, allowed, kind):
+def check_keys(config: Iterable[str], allowed: Iterable[str], kind: str) -> None:
     """Raises ValueError if `config` has a key outside `allowed`, naming the nearest."""
     for key in config:
         if key not in allowed:
             raise ValueError(unknown_name(allowed, key, f"key in the {kind} config"))
 
 
-def check_option(owner, option, value, allowed):
+def check_option(owner: str, option: str, value: Any, allowed: Collection[Any]) -> None:
     """Raises ValueError if `value` of an option of `owner` is not among `allowed`."""
     if value not in allowed:
         raise ValueError(

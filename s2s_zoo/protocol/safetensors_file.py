@@ -5,13 +5,14 @@ Eight bytes that say how long the header is, the header, which is JSON, and the 
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import AGAIN
 
+Header: TypeAlias = dict[str, tuple[tuple[int, ...], str]]  # shape and dtype of each tensor
 MAX_HEADER = 10 << 20  # bytes; a tensor takes about a hundred
 DTYPES = {
     "F64": "float64",
@@ -37,7 +38,7 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
     return np.dtype(getattr(ml_dtypes, name, name))
 
 
-def read_header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+def read_header(path: Path) -> Header:
     """Returns {name: (shape, dtype)} of a safetensors file, in alphabetical order.
 
     Raises:

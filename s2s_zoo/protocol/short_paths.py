@@ -28,7 +28,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__spec__ = module.__spec__.loader_state
 
 
-def install(package, names):
+def install(package: str, names: dict[str, str]) -> None:
     """Makes `package.NAME` another name of `package.PLACE`, for each {NAME: PLACE} of `names`."""
     places = {f"{package}.{name}": f"{package}.{place}" for name, place in names.items()}
     sys.meta_path.insert(0, _Finder(places))

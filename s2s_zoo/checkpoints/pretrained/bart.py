@@ -1,7 +1,10 @@
 """BART (Lewis et al. 2019, 1910.13461), and what its descendants share with it."""
 
+from typing import Any
+
 from s2s_zoo.checkpoints.pretrained.family import Family
-from s2s_zoo.checkpoints.pretrained.tokenizers import byte_level
+from s2s_zoo.checkpoints.pretrained.tokenizers import Files, Read, byte_level
+from s2s_zoo.protocol.types import Config
 
 # How a name of ours becomes one of theirs; what is left of "/" becomes ".".
 NAMES = (
@@ -35,13 +38,13 @@ ACTIVATIONS = {
 }
 
 
-def describe(config):
+def describe(config: Config) -> tuple[Config, Config]:
     """Returns the configs of encoder and decoder for a published config."""
     positions = {"name": "learned", "length": config["max_position_embeddings"], "offset": 2}
     return stack(config, positions=positions, embedding_norm=True)
 
 
-def names(name, config):
+def names(name: str, config: Config) -> tuple[str, ...]:
     """Returns what a weight of ours may be called in the file, the likeliest first."""
     if name.endswith("embedding/embeddings"):
         return "shared.weight", f"{name.split('/')[0]}.embed_tokens.weight", "lm_head.weight"
@@ -50,7 +53,7 @@ def names(name, config):
     return (name.replace("/", "."),)
 
 
-def stack(config, **options):
+def stack(config: Config, **options: Any) -> tuple[Config, Config]:
     """The part of `describe` that all descendants of BART share."""
 
     def part(side):
@@ -70,7 +73,7 @@ def stack(config, **options):
     return part("encoder"), {**part("decoder"), "output_bias": True}
 
 
-def tokenizer(files, config):
+def tokenizer(files: Files, config: Config) -> Read:
     return byte_level(files, config, "bart")
 
 

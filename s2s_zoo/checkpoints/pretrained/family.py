@@ -1,17 +1,16 @@
 """What sets the checkpoints of one `model_type` apart."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from pathlib import Path
+from typing import Any, Literal
 
-from s2s_zoo.checkpoints.pretrained.tensors import Tensor
+from s2s_zoo.checkpoints.pretrained.tensors import Tensors
+from s2s_zoo.checkpoints.pretrained.tokenizers import Files, Read
 from s2s_zoo.protocol.types import Config
 
-Tensors: TypeAlias = dict[str, Tensor]
-Files: TypeAlias = dict[str, bytes]
 
-
-def _as_they_are(config: Config, tensors: Tensors, directory: Any) -> tuple[Config, Tensors]:
+def _as_they_are(config: Config, tensors: Tensors, directory: Path) -> tuple[Config, Tensors]:
     return config, tensors
 
 
@@ -19,7 +18,7 @@ def _unscaled(name: str, config: Config) -> float:
     return 1
 
 
-def _never(languages: Any) -> bool:
+def _never(languages: Collection[str]) -> bool:
     return False
 
 
@@ -37,7 +36,7 @@ class Languages:
 
     pattern: str
     place: Literal["text", "ends"]
-    target_starts: Callable[[Any], bool] = _never
+    target_starts: Callable[[Collection[str]], bool] = _never
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +64,11 @@ class Family:
     task: str
     describe: Callable[[Config], tuple[Config, Config]]
     names: Callable[[str, Config], tuple[str, ...]]
-    tokenizer: Callable[[Files, Config], tuple[Any, tuple[str, ...]]]
+    tokenizer: Callable[[Files, Config], Read]
     tokenizer_options: tuple[str, ...] = ()
     first: str | None = None
     languages: Languages | None = None
-    unify: Callable[[Config, Tensors, Any], tuple[Config, Tensors]] = _as_they_are
+    unify: Callable[[Config, Tensors, Path], tuple[Config, Tensors]] = _as_they_are
     scale: Callable[[str, Config], float] = _unscaled
     needless: tuple[str, ...] = ()
-    processor: Callable[..., Any] | None = None
+    processor: Callable[[Path, Config, int], Any] | None = None

@@ -1,11 +1,14 @@
 """From generation_config.json to the defaults of a search."""
 
+from typing import Any
+
 from s2s_zoo.protocol import END
+from s2s_zoo.protocol.types import Config
 
 SAMPLING = ("temperature", "top_k", "top_p")
 
 
-def search_defaults(config, processor, translates):
+def search_defaults(config: Config, processor: Any, translates: bool) -> Config:
     """Returns what `Pipeline` takes as `generation`, so that it writes what transformers would.
 
     The unknown and the padding token are never written.
@@ -45,7 +48,7 @@ def search_defaults(config, processor, translates):
     return options
 
 
-def longest_target(config):
+def longest_target(config: Config) -> int | None:
     """The most tokens of a target, END counted, or None."""
     if (limit := config.get("max_new_tokens")) is not None:
         return limit

@@ -1,15 +1,16 @@
 """Images to the pixels of an imported captioner, and its ids to text."""
 
 from s2s_zoo.checkpoints.pretrained.sides import FromFiles, Side
-from s2s_zoo.checkpoints.pretrained.tokenizers import UNKNOWN, byte_level
+from s2s_zoo.checkpoints.pretrained.tokenizers import UNKNOWN, Files, Read, byte_level
 from s2s_zoo.data.image_processor import ImageProcessor
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.registry import lookup
+from s2s_zoo.protocol.types import Config, StrPath
 
 BILINEAR = 2
 
 
-def gpt2(files, config):
+def gpt2(files: Files, config: Config) -> Read:
     """The tokenizer of a GPT-2, which has no unknown piece."""
     return byte_level(files, config, "gpt2", needed=None)
 
@@ -36,7 +37,7 @@ class PretrainedImageProcessor(FromFiles, ImageProcessor):
     forces_language = begins_with_target = False
     target, pair = None, (None, None)
 
-    def __init__(self, files, options):
+    def __init__(self, files: Files, options: Config) -> None:
         self.options = dict(options)
         tokenizer, used = lookup(TOKENIZERS, options["family"], "family")(files, {})
         self.files = {name: files[name] for name in used}
@@ -47,7 +48,7 @@ class PretrainedImageProcessor(FromFiles, ImageProcessor):
         super().__init__(side, options["size"], "stretch", options["max_target_length"])
 
 
-def image_options(config, path):
+def image_options(config: Config, path: StrPath) -> tuple[list[int], list[float], list[float]]:
     """Returns (H, W), mean and std of a preprocessor_config.json.
 
     Args:

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from s2s_zoo.checkpoints.contents import Checkpoint
+from s2s_zoo.checkpoints.contents import Checkpoint, Opened
 from s2s_zoo.checkpoints.pretrained import FAMILIES
 from s2s_zoo.checkpoints.pretrained.generation import longest_target, search_defaults
 from s2s_zoo.checkpoints.pretrained.processor import PretrainedProcessor
@@ -37,7 +37,13 @@ WHOLE = "Use a checkpoint with an encoder and a decoder."
 MAX_LENGTH = 512  # of targets, where neither checkpoint nor caller says
 
 
-def load_pretrained(opened, dtype=None, task=None, source=None, target=None):
+def load_pretrained(
+    opened: Opened,
+    dtype: str | None = None,
+    task: str | None = None,
+    source: str | None = None,
+    target: str | None = None,
+) -> Checkpoint:
     """Reads a checkpoint that transformers wrote.
 
     Args:

@@ -4,12 +4,15 @@ from s2s_zoo.checkpoints.pretrained import bart
 from s2s_zoo.checkpoints.pretrained.family import Family, Languages
 from s2s_zoo.checkpoints.pretrained.tokenizers import (
     SPECIAL,
+    Files,
     PieceTokenizer,
+    Read,
     from_json,
     need,
     read_pieces,
     read_vocabulary,
 )
+from s2s_zoo.protocol.types import Config
 
 # The languages of M2M-100, whose files do not name them, in the order of their ids.
 CODES = (
@@ -20,7 +23,7 @@ CODES = (
 ).split()
 
 
-def describe(config):
+def describe(config: Config) -> tuple[Config, Config]:
     # Positions are counted from the id of the padding, plus one.
     positions = {
         "name": "sinusoidal",
@@ -31,7 +34,7 @@ def describe(config):
     return encoder, {**decoder, "output_bias": False}
 
 
-def tokenizer(files, config):
+def tokenizer(files: Files, config: Config) -> Read:
     """NLLB has a tokenizer.json, M2M-100 a vocabulary without its languages."""
     if "vocab.json" not in files:
         need(files, "m2m_100", ("tokenizer.json",))

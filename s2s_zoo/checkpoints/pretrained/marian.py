@@ -6,23 +6,26 @@ from s2s_zoo.checkpoints.pretrained import bart
 from s2s_zoo.checkpoints.pretrained.family import Family, Languages
 from s2s_zoo.checkpoints.pretrained.tokenizers import (
     UNKNOWN,
+    Files,
     PieceTokenizer,
+    Read,
     need,
     read_pieces,
     read_vocabulary,
 )
+from s2s_zoo.protocol.types import Config
 
 LANGUAGE = r">>(.+)<<"
 
 
-def describe(config):
+def describe(config: Config) -> tuple[Config, Config]:
     encoder, decoder = bart.stack(config, positions="sinusoidal")
     if not config.get("share_encoder_decoder_embeddings", True):
         decoder["vocabulary_size"] = config.get("decoder_vocab_size") or config["vocab_size"]
     return encoder, decoder
 
 
-def names(name, config):
+def names(name: str, config: Config) -> tuple[str, ...]:
     candidates = bart.names(name, config)
     if name.endswith("embedding/embeddings"):
         if not config.get("share_encoder_decoder_embeddings", True):
@@ -30,9 +33,9 @@ def names(name, config):
     return candidates
 
 
-def tokenizer(files, config):
+def tokenizer(files: Files, config: Config) -> Read:
     """SentencePiece models for each side, their ids in one vocabulary or in two."""
-    used = ("source.spm", "target.spm", "vocab.json")
+    used: tuple[str, ...] = ("source.spm", "target.spm", "vocab.json")
     need(files, "marian", used)
     vocabulary, own = read_vocabulary(files, "vocab.json"), None
     if "target_vocab.json" in files:

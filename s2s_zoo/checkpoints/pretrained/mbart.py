@@ -1,8 +1,11 @@
 """mBART and mBART-50 (Liu et al. 2020, 2001.08210; Tang et al. 2020, 2008.00401)."""
 
+from collections.abc import Collection
+
 from s2s_zoo.checkpoints.pretrained import bart
 from s2s_zoo.checkpoints.pretrained.family import Family, Languages
-from s2s_zoo.checkpoints.pretrained.tokenizers import SPECIAL, renumbered
+from s2s_zoo.checkpoints.pretrained.tokenizers import SPECIAL, Files, Read, renumbered
+from s2s_zoo.protocol.types import Config
 
 # The languages of mBART-50, whose files do not name them, in the order of their ids; the first 25
 # are those of mbart-large-cc25.
@@ -15,12 +18,12 @@ CODES = (
 FIRST = 25
 
 
-def describe(config):
+def describe(config: Config) -> tuple[Config, Config]:
     positions = {"name": "learned", "length": config["max_position_embeddings"], "offset": 2}
     return bart.stack(config, positions=positions, embedding_norm=True, norm="pre")
 
 
-def tokenizer(files, config):
+def tokenizer(files: Files, config: Config) -> Read:
     def number(pieces):
         vocabulary = {piece: i + 1 for i, piece in enumerate(pieces)}
         vocabulary |= {piece: i for i, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>"])}
@@ -32,7 +35,7 @@ def tokenizer(files, config):
     return renumbered(files, "mbart", "sentencepiece.bpe.model", number)
 
 
-def starts_with_target(languages):
+def starts_with_target(languages: Collection[str]) -> bool:
     """True of mbart-large-cc25, not of mBART-50, which reads its own end token first."""
     return len(languages) <= FIRST
 

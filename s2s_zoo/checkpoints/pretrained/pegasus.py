@@ -2,14 +2,15 @@
 
 from s2s_zoo.checkpoints.pretrained import bart
 from s2s_zoo.checkpoints.pretrained.family import Family
-from s2s_zoo.checkpoints.pretrained.tokenizers import SPECIAL, renumbered
+from s2s_zoo.checkpoints.pretrained.tokenizers import SPECIAL, Files, Read, renumbered
+from s2s_zoo.protocol.types import Config
 
 
-def describe(config):
+def describe(config: Config) -> tuple[Config, Config]:
     return bart.stack(config, positions="sinusoidal", norm="pre")
 
 
-def tokenizer(files, config):
+def tokenizer(files: Files, config: Config) -> Read:
     def number(pieces):
         offset = config.get("offset", 103)
         extra = ["<mask_1>", "<mask_2>", *(f"<unk_{i}>" for i in range(2, offset))]

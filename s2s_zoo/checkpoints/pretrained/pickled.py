@@ -8,11 +8,12 @@ import collections
 import io
 import pickle
 import zipfile
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from s2s_zoo.checkpoints.pretrained.tensors import AGAIN, Tensor, tensor_at
+from s2s_zoo.checkpoints.pretrained.tensors import AGAIN, Tensor, Tensors, tensor_at
 from s2s_zoo.protocol.errors import CheckpointError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -77,7 +78,7 @@ class _Unpickler(pickle.Unpickler):
         return _Storage(str(key), dtype, int(numbers))
 
 
-def read_pickle(path):
+def read_pickle(path: Path) -> Tensors:
     """Returns {name: Tensor} of a file that `torch.save` wrote, of either of its formats.
 
     Raises:

@@ -2,16 +2,20 @@
 
 import copy
 import re
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 
 from s2s_zoo.checkpoints.pretrained import FAMILIES
 from s2s_zoo.checkpoints.pretrained.sides import FromFiles, Side
+from s2s_zoo.checkpoints.pretrained.tokenizers import Files
 from s2s_zoo.data.processor import TextProcessor
-from s2s_zoo.data.targets import encode
+from s2s_zoo.data.targets import Sampling, encode
 from s2s_zoo.protocol import START
 from s2s_zoo.protocol.errors import DataError
 from s2s_zoo.protocol.registry import lookup, unknown_name
+from s2s_zoo.protocol.types import Config
 
 
 class PretrainedProcessor(FromFiles, TextProcessor):
@@ -46,7 +50,7 @@ class PretrainedProcessor(FromFiles, TextProcessor):
     )
     unknown_id = START
 
-    def __init__(self, files, options):
+    def __init__(self, files: Files, options: Config) -> None:
         self.options = dict(options)
         self.family = lookup(FAMILIES, options["family"], "family")
         self.tokenizer, used = self.family.tokenizer(files, options["tokenizer"])
@@ -57,11 +61,11 @@ class PretrainedProcessor(FromFiles, TextProcessor):
             for piece in sorted(self.tokenizer.special)
             if several and (found := re.fullmatch(several.pattern, piece))
         }
-        sides = (Side(self.tokenizer, options, target) for target in (False, True))
-        super().__init__(*sides, options["max_source_length"], options["max_target_length"])
+        source, target = (Side(self.tokenizer, options, target) for target in (False, True))
+        super().__init__(source, target, options["max_source_length"], options["max_target_length"])
         self._choose(options["source"], options["target"])
 
-    def between(self, source=None, target=None):
+    def between(self, source: str | None = None, target: str | None = None) -> Self:
         """Returns the processor for another pair of languages.
 
         Raises:
@@ -100,7 +104,7 @@ class PretrainedProcessor(FromFiles, TextProcessor):
             )
 
     @property
-    def pair(self):
+    def pair(self) -> list[str | None]:
         """The codes of source and target, None where nobody says."""
         chosen = (self.options["source"], self.options["target"])
         return [code or named for code, named in zip(chosen, self._named, strict=True)]
@@ -110,8 +114,11 @@ class PretrainedProcessor(FromFiles, TextProcessor):
         """The languages tokenizer_config.json names."""
         return [self.options["tokenizer"].get(f"{side}_lang") for side in ("source", "target")]
 
-    def encode_source(self, texts, truncate=True, sampling=None):
-        prefix, suffix = [], []
+    def encode_source(
+        self, texts: Sequence[str], truncate: bool = True, sampling: Sampling | None = None
+    ) -> list[np.ndarray]:
+        prefix: list[int] = []
+        suffix: list[int] = []
         if self._language_at("ends") and self.languages:
             code = [self._id(self._required("source"))]
             prefix, suffix = ([], code) if self.begins_with_target else (code, [])
@@ -122,7 +129,13 @@ class PretrainedProcessor(FromFiles, TextProcessor):
         texts = [self.prefix + text for text in texts]
         return self._frame(texts, truncate, prefix, suffix, "source", sampling)
 
-    def encode_target(self, texts, truncate=True, sampling=None, sources=None):
+    def encode_target(
+        self,
+        texts: Sequence[str],
+        truncate: bool = True,
+        sampling: Sampling | None = None,
+        sources: Sequence[Any] | None = None,
+    ) -> list[np.ndarray]:
         prefix = []
         if self.forces_language:
             prefix = [self._id(self._required("target"))]
@@ -131,12 +144,12 @@ class PretrainedProcessor(FromFiles, TextProcessor):
         return self._frame(texts, truncate, prefix, [], "target", sampling)
 
     @property
-    def forces_language(self):
+    def forces_language(self) -> bool:
         """Whether every target begins with the code of its language."""
         return self._language_at("ends") and not self.begins_with_target
 
     @property
-    def begins_with_target(self):
+    def begins_with_target(self) -> bool:
         """Whether the decoder starts from the code of the target language."""
         several = self.family.languages
         return several is not None and several.target_starts(self.languages)

@@ -2,17 +2,20 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
 from s2s_zoo.checkpoints.layout import TOKENIZER_FILES
-from s2s_zoo.checkpoints.pretrained.tokenizers import UNKNOWN
+from s2s_zoo.checkpoints.pretrained.tokenizers import UNKNOWN, Files, JsonTokenizer, PieceTokenizer
 from s2s_zoo.data.stored import PROCESSOR
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import read_file, read_json
 from s2s_zoo.protocol.registry import check_keys
+from s2s_zoo.protocol.types import Config, StrPath
 
 
 class Side:
@@ -20,7 +23,9 @@ class Side:
 
     has_unknown = False  # it is never written
 
-    def __init__(self, tokenizer, options, target):
+    def __init__(
+        self, tokenizer: PieceTokenizer | JsonTokenizer, options: Config, target: bool
+    ) -> None:
         self._tokenizer = tokenizer
         self._target = target
         size = self.vocabulary_size = options[f"{'target_' * target}vocabulary_size"]
@@ -31,34 +36,35 @@ class Side:
                 f"The tokenizer has ids up to {max(vocabulary.values())}, the model a vocabulary "
                 f"of {size}. Download the checkpoint again: they do not fit."
             )
-        self.order = arrange(size, *options["special"], vocabulary[UNKNOWN])
+        pad, end = options["special"]
+        self.order = arrange(size, pad, end, vocabulary[UNKNOWN])
         # bart-large-cnn has a <mask> without a row: unknown, like all that is beyond.
         self.places = np.full(max(size, 1 + max(vocabulary.values())), START)
         self.places[self.order] = np.arange(size)
 
-    def encode(self, texts):
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
         rows = self._tokenizer.encode(texts, self._target)
         return [self.places[row].tolist() if row else [] for row in rows]
 
-    def decode(self, rows):
+    def decode(self, rows: Sequence[Any]) -> list[str]:
         return self._tokenizer.decode([self.order[np.asarray(row, int)] for row in rows])
 
-    def pieces(self, ids):
+    def pieces(self, ids: Iterable[int]) -> list[str]:
         return [self._tokenizer.piece(self.order[token], self._target) for token in ids]
 
-    def sample(self, texts, alpha, seed):
+    def sample(self, texts: Sequence[str], alpha: float, seed: Any) -> NoReturn:
         raise ValueError(
             "The tokenizer of an imported checkpoint draws no segmentations. Leave sampling=None."
         )
 
-    def as_tensorflow(self):
+    def as_tensorflow(self) -> NoReturn:
         raise ValueError(
             "The tokenizer of an imported checkpoint cannot run inside a TensorFlow graph, so it "
             "cannot read streams, nor be exported. Give the pairs as a list or a file."
         )
 
 
-def read_files(directory):
+def read_files(directory: Path) -> Files:
     """Returns {name: bytes} of the tokenizer files a directory has."""
     return {
         name: read_file(directory / name)
@@ -67,7 +73,7 @@ def read_files(directory):
     }
 
 
-def arrange(size, pad, end, unknown):
+def arrange(size: int, pad: int, end: int, unknown: int) -> np.ndarray:
     """Returns (V,) int: which token of the checkpoint has each id of the package."""
     first = {PAD: pad, START: unknown, END: end}
     if len(set(first.values())) < 3 or not all(0 <= token < size for token in first.values()):
@@ -86,20 +92,26 @@ class FromFiles:
     keep both, and name their TYPE.
     """
 
+    TYPE: str
+    OPTIONS: tuple[str, ...]
+    files: Files
+    options: Config
+    target_tokenizer: Any
+
     @property
-    def order(self):
+    def order(self) -> np.ndarray:
         """(V,) int: the token of the checkpoint that has each id here, on the target side."""
         return self.target_tokenizer.order
 
-    def to_ours(self, token):
+    def to_ours(self, token: int) -> int:
         """The id that a token of the checkpoint has here, on the target side."""
         return int(self.target_tokenizer.places[token])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         hashes = {name: hashlib.sha256(data).hexdigest() for name, data in self.files.items()}
         return {"type": self.TYPE, "files": hashes, **self.options}
 
-    def save(self, directory):
+    def save(self, directory: StrPath) -> None:
         """Writes processor.json and the tokenizer files beside it."""
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
@@ -109,7 +121,7 @@ class FromFiles:
         (directory / PROCESSOR).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, directory, config=None):
+    def load(cls, directory: StrPath, config: Config | None = None) -> Self:
         """Reads what `save` wrote.
 
         Args:
@@ -131,7 +143,8 @@ class FromFiles:
                         "checkpoint again."
                     )
             files = {name: files[name] for name in config["files"]}
-            return cls(files, {key: config[key] for key in cls.OPTIONS})
+            make: Any = cls
+            return make(files, {key: config[key] for key in cls.OPTIONS})
         except CheckpointError:
             raise
         except (ValueError, KeyError, AttributeError, TypeError) as error:

@@ -1,10 +1,13 @@
 """T5 (Raffel et al. 2019, 1910.10683), and FLAN-T5."""
 
 import re
+from pathlib import Path
 
 from s2s_zoo.checkpoints.pretrained.family import Family
-from s2s_zoo.checkpoints.pretrained.tokenizers import SPECIAL, renumbered
+from s2s_zoo.checkpoints.pretrained.tensors import Tensors
+from s2s_zoo.checkpoints.pretrained.tokenizers import SPECIAL, Files, Read, renumbered
 from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.types import Config
 
 NAMES = (
     (r"stack/layer_(\d+)/", r"block.\1."),
@@ -32,13 +35,13 @@ NAMES = (
 ACTIVATIONS = {"relu": "relu", "gelu": "gelu_tanh", "gelu_new": "gelu_tanh", "silu": "swish"}
 
 
-def unify(config, tensors, directory):
+def unify(config: Config, tensors: Tensors, directory: Path) -> tuple[Config, Tensors]:
     """Says whether logits are divided by sqrt(E), which a config tells only by what is tied."""
     scaled = config.get("scale_decoder_outputs", config.get("tie_word_embeddings", True))
     return {**config, "scale_decoder_outputs": scaled}, tensors
 
 
-def describe(config):
+def describe(config: Config) -> tuple[Config, Config]:
     gate, _, activation = config.get("feed_forward_proj", "relu").rpartition("-")
     if gate not in ("", "gated") or activation not in ACTIVATIONS:
         raise CheckpointError(
@@ -72,7 +75,7 @@ def describe(config):
     return part, {**part, "layers": layers, "output_bias": False}
 
 
-def scale(name, config):
+def scale(name: str, config: Config) -> float:
     """What a tensor is multiplied by.
 
     The first T5 reads the rows of the embedding as they are and divides the logits by sqrt(E);
@@ -84,7 +87,7 @@ def scale(name, config):
     return config["d_model"] ** -0.5 if name.endswith(matrix) else 1
 
 
-def names(name, config):
+def names(name: str, config: Config) -> tuple[str, ...]:
     if name.endswith("embedding/embeddings"):
         return "shared.weight", f"{name.split('/')[0]}.embed_tokens.weight"
     for ours, theirs in NAMES:
@@ -94,7 +97,7 @@ def names(name, config):
     return (name.replace("Dense/gate", "Dense/wi_1").replace("/", "."),)
 
 
-def tokenizer(files, config):
+def tokenizer(files: Files, config: Config) -> Read:
     def number(pieces):
         count = config.get("extra_ids", 100)
         vocabulary = {piece: i for i, piece in enumerate(pieces)}

@@ -1,11 +1,14 @@
 """A tensor that is still in its file."""
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from s2s_zoo.protocol.safetensors_file import numpy_dtype
+from s2s_zoo.protocol.types import Shape
 
 AGAIN = "Download the checkpoint again."
 
@@ -18,21 +21,26 @@ class Tensor(NamedTuple):
         read: function without arguments to the array, in the dtype of the file.
     """
 
-    shape: tuple
-    read: Any
+    shape: Shape
+    read: Callable[[], np.ndarray]
 
 
-def tensor_at(path, offset, dtype, shape, strides=None):
+Tensors: TypeAlias = dict[str, Tensor]
+
+
+def tensor_at(
+    path: Path, offset: int, dtype: str, shape: Iterable[int], strides: Sequence[int] | None = None
+) -> Tensor:
     """A tensor that lies in a file as its numbers, `strides` counted in numbers."""
-    dtype, shape = numpy_dtype(dtype), tuple(shape)
+    kind, shape = numpy_dtype(dtype), tuple(shape)
 
     def read():
         if strides is None:
             # Not mapped: pages of the file would stay in memory beside the model.
-            return np.fromfile(path, dtype, math.prod(shape), offset=offset).reshape(shape)
+            return np.fromfile(path, kind, math.prod(shape), offset=offset).reshape(shape)
         last = sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-        numbers = np.memmap(path, dtype, "r", offset, (last + 1,))
-        steps = [step * dtype.itemsize for step in strides]
+        numbers = np.memmap(path, kind, "r", offset, (last + 1,))
+        steps = [step * kind.itemsize for step in strides]
         return np.lib.stride_tricks.as_strided(numbers, shape, steps, writeable=False)
 
     return Tensor(shape, read)

@@ -7,10 +7,14 @@ matter of the processor.
 
 import json
 import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
 from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.types import Config
 
 UNKNOWN = "<unk>"
+Files: TypeAlias = dict[str, bytes]
 SPECIAL = ("<s>", "</s>", "<pad>", UNKNOWN, "<mask>")
 
 
@@ -25,7 +29,14 @@ class PieceTokenizer:
         target_vocabulary: dict, piece to id of targets where they have ids of their own.
     """
 
-    def __init__(self, source, target, vocabulary, special, target_vocabulary=None):
+    def __init__(
+        self,
+        source: Any,
+        target: Any,
+        vocabulary: dict[str, int],
+        special: list[str],
+        target_vocabulary: dict[str, int] | None = None,
+    ) -> None:
         self._source = source
         self._target = target
         self.vocabulary = vocabulary
@@ -38,12 +49,12 @@ class PieceTokenizer:
         longest_first = sorted(special, key=len, reverse=True)
         self._split = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
 
-    def encode(self, texts, target=False):
+    def encode(self, texts: Iterable[str], target: bool = False) -> list[list[int]]:
         """Returns the list of ids of each text."""
         processor = self._target if target else self._source
         vocabulary = self.target_vocabulary if target else self.vocabulary
         unknown = vocabulary[UNKNOWN]
-        rows = []
+        rows: list[list[int]] = []
         for text in texts:
             rows.append([])
             for i, part in enumerate(self._split.split(text)):
@@ -51,13 +62,13 @@ class PieceTokenizer:
                 rows[-1] += [vocabulary.get(piece, unknown) for piece in pieces]
         return rows
 
-    def decode(self, rows):
+    def decode(self, rows: Iterable[Iterable[int]]) -> list[str]:
         """Returns the text of each row of target ids, without the special tokens."""
-        rows = [[self.piece(token, target=True) for token in row] for row in rows]
-        rows = [[piece for piece in row if piece not in self.special] for row in rows]
-        return [self._target.decode_pieces(row).replace("▁", " ").strip() for row in rows]
+        texts = [[self.piece(token, target=True) for token in row] for row in rows]
+        texts = [[piece for piece in row if piece not in self.special] for row in texts]
+        return [self._target.decode_pieces(row).replace("▁", " ").strip() for row in texts]
 
-    def piece(self, token, target=False):
+    def piece(self, token: int, target: bool = False) -> str:
         return self._pieces[target].get(int(token), UNKNOWN)
 
 
@@ -68,7 +79,7 @@ class JsonTokenizer:
         tokenizer: a `tokenizers.Tokenizer`.
     """
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokenizer: Any) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
@@ -76,21 +87,25 @@ class JsonTokenizer:
         added = tokenizer.get_added_tokens_decoder().values()
         self.special = frozenset(token.content for token in added if token.special)
 
-    def encode(self, texts, target=False):
+    def encode(self, texts: Iterable[str], target: bool = False) -> list[list[int]]:
         """Returns the list of ids of each text."""
         found = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [encoding.ids for encoding in found]
 
-    def decode(self, rows):
+    def decode(self, rows: Iterable[Iterable[int]]) -> list[str]:
         """Returns the text of each row of ids, without the special tokens."""
         rows = [[int(token) for token in row] for row in rows]
         return self._tokenizer.decode_batch(rows, skip_special_tokens=True)
 
-    def piece(self, token, target=False):
+    def piece(self, token: int, target: bool = False) -> str:
         return self._tokenizer.id_to_token(int(token)) or UNKNOWN
 
 
-def from_json(files):
+# A tokenizer, and the names of the files it was made of.
+Read: TypeAlias = tuple[PieceTokenizer | JsonTokenizer, tuple[str, ...]]
+
+
+def from_json(files: Files) -> Read:
     """Returns the tokenizer of tokenizer.json, and the names of the files it was made of."""
     tokenizers = _import_tokenizers()
     try:
@@ -100,7 +115,7 @@ def from_json(files):
     return JsonTokenizer(made), ("tokenizer.json",)
 
 
-def byte_level(files, config, kind, needed=UNKNOWN):
+def byte_level(files: Files, config: Config, kind: str, needed: str | None = UNKNOWN) -> Read:
     """Byte-level BPE, from tokenizer.json where there is one.
 
     Args:
@@ -136,7 +151,12 @@ def byte_level(files, config, kind, needed=UNKNOWN):
     return JsonTokenizer(made), used
 
 
-def renumbered(files, kind, name, number):
+def renumbered(
+    files: Files,
+    kind: str,
+    name: str,
+    number: Callable[[list[str]], tuple[dict[str, int], list[str]]],
+) -> Read:
     """A SentencePiece model with other ids and more tokens, from tokenizer.json where there is one.
 
     Args:
@@ -159,7 +179,7 @@ def renumbered(files, kind, name, number):
     return PieceTokenizer(processor, processor, *number(pieces)), (name,)
 
 
-def need(files, kind, names):
+def need(files: Files, kind: str, names: Iterable[str]) -> None:
     """Raises CheckpointError unless there are files of all these names."""
     if missing := [name for name in names if name not in files]:
         raise CheckpointError(
@@ -169,7 +189,7 @@ def need(files, kind, names):
         )
 
 
-def read_pieces(files, name):
+def read_pieces(files: Files, name: str) -> Any:
     """Returns the SentencePieceProcessor of a file."""
     import sentencepiece
 
@@ -183,7 +203,7 @@ def read_pieces(files, name):
     return processor
 
 
-def read_vocabulary(files, name, needed=UNKNOWN):
+def read_vocabulary(files: Files, name: str, needed: str | None = UNKNOWN) -> dict[str, int]:
     """Returns {piece: id} of a JSON file, which has the piece `needed` unless that is None."""
     try:
         vocabulary = json.loads(files[name])

@@ -1,6 +1,7 @@
 """Image captioners: a ViT (2010.11929) and a GPT-2 that attends to it."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 
@@ -8,9 +9,10 @@ from s2s_zoo.checkpoints.pretrained.bart import ACTIVATIONS
 from s2s_zoo.checkpoints.pretrained.family import Family
 from s2s_zoo.checkpoints.pretrained.images import PretrainedImageProcessor, gpt2, image_options
 from s2s_zoo.checkpoints.pretrained.sides import read_files
-from s2s_zoo.checkpoints.pretrained.tensors import Tensor
+from s2s_zoo.checkpoints.pretrained.tensors import Tensor, Tensors
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import read_json
+from s2s_zoo.protocol.types import Config
 
 ADDED = 2  # tokens: padding and unknown, which a GPT-2 has not
 NEVER = -1e9  # their logits
@@ -52,7 +54,7 @@ UNUSED = r"(\.pooler\.|\.(attn|crossattention)\.(masked_)?bias$|lm_head\.weight$
 LEAVES = (("/kernel", ".weight"), ("/gamma", ".weight"), ("/beta", ".bias"))
 
 
-def unify(config, tensors, directory):
+def unify(config: Config, tensors: Tensors, directory: Path) -> tuple[Config, Tensors]:
     """Returns config and tensors in the form the other families have.
 
     The fused matrices of a GPT-2 become one for each purpose, its vocabulary gets the rows of two
@@ -144,7 +146,7 @@ def _rows_added(tensor):
     return Tensor((rows + ADDED, width), read)
 
 
-def describe(config):
+def describe(config: Config) -> tuple[Config, Config]:
     """Returns the configs of encoder and decoder for a unified config."""
     vit, gpt = config["encoder"], config["decoder"]
     apart = vit["hidden_size"] != gpt["n_embd"]
@@ -179,13 +181,13 @@ def describe(config):
     return encoder, decoder
 
 
-def names(name, config):
+def names(name: str, config: Config) -> tuple[str, ...]:
     for ours, theirs in (*(ENCODER if name.startswith("encoder") else DECODER), *LEAVES):
         name = name.replace(ours, theirs)
     return (name.replace("/", "."),)
 
 
-def processor(directory, config, max_target_length):
+def processor(directory: Path, config: Config, max_target_length: int) -> PretrainedImageProcessor:
     return PretrainedImageProcessor(
         read_files(directory),
         {

@@ -8,13 +8,13 @@ import re
 from pathlib import Path
 
 from s2s_zoo.checkpoints.pretrained.pickled import read_pickle
-from s2s_zoo.checkpoints.pretrained.tensors import AGAIN, Tensor, tensor_at
+from s2s_zoo.checkpoints.pretrained.tensors import AGAIN, Tensor, Tensors, tensor_at
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import read_json
 from s2s_zoo.protocol.safetensors_file import read_places
 
 
-def read_weights(directory):
+def read_weights(directory: Path) -> Tensors:
     """Returns {name: Tensor} of the first of safetensors, tf_model.h5 and pytorch_model.bin.
 
     Raises:
@@ -54,12 +54,12 @@ def _read_shards(index, reader):
     return tensors
 
 
-def read_safetensors(path):
+def read_safetensors(path: Path) -> Tensors:
     """Returns {name: Tensor} of a safetensors file."""
     return {name: tensor_at(path, *place) for name, place in read_places(path).items()}
 
 
-def read_h5(path):
+def read_h5(path: Path) -> Tensors:
     """Returns {name: Tensor} of a `tf_model.h5`, under the names PyTorch would give them."""
     import h5py
 
