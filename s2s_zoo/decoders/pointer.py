@@ -44,8 +44,9 @@ class Pointer(ConfiguredLayer):
     def build(self, features_shape):
         self.gate.build(features_shape)
 
-    def generation(self, features):
-        """Returns p_gen (...,) float32 of [h_t ; c_t ; E y_{t-1}] (..., F)."""
+    def generation(self, hidden, context, embedded):
+        """Returns p_gen (...,) float32 of h_t (..., U), c_t (..., D) and E y_{t-1} (..., E)."""
+        features = ops.concatenate([hidden, context, embedded], axis=-1)
         return ops.sigmoid(ops.cast(self.gate(features)[..., 0], "float32"))
 
     def memory(self, tokens):
@@ -120,20 +121,6 @@ def _add(values, places, updates):
     flat, updates = ops.reshape(values, (-1,)), ops.reshape(updates, (-1,))
     added = ops.scatter_update(flat, cells, updates, reduction="add")
     return ops.reshape(added, ops.shape(values))
-
-
-def check_copying(attention, pointer, extra_ids, coverage_loss):
-    """Raises ValueError for arguments of a decoder that do not go together."""
-    if attention is None and (pointer or coverage_loss):
-        raise ValueError(
-            "A decoder copies and covers by attention. Received: attention=None, "
-            f"pointer={pointer}, coverage_loss={coverage_loss}. Give an attention."
-        )
-    if extra_ids and not pointer:
-        raise ValueError(
-            "A decoder has ids beyond its vocabulary only to copy them. Received: "
-            f"extra_ids={extra_ids}, pointer=False. Use pointer=True."
-        )
 
 
 def coverage_loss(alignment, target):

@@ -5,21 +5,20 @@ from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import attend, attended, initial_history, is_sequential, with_noise
-from s2s_zoo.decoders.cells import BRIDGES, bridge_layers, initial_cells
-from s2s_zoo.decoders.pointer import Pointer, check_copying, coverage_loss
+from s2s_zoo.decoders.cells import (
+    bridge_layers,
+    initial_cells,
+    noise_between,
+    run_stack,
+    step_stack,
+)
+from s2s_zoo.decoders.checks import check_copying, check_options
+from s2s_zoo.decoders.pointer import Pointer, coverage_loss
 from s2s_zoo.layers.config import ConfiguredLayer, build_from, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.output import OutputMatrix, logits_of
-from s2s_zoo.layers.recurrence import (
-    StepDense,
-    recurrent_layer,
-    run_layer,
-    step_layer,
-)
+from s2s_zoo.layers.recurrence import StepDense, recurrent_layer
 from s2s_zoo.layers.sequences import unrolled_scan
-from s2s_zoo.protocol.registry import check_option
-
-QUERIES = ("current", "previous")
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -96,24 +95,8 @@ class RecurrentDecoder(ConfiguredLayer):
     ):
         super().__init__(**{"name": "decoder", **kwargs})
         self.supports_masking = True
-        check_option("RecurrentDecoder", "query", query, QUERIES)
-        check_option("RecurrentDecoder", "bridge", bridge, BRIDGES)
-        if attention is None and (query == "previous" or input_feeding):
-            raise ValueError(
-                "RecurrentDecoder needs an attention for query='previous' and for input feeding. "
-                f"Received: attention=None, query={query!r}, input_feeding={input_feeding}. "
-                "Give an attention, or feed the source summary with summary_feeding=True."
-            )
+        check_options(attention, layers, query, input_feeding, summary_feeding, bridge)
         check_copying(attention, pointer, extra_ids, coverage_loss)
-        if attention is None and bridge == "zero" and not summary_feeding:
-            raise ValueError(
-                "RecurrentDecoder would know nothing of the source. Received: attention=None, "
-                "bridge='zero', summary_feeding=False. Change one of them."
-            )
-        if layers < 1:
-            raise ValueError(
-                f"RecurrentDecoder expected at least one layer. Received: layers={layers}."
-            )
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
         self.units = units
@@ -212,9 +195,10 @@ class RecurrentDecoder(ConfiguredLayer):
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
         embedded = self.dropout(self.embedding(target), training=training)
         memory, state = self.init(encoded)
+        noise = None
         if training:
             memory = with_noise(self.attention, memory, ops.shape(target)[1])
-        noise = self._layer_noise(embedded, training)
+            noise = noise_between(self.stack, self.dropout, ops.shape(embedded)[0])
         if self._sequential:
 
             def step(state, x, index):
@@ -252,12 +236,11 @@ class RecurrentDecoder(ConfiguredLayer):
     @property
     def _sequential(self):
         """Whether a step needs the result of attention at the step before."""
-        looks_back = is_sequential(self.attention)
-        return self.input_feeding or self.query == "previous" or looks_back
+        return self.input_feeding or self.query == "previous" or is_sequential(self.attention)
 
     def _advance(self, x, index, state, memory, noise=None, training=False):
         """One step from an embedded token (N, E): the next state, and h~ (N, R)."""
-        embedded = x
+        embedded, context = x, None
         extra = [memory["summary"]] if self.summary_feeding else []
         if self.query == "previous":
             top = state["cells"][-1][0]
@@ -267,22 +250,13 @@ class RecurrentDecoder(ConfiguredLayer):
             x = ops.concatenate([x, state["readout"]], axis=-1)
         if extra and self.query == "current":
             x = ops.concatenate([x, *extra], axis=-1)
-        cells = []
-        for i, (layer, states) in enumerate(zip(self.stack, state["cells"], strict=True)):
-            h, states = step_layer(layer, x, states)
-            cells.append(list(states))
-            x = self._between(i, x, h, noise)
+        x, cells = step_stack(self.stack, x, state["cells"], self.residual, noise)
         state = {**state, "cells": cells}
-        if self.query == "previous":
-            parts = [x, context, embedded]
-        elif self.attention is not None:
+        if context is None and self.attention is not None:
             context, state = attend(self.attention, x, memory, state, index, training)
-            parts = [x, context]
-        else:
-            parts = [x]
         if self.pointer is not None:
-            state["p_gen"] = self._generation(x, context, embedded)
-        readout = self.readout(ops.concatenate([*parts, *extra], axis=-1))
+            state["p_gen"] = self.pointer.generation(x, context, embedded)
+        readout = self._read(x, context, embedded, extra)
         if self._sequential:
             state["readout"] = readout
         return state, readout
@@ -294,42 +268,25 @@ class RecurrentDecoder(ConfiguredLayer):
             dict with the entries "readout" (B, T, R), with attention "alignment" (B, T, S) and
             with a pointer "p_gen" (B, T).
         """
-        embedded, extra, steps = x, [], {}
+        embedded, context, extra, steps = x, None, [], {}
         if self.summary_feeding:
             summary = ops.expand_dims(memory["summary"], 1)
             extra = [ops.broadcast_to(summary, (*ops.shape(x)[:2], summary.shape[-1]))]
             x = ops.concatenate([x, *extra], axis=-1)
-        for i, (layer, states) in enumerate(zip(self.stack, state["cells"], strict=True)):
-            h, _ = run_layer(layer, x, initial_state=list(states), training=training)
-            x = self._between(i, x, h, noise)
-        parts = [x]
+        x = run_stack(self.stack, x, state["cells"], self.residual, noise, training)
         if self.attention is not None:
             index = ops.arange(ops.shape(x)[1], dtype="int32")
             context, steps = attend(self.attention, x, memory, state, index, training)
-            parts = [x, context]
         if self.pointer is not None:
-            steps["p_gen"] = self._generation(x, context, embedded)
-        steps["readout"] = self.readout(ops.concatenate([*parts, *extra], axis=-1))
-        return steps
+            steps["p_gen"] = self.pointer.generation(x, context, embedded)
+        return {**steps, "readout": self._read(x, context, embedded, extra)}
 
-    def _generation(self, *features):
-        return self.pointer.generation(ops.concatenate(features, axis=-1))
-
-    def _between(self, i, x, h, noise):
-        """The output of layer i: residual, and dropout below the next layer."""
-        if self.residual and i > 0:
-            h = h + x
-        if noise is not None and i < self.layers - 1:
-            mask = noise[i]
-            h = h * (ops.expand_dims(mask, 1) if len(h.shape) == 3 else mask)
-        return h
-
-    def _layer_noise(self, embedded, training):
-        """Dropout masks (B, U) between the layers, drawn once: no random numbers in the loop."""
-        if not training or not self.dropout.rate or self.layers == 1:
-            return None
-        ones = ops.ones((ops.shape(embedded)[0], self.units), dtype=self.compute_dtype)
-        return [self.dropout(ones, training=True) for _ in range(self.layers - 1)]
+    def _read(self, x, context, embedded, extra):
+        """h~ (N, [T,] R) of the top cell (N, [T,] U), context, token and summary of the source."""
+        parts = [x] if context is None else [x, context]
+        if self.query == "previous":
+            parts.append(embedded)
+        return self.readout(ops.concatenate([*parts, *extra], axis=-1))
 
     def in_config(self):
         return {
