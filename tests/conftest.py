@@ -3,6 +3,7 @@
 import s2s_zoo  # noqa: F401  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
 
 import gc
+import importlib.util
 import itertools
 import sys
 
@@ -34,6 +35,23 @@ def few_compiled_functions():
     if jax is not None and next(TESTS) % 100 == 0:
         gc.collect()
         jax.clear_caches()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def untuned_data():
+    """Lets TensorFlow end with its data: it waits for the thread that tunes `tf.data`, which wakes
+    up after 2.5, 5, 10 seconds, so that most calls of `fit` would take twice their time.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        yield
+        return
+    import tensorflow as tf
+
+    iterate, options = tf.data.Dataset.__iter__, tf.data.Options()
+    options.autotune.enabled = False
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf.data.Dataset, "__iter__", lambda self: iterate(self.with_options(options)))
+        yield
 
 
 @pytest.fixture(scope="session")

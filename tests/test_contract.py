@@ -1,4 +1,9 @@
-"""What every encoder x attention x decoder must do, on every backend."""
+"""What every encoder x attention x decoder must do, on every backend.
+
+A combination is built once for all of its checks, and they leave its weights alone. Beam search is
+compiled for each; the rest, training above all, for a few in which every variant is, and run
+eagerly for the others: it is the tracing that takes the time.
+"""
 
 import json
 
@@ -13,11 +18,13 @@ from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.training.losses import SmoothedCrossEntropy
 from tests.variants import IMAGE_COMBINATIONS, VOCABULARY, build, combinations, covering
 
+pytestmark = pytest.mark.contract
+
 COMBINATIONS = list(combinations())
-if keras.backend.backend() != "tensorflow":
-    # Every variant once: JAX compiles each of the hundreds of loops anew.
-    COMBINATIONS = covering(COMBINATIONS)
+COMPILED = [*covering(COMBINATIONS), *IMAGE_COMBINATIONS]
 COMBINATIONS += IMAGE_COMBINATIONS
+if keras.backend.backend() != "tensorflow":
+    COMBINATIONS = COMPILED  # JAX compiles each of the hundreds of loops anew.
 SOURCE = np.array([[4, 5, 6, 7, END], [8, 9, END, PAD, PAD], [10, END, PAD, PAD, PAD]], "int32")
 IMAGES = np.random.default_rng(1).integers(0, 256, (3, 64, 96, 3), "uint8")
 LABELS = np.array([[7, 6, 5, END], [9, 8, END, PAD], [4, END, PAD, PAD]], "int32")
@@ -25,10 +32,21 @@ TARGET = np.array([[START, 7, 6, 5], [START, 9, 8, PAD], [START, 4, PAD, PAD]], 
 WEIGHTS = (LABELS != PAD).astype("float32")
 
 
-@pytest.fixture(params=COMBINATIONS, ids=" x ".join)
-def model(request):
+@pytest.fixture(scope="module", params=COMBINATIONS, ids=" x ".join)
+def combination(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def eagerly(combination):
+    """Whether what has no need of a graph does without."""
+    return combination not in COMPILED
+
+
+@pytest.fixture(scope="module")
+def model(combination):
     keras.utils.set_random_seed(3)
-    model = build(*request.param)
+    model = build(*combination)
     # Zero biases hide mistakes.
     rng = np.random.default_rng(0)
     for weight in model.weights:
@@ -100,25 +118,33 @@ def test_rows_are_independent(model):
     np.testing.assert_allclose(alone, logits_of(model)[1:2], atol=1e-5)
 
 
+def copy_of(model):
+    return Seq2Seq.from_config(json.loads(json.dumps(model.get_config())))
+
+
 def test_config_is_json_and_rebuilds_the_model(model):
     text = json.dumps(model.get_config())
-    again = Seq2Seq.from_config(json.loads(text))
+    again = copy_of(model)
     assert [w.path for w in again.weights] == [w.path for w in model.weights]
     again.set_weights(model.get_weights())
     np.testing.assert_array_equal(logits_of(again), logits_of(model))
     assert json.dumps(again.get_config()) == text
 
 
-def test_fit_moves_every_weight_and_the_loss_falls(model):
+def test_fit_moves_every_weight_and_the_loss_falls(model, eagerly):
+    weights, model = model.get_weights(), copy_of(model)
+    model.set_weights(weights)
     if hasattr(model.encoder, "freeze"):
         model.encoder.freeze("conv_dw_13")  # tracing all of a large network takes a minute
     before = [ops.convert_to_numpy(w) for w in model.trainable_weights]
-    model.compile(optimizer=keras.optimizers.Adam(0.01), loss=SmoothedCrossEntropy())
+    model.compile(
+        optimizer=keras.optimizers.Adam(0.01), loss=SmoothedCrossEntropy(), run_eagerly=eagerly
+    )
     history = model.fit(
         {"source": source_of(model), "target": TARGET},
         LABELS,
         sample_weight=WEIGHTS,
-        epochs=4,
+        epochs=3,
         batch_size=3,
         verbose=0,
     )
@@ -136,35 +162,41 @@ def test_logits_cover_the_vocabulary(model):
     assert logits_of(model).shape == (*TARGET.shape, width)
 
 
-@pytest.fixture
-def generators(model):
-    """Greedy search, a beam of one and a wide beam over the model."""
-    return {
-        "greedy": Generator(model, "greedy", max_length=6),
-        "one": Generator(model, "beam", max_length=6, num_beams=1, length_penalty=0.0),
-        "wide": Generator(
-            model, "beam", max_length=6, num_beams=3, num_return=3, length_penalty=1.0
-        ),
-    }
+@pytest.fixture(scope="module")
+def greedy(model, eagerly):
+    """What greedy search finds."""
+    return Generator(model, "greedy", max_length=6, run_eagerly=eagerly).generate(source_of(model))
 
 
-def test_a_beam_of_one_is_greedy_search(model, generators):
-    greedy, one = (generators[name].generate(source_of(model)) for name in ("greedy", "one"))
+@pytest.fixture(scope="module")
+def wide(model):
+    """A compiled search with several beams."""
+    options = {"num_beams": 3, "num_return": 3, "length_penalty": 1.0}
+    return Generator(model, "beam", max_length=6, **options)
+
+
+@pytest.fixture(scope="module")
+def found(model, wide):
+    """What it finds."""
+    return wide.generate(source_of(model))
+
+
+def test_a_beam_of_one_is_greedy_search(model, greedy, eagerly):
+    options = {"num_beams": 1, "length_penalty": 0.0, "run_eagerly": eagerly}
+    one = Generator(model, "beam", max_length=6, **options).generate(source_of(model))
     np.testing.assert_array_equal(one.tokens, greedy.tokens)
     np.testing.assert_allclose(one.scores, greedy.scores, atol=1e-4)
 
 
-def test_token_by_token_is_greedy_search(model, generators):
-    greedy = generators["greedy"].generate(source_of(model))
+def test_token_by_token_is_greedy_search(model, greedy):
     *_, last = Streamer(model, max_length=6, run_eagerly=True).stream(source_of(model))
     steps = last.tokens.shape[2]
     np.testing.assert_array_equal(last.tokens, np.asarray(greedy.tokens)[:, :, :steps])
     np.testing.assert_allclose(last.scores, greedy.scores, atol=1e-4)
 
 
-def test_hypotheses_end_once_and_score_what_the_model_gives_their_text(model, generators):
-    found = generators["wide"].generate(source_of(model))
-    scorer = Scorer(model)
+def test_hypotheses_end_once_and_score_what_the_model_gives_their_text(model, found, eagerly):
+    scorer = Scorer(model, run_eagerly=eagerly)
     for k in range(3):
         tokens = np.asarray(found.tokens[:, k])
         ends = (tokens == END).sum(axis=1)
@@ -176,17 +208,18 @@ def test_hypotheses_end_once_and_score_what_the_model_gives_their_text(model, ge
         )
 
 
-def test_compiled_search_equals_eager_and_rows_do_not_depend_on_their_neighbours(model, generators):
-    found = generators["wide"].generate(source_of(model))
-    eager = Generator(
-        model, "beam", max_length=6, num_beams=3, num_return=3, run_eagerly=True
-    ).generate(source_of(model))
+def test_compiled_search_equals_eager_and_rows_do_not_depend_on_their_neighbours(
+    model, wide, found, eagerly
+):
+    options = {"num_beams": 3, "num_return": 3, "run_eagerly": True}
+    as_written = Generator(model, "beam", max_length=6, **options)
+    eager = as_written.generate(source_of(model))
     np.testing.assert_array_equal(eager.tokens, found.tokens)
     np.testing.assert_allclose(eager.scores, found.scores, atol=1e-5)
     order = [2, 0, 1]
-    turned = generators["wide"].generate(source_of(model)[order])
+    turned = wide.generate(source_of(model)[order])
     np.testing.assert_array_equal(turned.tokens, np.asarray(found.tokens)[order])
-    alone = generators["wide"].generate(second_alone(model))
+    alone = (as_written if eagerly else wide).generate(second_alone(model))
     np.testing.assert_array_equal(alone.tokens[0], found.tokens[1])
 
 
