@@ -8,10 +8,12 @@ import itertools
 import sys
 
 import pytest
+from hypothesis import settings
 
 from tests.hub_server import HubServer
 
 TESTS = itertools.count(1)
+settings.register_profile("fuzz")  # which tests/checkpoints/test_fuzz.py looks for
 
 SENTENCES = [
     ("ein hund rennt", "a dog runs"),
@@ -21,6 +23,13 @@ SENTENCES = [
     ("das kind spielt im garten", "the child plays in the garden"),
     ("zwei hunde spielen mit dem ball", "two dogs play with the ball"),
 ]
+
+
+def pytest_collection_finish():
+    """Spares the collector of garbage what was imported: an eighth of the time of the tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(autouse=True)

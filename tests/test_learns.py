@@ -29,7 +29,7 @@ def digits(count, seed, reverse):
 POINTER = {"pointer": True, "extra_ids": 5}
 
 
-@pytest.mark.slow
+@pytest.mark.learns
 @pytest.mark.parametrize(
     ("reverse", "decoder"),
     [

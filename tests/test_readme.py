@@ -13,7 +13,7 @@ from s2s_zoo.checkpoints.catalog import list_checkpoints
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
+@pytest.mark.learns
 def test_python_blocks_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.effect_noise((300, 200), 60).convert("RGB").save("photo.jpg")

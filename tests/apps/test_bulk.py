@@ -152,7 +152,7 @@ class Dying(Writer):
         return Writer(self.model)(rows)
 
 
-@pytest.mark.slow
+@pytest.mark.processes
 @pytest.mark.filterwarnings("ignore")  # Ray warns of itself
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra ray")
 def test_an_actor_that_dies_loses_and_doubles_nothing(

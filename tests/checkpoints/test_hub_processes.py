@@ -14,6 +14,8 @@ import pytest
 
 from tests.hub_server import READ
 
+pytestmark = pytest.mark.processes
+
 REPO = "org/tiny"
 CLI = [sys.executable, "-c", "import sys; from s2s_zoo.apps.cli.main import main; sys.exit(main())"]
 DOWNLOAD = [

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.processes,
     pytest.mark.skipif(
         not (shutil.which("olah-cli") and shutil.which("git")), reason="needs olah-cli and git"
     ),

@@ -133,7 +133,6 @@ def test_errors(options, message):
         CNNEncoder(**options)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_every_backbone_has_stable_names_and_gives_a_feature_map(backbone):
     paths = []

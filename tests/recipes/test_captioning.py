@@ -50,7 +50,7 @@ def captioning(tmp_path, photos):
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.learns
 def test_captioning_trains_in_phases(captioning, tmp_path, photos, capsys):
     pytest.importorskip("pycocoevalcap")
     train = recipe("captioning")

@@ -31,6 +31,7 @@ def summarization(tmp_path):
     return ["--data", str(data), "--config", str(path)]
 
 
+@pytest.mark.learns
 def test_summarization_trains_and_goes_on_with_coverage(summarization, tmp_path, capsys):
     train = recipe("summarization")
     train.main([*summarization, "--since", "2012", "--output", str(tmp_path / "run")])
@@ -50,6 +51,7 @@ def test_summarization_trains_and_goes_on_with_coverage(summarization, tmp_path,
     assert np.abs(tuned.model.decoder.attention.coverage_vector).max() > 0
 
 
+@pytest.mark.learns
 def test_summarization_with_words_copies_unknown_ones(summarization, tmp_path):
     output = tmp_path / "run"
     lengths = ["--max-source-length", "9", "--max-target-length", "7"]

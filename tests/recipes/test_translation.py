@@ -47,6 +47,7 @@ def test_translation_trains_a_checkpoint_that_loads(arguments, tmp_path, capsys)
     assert isinstance(pipeline(SENTENCES[0][0]), str)
 
 
+@pytest.mark.learns
 @pytest.mark.parametrize("execution", ["auto", "plain", "xla"])
 def test_execution_is_that_of_the_flag(execution, arguments, tmp_path, monkeypatch, capsys):
     if keras.backend.backend() != "tensorflow":
@@ -77,6 +78,7 @@ class Killed(Exception):
     """Stands for a kill: raised in the middle of an epoch."""
 
 
+@pytest.mark.learns
 def test_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     arguments, tmp_path, monkeypatch
 ):
@@ -144,7 +146,7 @@ def test_a_preset_takes_the_place_of_the_model(arguments, tmp_path):
         train.parse([*command, "--from", "translation-de-en"])
 
 
-@pytest.mark.slow
+@pytest.mark.learns
 def test_ladder_trains_each_preset_once_and_writes_a_table(
     arguments, tmp_path, capsys, monkeypatch
 ):
@@ -180,6 +182,7 @@ def test_a_finished_output_is_not_trained_over(arguments, tmp_path):
         train.main(run)
 
 
+@pytest.mark.learns
 def test_fine_tuning_starts_from_a_checkpoint(arguments, tmp_path, tiny_pipeline):
     tiny_pipeline.save(tmp_path / "old")
     output = tmp_path / "new"
@@ -195,6 +198,7 @@ def test_fine_tuning_starts_from_a_checkpoint(arguments, tmp_path, tiny_pipeline
     assert 0 < max(moved) < 0.2
 
 
+@pytest.mark.learns
 def test_fine_tuning_few_weights_of_a_checkpoint_of_the_hub(arguments, tmp_path, hub_marian):
     train = recipe("translation")
     output = tmp_path / "new"

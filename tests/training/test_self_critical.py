@@ -40,7 +40,7 @@ def test_reward_equals_the_metric_over_all_images():
     np.testing.assert_allclose(found, [expected[2], expected[0]], rtol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.learns
 def test_training_on_a_reward_raises_it(tiny_captioner, photos, tmp_path):
     tiny_captioner.save(tmp_path / "copy")
     pipeline = s2s_zoo.from_pretrained(tmp_path / "copy")

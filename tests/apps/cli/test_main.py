@@ -285,6 +285,7 @@ COMMAND = [
 ]
 
 
+@pytest.mark.processes
 def test_cold_command(tiny_checkpoint, source_bytes, expected):
     """From a cold shell: the text alone on standard output, TensorFlow silent."""
     command = [*COMMAND, "translate", "--model", str(tiny_checkpoint)]

@@ -23,7 +23,7 @@ from tests.apps.serving.test_app import (
 COMMAND = "import sys; from s2s_zoo.apps.cli.main import main; sys.exit(main())"
 
 
-@pytest.mark.slow
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM to send on Windows")
 def test_a_process_serves_and_ends_cleanly(tiny_checkpoint, tiny_pipeline):
     import httpx2

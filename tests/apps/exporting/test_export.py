@@ -40,6 +40,7 @@ def run(directory, sources, name="texts"):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.converters
 @pytest.mark.filterwarnings("ignore:.*were cut there")
 def test_the_answers_of_the_pipeline_elsewhere(tiny_pipeline, tmp_path):
     options = {"num_beams": 3, "num_return": 2, "length_penalty": 0.5}
@@ -63,6 +64,7 @@ def test_the_answers_of_the_pipeline_elsewhere(tiny_pipeline, tmp_path):
             np.testing.assert_allclose(alignment, answer.alignment, atol=1e-5)
 
 
+@pytest.mark.converters
 def test_greedy_with_a_prefix_and_a_limit_without_alignments(tiny_pipeline, tmp_path):
     options = {"num_beams": 1, "max_length": 7, "forced_prefix": "a dog"}
     s2s_zoo.export(tiny_pipeline, tmp_path / "model", return_alignment=False, **options)
@@ -95,6 +97,7 @@ def test_what_cannot_be_exported(tiny_pipeline, hub_marian, tmp_path, monkeypatc
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.converters
 def test_images_are_read_in_the_graph(sighted_captioner, photos, tmp_path):
     s2s_zoo.export(sighted_captioner, tmp_path / "model")
     files = [path for path, _ in photos[1][:4]] + [camera(tmp_path / "turned.jpg")]
@@ -120,6 +123,7 @@ def camera(path):
     return str(path)
 
 
+@pytest.mark.converters
 def test_the_other_kind_of_source_is_refused(tiny_pipeline, tiny_captioner, photos, tmp_path):
     import tensorflow as tf
 

@@ -15,7 +15,7 @@ from s2s_zoo.apps.exporting import litert as exporting_litert
 from s2s_zoo.layers.kernels import native
 
 tf = pytest.importorskip("tensorflow")
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of the interpreter
+pytestmark = [pytest.mark.converters, pytest.mark.filterwarnings("ignore")]  # of the interpreter
 SCRIPT = Path(__file__).parents[3] / "recipes" / "litert" / "run.py"
 
 

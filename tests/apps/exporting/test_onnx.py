@@ -19,7 +19,7 @@ for package in ("tf2onnx", "onnxruntime"):
 
 SCRIPT = Path(__file__).parents[3] / "recipes" / "onnx" / "greedy.py"
 # tf2onnx has not been told of NumPy 2 and of what Python deprecates.
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.converters, pytest.mark.filterwarnings("ignore")]
 
 
 def pipeline_of(tiny_pipeline, encoder, decoder):

@@ -15,9 +15,14 @@ from tests.apps.serving.browser import (
     Browser,  # noqa: E402
 )
 
-needs_browser = pytest.mark.skipif(
-    not (CHROMIUM and CHROMEDRIVER), reason="there is no chromium with its chromedriver"
-)
+
+def needs_browser(test):
+    reason = "there is no chromium with its chromedriver"
+    return pytest.mark.browser(
+        pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason=reason)(test)
+    )
+
+
 CTRL_ENTER, ARROWS = "\ue009\ue007", {"right": "\ue014", "down": "\ue015"}
 READY = 'document.getElementById("state").className === "ready"'
 DONE = '!document.getElementById("alignment").hidden'

@@ -14,7 +14,7 @@ from tests.training.distribution.conftest import ROOT
 RECIPE = ROOT / "recipes" / "captioning" / "train.py"
 
 
-@pytest.mark.slow
+@pytest.mark.processes
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="draws dropout on TensorFlow")
 def test_two_devices_train_what_one_does(start, captioning, tmp_path):  # noqa: F811
     pytest.importorskip("pycocoevalcap")

@@ -28,7 +28,7 @@ SCONTROL = """#!/bin/bash
 [ "$*" = "show hostnames nodes[0-1]" ] && printf '127.0.0.1\\nelsewhere\\n'
 """
 
-pytestmark = [jax_only, pytest.mark.slow]
+pytestmark = [jax_only, pytest.mark.processes]
 
 
 @pytest.fixture

@@ -12,7 +12,10 @@ from tests.training.distribution.conftest import ROOT, jax_only
 BACKEND = keras.backend.backend()
 WORKER = ROOT / "tests" / "training" / "distribution" / "worker.py"
 
-pytestmark = pytest.mark.skipif(BACKEND == "torch", reason="torch trains on one device here")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(BACKEND == "torch", reason="torch trains on one device here"),
+]
 
 
 def finish(*processes):
@@ -53,7 +56,6 @@ def test_two_processes(start, alone, tiny_checkpoint, tmp_path, address):
 
 
 @jax_only
-@pytest.mark.slow
 def test_a_killed_process_ends_the_training_and_all_go_on_from_there(
     start, arguments, tmp_path, address
 ):
