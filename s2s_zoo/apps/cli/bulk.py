@@ -1,9 +1,8 @@
 """The command `s2s-zoo bulk`."""
 
 from s2s_zoo.apps import bulk
-from s2s_zoo.apps.cli.checkpoints import NAME
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
-from s2s_zoo.apps.cli.shared import positive
+from s2s_zoo.apps.cli.shared import NAME, positive
 
 
 def add_command(commands):

@@ -3,9 +3,8 @@
 import warnings
 from pathlib import Path
 
-from s2s_zoo.apps.cli.checkpoints import NAME
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
-from s2s_zoo.apps.cli.shared import load, only_checkpoint
+from s2s_zoo.apps.cli.shared import NAME, load, only_checkpoint
 from s2s_zoo.protocol.errors import DataError
 from s2s_zoo.protocol.tasks import CAPTIONING
 

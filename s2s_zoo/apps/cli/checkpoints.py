@@ -1,19 +1,15 @@
-"""Commands about checkpoints: `s2s-zoo list | show | download | verify | export | push | …`."""
+"""Commands about checkpoints: `s2s-zoo list | show | download | verify | push | …`."""
 
 import json
 import math
 
-from s2s_zoo.apps.cli.search import add_search_options, search_options
-from s2s_zoo.apps.cli.shared import load, positive
+from s2s_zoo.apps.cli.shared import NAME
 from s2s_zoo.checkpoints.catalog import REMOTE, list_checkpoints, resolve
 from s2s_zoo.checkpoints.contents import check_opened
 from s2s_zoo.checkpoints.layout import CARD, WEIGHTS
 from s2s_zoo.checkpoints.quantization import SCALE
-from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import describe_file, read_file, verify_files
 from s2s_zoo.protocol.safetensors_file import read_header
-
-NAME = "a name of `list`, hf://organization/name[@revision], or a directory"
 
 
 def add_commands(commands):
@@ -34,29 +30,6 @@ def add_commands(commands):
     command = commands.add_parser("verify", help="compare the files here with their hashes")
     command.set_defaults(command=_verify)
     command.add_argument("name", metavar="NAME", help=NAME)
-
-    command = commands.add_parser("average", help="one checkpoint with the mean of the weights")
-    command.set_defaults(command=_average)
-    command.add_argument("name", nargs="+", metavar="NAME", help=NAME)
-    command.add_argument("--output", required=True, metavar="DIR", help="the checkpoint to write")
-
-    command = commands.add_parser("shortlist", help="one checkpoint that searches in a shortlist")
-    command.set_defaults(command=_shortlist)
-    command.add_argument("--model", required=True, metavar="NAME", help=NAME)
-    command.add_argument("--data", required=True, metavar="FILE.tsv", help="pairs of the training")
-    command.add_argument("--swap", action="store_true", help="the columns are target TAB source")
-    command.add_argument("--per-source", type=positive, default=20, metavar="N", help="default: 20")
-    command.add_argument("--frequent", type=positive, default=400, metavar="N", help="default: 400")
-    command.add_argument("--output", required=True, metavar="DIR", help="the checkpoint to write")
-
-    command = commands.add_parser("export", help="write a model that runs without this package")
-    command.set_defaults(command=_export)
-    command.add_argument("--model", required=True, metavar="NAME", help=NAME)
-    command.add_argument(
-        "--format", default="saved_model", help="saved_model (default), onnx, litert"
-    )
-    command.add_argument("directory", metavar="DIR", help="absent or empty")
-    add_search_options(command, "num_return")
 
     command = commands.add_parser("push", help="upload a checkpoint to the Hub")
     command.set_defaults(command=_push, usage_error=command.error)
@@ -116,41 +89,6 @@ def _verify(arguments):
         found = describe_file(directory / name)
         print(f"{found['sha256']}  {found['size']:>12,}  {name}")
     print(f"{arguments.name}: {len(files)} files are as they were recorded, in {directory}")
-
-
-def _average(arguments):
-    from s2s_zoo.pipeline.ensembling import average_checkpoints
-
-    average_checkpoints(arguments.name, arguments.output)
-    print(arguments.output)
-
-
-def _shortlist(arguments):
-    from s2s_zoo.data import read_pairs
-
-    pairs = read_pairs(arguments.data, arguments.swap)
-    pipeline = load(arguments.model)
-    sizes = {"per_source": arguments.per_source, "frequent": arguments.frequent}
-    try:
-        pipeline.build_shortlist(pairs, **sizes)
-    except ValueError as error:
-        raise CheckpointError(error) from error
-    pipeline.generation["shortlist"] = True
-    pipeline.save(arguments.output)
-    print(arguments.output)
-
-
-def _export(arguments):
-    pipeline = load(arguments.model)
-
-    from s2s_zoo.apps.exporting.export import export
-
-    options = search_options(arguments)
-    try:
-        export(pipeline, arguments.directory, arguments.format, **options)
-    except ValueError as error:
-        raise CheckpointError(error) from error
-    print(arguments.directory)
 
 
 def _push(arguments):

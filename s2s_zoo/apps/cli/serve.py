@@ -6,9 +6,8 @@ import socket
 import sys
 from pathlib import Path
 
-from s2s_zoo.apps.cli.checkpoints import NAME
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
-from s2s_zoo.apps.cli.shared import load, positive
+from s2s_zoo.apps.cli.shared import NAME, load, positive
 from s2s_zoo.protocol.errors import S2SZooError
 
 MAX_BODY = {"text": 1 << 20, "image": 16 << 20}  # bytes

@@ -10,6 +10,8 @@ import s2s_zoo
 from s2s_zoo.checkpoints.catalog import list_checkpoints
 from s2s_zoo.protocol.errors import CheckpointError
 
+NAME = "a name of `list`, hf://organization/name[@revision], or a directory"
+
 
 def positive(text):
     """The type of an argument that is a number of at least 1."""

@@ -4,9 +4,8 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from s2s_zoo.apps.cli.checkpoints import NAME
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
-from s2s_zoo.apps.cli.shared import load, only_checkpoint
+from s2s_zoo.apps.cli.shared import NAME, load, only_checkpoint
 from s2s_zoo.checkpoints.catalog import list_checkpoints
 from s2s_zoo.data import read_lines
 from s2s_zoo.protocol.errors import CheckpointError, DataError, S2SZooError

@@ -14,14 +14,8 @@ from s2s_zoo.apps.serving.batcher import Batcher, Overloaded
 from s2s_zoo.apps.serving.body import drain, read_body, wait_for_leaving
 from s2s_zoo.apps.serving.metrics import Metrics, Observed
 from s2s_zoo.apps.serving.page import PAGE, POLICY
-from s2s_zoo.apps.serving.predict import (
-    VERSION,
-    metadata,
-    model_name,
-    parse_predict,
-    predicted,
-    status,
-)
+from s2s_zoo.apps.serving.predict import model_name
+from s2s_zoo.apps.serving.predict_api import PredictApi
 from s2s_zoo.apps.serving.refused import (
     Refused,
     failed,
@@ -104,10 +98,7 @@ def create_app(served, limits):
     app.get("/metrics")(service.figures)
     app.post("/generate", **reads(served.of_many))(service.generate)
     app.post("/stream", **reads(served.of_one))(service.stream)
-    for path in ("/v1/models/{name}", "/v1/models/{name}/versions/{version}"):
-        app.get(path)(service.status)
-        app.get(f"{path}/metadata")(service.metadata)
-        app.post(f"{path}:predict")(service.predict)
+    PredictApi(service).add_to(app)
     return app
 
 
@@ -166,8 +157,8 @@ class Service:
 
     async def generate(self, request: Request) -> Response:
         """Answers to several sources, in their order; one that fails has an error in its place."""
-        async with self._admitted(request, self._reading(self.served.of_many)) as admitted:
-            answers = await self._generated(request, *admitted)
+        async with self.admitted(request, self._reading(self.served.of_many)) as admitted:
+            answers = await self.generated(request, *admitted)
             if answers and all(isinstance(answer, Refused) for answer in answers):
                 raise answers[0]
             return JSONResponse(
@@ -178,40 +169,7 @@ class Service:
                 }
             )
 
-    async def predict(self, request: Request) -> Response:
-        """What TensorFlow Serving answers; where one source fails, all do."""
-
-        def read(content_type, body):
-            return parse_predict(self.served, body)
-
-        self._check_model(request)
-        async with self._admitted(request, read) as (given, sources):
-            answers = await self._generated(request, given, sources)
-            for answer in answers:
-                if isinstance(answer, Refused):
-                    raise answer
-            content = predicted(answers, self.served, given.key)
-            return Response(content, media_type="application/json")
-
-    async def status(self, request: Request):
-        """The state of the only version."""
-        self._check_model(request)
-        return status(self.warming)
-
-    async def metadata(self, request: Request):
-        """The signature of the exported model."""
-        self._check_model(request)
-        return metadata(self.served)
-
-    def _check_model(self, request):
-        given, name = request.path_params, model_name(self.served.name)
-        if given["name"] != name or given.get("version", str(VERSION)) != str(VERSION):
-            raise Refused(
-                404,
-                f"Expected the model {name!r}, version {VERSION}. Received: {request.url.path}.",
-            )
-
-    async def _generated(self, request, given, sources):
+    async def generated(self, request, given, sources):
         """An answer to each source, or the Refused of what failed."""
         futures = self._submit(self.served.generation(given), sources)
         answers = await self._answers(request, futures)
@@ -223,7 +181,7 @@ class Service:
     async def stream(self, request: Request) -> Response:
         """Server-sent events: {"text", "token"} for each token, then the result, "done": true."""
         async with contextlib.AsyncExitStack() as stack:
-            admitted = self._admitted(request, self._reading(self.served.of_one))
+            admitted = self.admitted(request, self._reading(self.served.of_one))
             given, [source] = await stack.enter_async_context(admitted)
             tokens = Tokens(self.served, self.served.stream(given, source))
             [tokens.future] = self._submit(tokens.run, [None])
@@ -235,7 +193,7 @@ class Service:
             return Events(first, events, stack.pop_all())
 
     @contextlib.asynccontextmanager
-    async def _admitted(self, request, read):
+    async def admitted(self, request, read):
         """Lets a request in, and gives what it says and the sources as the model reads them."""
         limits = self.limits
         busy = self.open >= limits.max_queue

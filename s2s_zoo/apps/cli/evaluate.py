@@ -1,0 +1,57 @@
+"""The command `s2s-zoo evaluate`."""
+
+import json
+import time
+
+from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
+from s2s_zoo.apps.cli.shared import load
+from s2s_zoo.data import read_pairs
+from s2s_zoo.generation.options import beams_of
+from s2s_zoo.protocol.tasks import TASKS
+
+
+def add_command(commands):
+    """Adds it to the subparsers of the command line."""
+    command = commands.add_parser("evaluate", help="the metrics of the task on held-out pairs")
+    command.set_defaults(command=_evaluate)
+    command.add_argument("--model", required=True, metavar="NAME")
+    command.add_argument("--data", required=True, metavar="FILE.tsv", help="source TAB target")
+    command.add_argument("--images", metavar="DIR", help="of the files that captions name")
+    command.add_argument("--swap", action="store_true", help="the columns are target TAB source")
+    command.add_argument("--lowercase", action="store_true", help="score without case")
+    command.add_argument("--json", action="store_true")
+    add_search_options(command, "seed")
+
+
+def _evaluate(arguments):
+    from s2s_zoo.training.metrics import corpus_scores
+
+    pairs = read_pairs(arguments.data, arguments.swap)
+    pipeline = load(arguments.model)
+    sources, references = pipeline.processor.held_out(pairs, arguments.images)
+    options = search_options(arguments)
+    if "strategy" not in options:  # a checkpoint that samples is not measured so unasked
+        options.setdefault("num_beams", beams_of({}, pipeline.generation))
+    check_search(arguments, pipeline, options)
+    num_beams = beams_of(options, pipeline.generation)
+    start = time.perf_counter()
+    hypotheses = pipeline(sources, **options)
+    seconds = time.perf_counter() - start
+    names = TASKS[pipeline.task].metrics
+    scores = corpus_scores(names, hypotheses, references, arguments.lowercase)
+    report = {
+        "model": arguments.model,
+        "data": arguments.data,
+        "sources": len(sources),
+        "num_beams": num_beams,
+        "options": options,
+        "sources_per_second": round(len(sources) / seconds, 2),
+        "metrics": [score._asdict() for score in scores],
+    }
+    if arguments.json:
+        print(json.dumps(report, indent=2, ensure_ascii=False))
+        return
+    print(f"{report['model']} on {report['data']}: {len(sources)} sources, {num_beams} beams")
+    for metric in report["metrics"]:
+        print(f"{metric['name']:<6} {metric['value']:6.2f}  {metric['signature']}")
+    print(f"{report['sources_per_second']} sources/s")
