@@ -1,6 +1,6 @@
 """Captioning: milliseconds a photo one at a time, by part, and photos a second in batches of 32."""
 
-import s2s_zoo  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
+import s2s_zoo.model  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
 
 import argparse
 import sys

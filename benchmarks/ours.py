@@ -1,6 +1,6 @@
 """This project's side: one turn of work for every line of standard input, see `measure.Side`."""
 
-import s2s_zoo  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
+import s2s_zoo.model  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
 
 import argparse
 import json

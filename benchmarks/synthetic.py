@@ -5,7 +5,7 @@ repeats, after one that compiles, by the clock and of all processors, and the by
 process was larger while they ran than before the first.
 """
 
-import s2s_zoo  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
+import s2s_zoo.model  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
 
 import argparse
 import json

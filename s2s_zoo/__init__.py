@@ -1,15 +1,9 @@
 """s2s_zoo: sequence-to-sequence models for Keras 3, with pretrained checkpoints."""
 
 import importlib
-import os
-import platform
 
 from s2s_zoo.protocol import short_paths
 from s2s_zoo.protocol.version import __version__
-
-if platform.machine() in ("x86_64", "AMD64"):
-    # TensorFlow has its faster products, but uses them unasked only where AVX512 has VNNI.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 _ROOMS = ("attention", "data", "decoders", "encoders", "generation")
 # Modules that are called by their last name: `s2s_zoo.callbacks`.

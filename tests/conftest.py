@@ -1,6 +1,6 @@
 """What several test files need: a checkpoint small enough to load in a moment."""
 
-import s2s_zoo  # noqa: F401  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
+import s2s_zoo.model  # noqa: F401  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
 
 import gc
 import importlib.util

@@ -2,8 +2,10 @@
 
 import os
 import platform
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,15 +23,80 @@ def test_import_loads_neither_keras_nor_tensorflow():
     assert (result.stdout, result.returncode) == ("[]\n", 0), result.stderr
 
 
-@pytest.mark.parametrize("given, expected", [({}, "1"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0")])
-def test_onednn_is_asked_for_unless_somebody_has_decided(given, expected):
+USES = {
+    "a name": "s2s_zoo.Seq2Seq",
+    "a room": "from s2s_zoo.attention import LuongAttention",
+    "a search": "from s2s_zoo.generation import beam_search",
+    "a short name": "from s2s_zoo.callbacks import TrainingState",
+    "batches": "from s2s_zoo.data import TokenBatches",
+    "an app": "from s2s_zoo.apps.explaining.gradients import gradient",
+}
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+
+
+def onednn(code, **given):
+    """What a program prints of the variable, and its standard error."""
     if platform.machine() not in ("x86_64", "AMD64"):
         pytest.skip("oneDNN is for x86")
-    environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
-    code = "import os, s2s_zoo; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    environment = {k: v for k, v in os.environ.items() if k not in (ONEDNN, "KERAS_BACKEND")}
+    code = f"import os, sys\n{code}\nprint(os.environ.get('{ONEDNN}'))"
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, env={**environment, **given})
-    assert result.stdout == f"{expected}\n", result.stderr
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip(), result.stderr
+
+
+def test_import_alone_sets_nothing():
+    assert onednn("import s2s_zoo; s2s_zoo.list_checkpoints(); s2s_zoo.read_pairs")[0] == "None"
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_first_use_asks_for_onednn_before_tensorflow_is_loaded(use):
+    # A TensorFlow that says what it sees while it is loaded, and is then no more.
+    fake = f"""
+import importlib.abc, s2s_zoo
+class Seen(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name in ("tensorflow", "keras"):
+            print(os.environ.get("{ONEDNN}"))
+            sys.stdout.flush()
+            os._exit(0)
+sys.meta_path.insert(0, Seen())
+{use}
+"""
+    assert onednn(fake)[0] == "1"
+
+
+@pytest.mark.parametrize("given", [{ONEDNN: "0"}, {"KERAS_BACKEND": "jax"}])
+def test_nothing_is_set_where_somebody_has_decided_or_tensorflow_is_not_used(given):
+    found, _ = onednn("import s2s_zoo.protocol.onednn", **given)
+    assert found == given.get(ONEDNN, "None")
+
+
+def test_once_tensorflow_is_loaded_nothing_is_set_and_one_line_is_logged():
+    code = (
+        "import logging, types; logging.basicConfig(level=logging.INFO)\n"
+        "sys.modules['tensorflow'] = types.ModuleType('tensorflow')\n"
+        "import s2s_zoo.layers, s2s_zoo.model, s2s_zoo.training"
+    )
+    found, said = onednn(code)
+    assert found == "None"
+    assert said.count("\n") == said.count("INFO:s2s_zoo:TensorFlow was loaded before") == 1
+
+
+def test_whatever_loads_keras_asks_for_onednn_first():
+    """A room says so in its `__init__`, a file in a room that can do without Keras by itself."""
+    package = Path(s2s_zoo.__file__).parent
+    asks = re.compile(r"import s2s_zoo\.protocol\.onednn |from s2s_zoo\.protocol import onednn ")
+    loads = re.compile(r"^ *(import|from) (keras|tensorflow|tensorflow_text)\b", re.MULTILINE)
+    for path in sorted(package.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        # Weights are those of a model that is there.
+        if not (found := loads.search(text)) or path == package / "checkpoints" / "weights.py":
+            continue
+        rooms = [parent / "__init__.py" for parent in path.parents if package in parent.parents]
+        asked = any(asks.search(room.read_text(encoding="utf-8")) for room in rooms)
+        assert asked or asks.search(text, 0, found.start()), path
 
 
 def test_every_public_name_resolves_and_is_listed():

@@ -3,7 +3,7 @@
 python recipes/captioning/train.py --data flickr8k --encoder-weights imagenet --output run
 """
 
-import s2s_zoo  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
+import s2s_zoo.model  # isort: skip  # first: TensorFlow is told of oneDNN before it is loaded
 
 import argparse
 import sys

@@ -1,5 +1,7 @@
 """Attention mechanisms: one file and one line of a table each."""
 
+import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip  # before Keras is loaded
+
 from s2s_zoo.attention.bahdanau import BahdanauAttention
 from s2s_zoo.attention.gated import GatedAttention
 from s2s_zoo.attention.hybrid import HybridAttention

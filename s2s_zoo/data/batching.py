@@ -1,5 +1,7 @@
 """Training batches: pairs of similar length in a few fixed shapes, counted in tokens."""
 
+import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip  # before Keras is loaded
+
 import sys
 import warnings
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """What the frozen part of an image encoder makes of each image, computed once and kept on disk."""
 
+import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip  # before Keras is loaded
+
 import hashlib
 import os
 import sys

@@ -1,5 +1,7 @@
 """Files of images to pixels inside a TensorFlow graph, as `images` and Pillow make them."""
 
+import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip  # before Keras is loaded
+
 from collections.abc import Sequence
 
 import tensorflow as tf

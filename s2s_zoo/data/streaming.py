@@ -26,6 +26,7 @@ def stream_pairs(data: PairSource, swap: bool = False) -> Any:
         `tf.data.Dataset` of (source, target) strings. A line that cannot be used stops the
         iteration with an error that names it.
     """
+    import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip
     import tensorflow as tf
 
     def chunks():
@@ -68,6 +69,7 @@ def stream_batches(
     Raises:
         DataError: if no pair among the first can be used.
     """
+    import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip
     import tensorflow as tf
 
     source_tokenizer = processor.source_tokenizer.as_tensorflow()

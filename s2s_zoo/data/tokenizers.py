@@ -199,6 +199,7 @@ class SentencePieceTokenizer(ModelFile):
         Raises:
             ImportError: where there is no tensorflow-text, as on Windows.
         """
+        import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip
         import tensorflow as tf
 
         try:

@@ -1,5 +1,7 @@
 """Encoders: one file and one line of the table each."""
 
+import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip  # before Keras is loaded
+
 from s2s_zoo.encoders.cnn import CNNEncoder
 from s2s_zoo.encoders.conv import ConvEncoder
 from s2s_zoo.encoders.lstmn import LSTMNEncoder

@@ -4,6 +4,8 @@ Importing the package loads no Keras: what needs it is imported when first asked
 command line can read the options of a search before it loads a model.
 """
 
+import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip  # before Keras is loaded
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

@@ -1,1 +1,3 @@
 """Losses, optimizers, callbacks, metrics, several devices."""
+
+import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip  # before Keras is loaded

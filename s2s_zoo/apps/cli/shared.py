@@ -40,6 +40,7 @@ def load(name):
     """Returns the pipeline of a checkpoint; what TensorFlow has to say first is not shown."""
     if "keras" not in sys.modules:
         with _silent_on_success(), _uncollected():
+            from s2s_zoo.protocol import onednn  # noqa: F401  # isort: skip  # before Keras
             import keras  # noqa: F401
     return s2s_zoo.from_pretrained(name)
 
