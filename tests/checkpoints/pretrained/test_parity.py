@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 SOURCES = LINES[::4]
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(scope="module", params=FAMILIES)
 def pair(request, oracle):
     """The pipeline of a checkpoint, and its Oracle."""
     theirs = oracle(request.param)
