@@ -2,48 +2,68 @@
 
 import base64
 import binascii
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from s2s_zoo.apps.serving.refused import Refused
+from s2s_zoo.generation.options import OPTIONS
 from s2s_zoo.protocol.registry import unknown_name
 
 MOST_BEAMS = 16
 
 
-Beams = Annotated[int, Field(ge=1, le=MOST_BEAMS)]
+# The options of a search that a request may have. Whatever makes memory or time grow has a limit
+# here, beside what the search itself allows.
+LIMITS = {
+    "strategy": {},
+    "num_beams": {"le": MOST_BEAMS},
+    "num_return": {"le": MOST_BEAMS},
+    "max_length": {"ge": 2},
+    "length_penalty": {"ge": -5, "le": 5},
+    "no_repeat_ngram_size": {"le": 10},
+    "repetition_penalty": {"le": 10},
+    "forced_prefix": {"max_length": 1000},
+    "temperature": {"le": 100},
+    "top_k": {"le": 1000},
+    "top_p": {},
+    "seed": {},
+    "shortlist": {},
+}
 
 
-class Options(BaseModel):
-    """The options of a call of the pipeline that a request may have, under the same names.
-
-    Whatever makes memory or time grow has a limit.
-    """
+class Call(BaseModel):
+    """What a call of the pipeline has beside the options of its search."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     return_alignment: bool = False
     source: str | None = None
     target: str | None = None
-    strategy: Literal["greedy", "beam", "sample"] | None = None
-    num_beams: Beams | None = None
-    num_return: Beams | None = None
-    max_length: Annotated[int, Field(ge=2)] | None = None
-    length_penalty: Annotated[float, Field(ge=-5, le=5)] | None = None
-    no_repeat_ngram_size: Annotated[int, Field(ge=0, le=10)] | None = None
-    repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
-    forced_prefix: Annotated[str, Field(max_length=1000)] | None = None
-    temperature: Annotated[float, Field(gt=0, le=100)] | None = None
-    top_k: Annotated[int, Field(ge=1, le=1000)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
-    shortlist: bool | None = None
 
     def chosen(self):
-        """The options of the search that were given, a dict."""
+        """The options that were given, a dict."""
         mine = Options.model_fields.keys() - {"return_alignment"}
         return {k: v for k, v in self.model_dump(include=mine).items() if v is not None}
+
+
+def _field(option, limits):
+    """What pydantic makes a field of an option of."""
+    own = {"ge": option.least, "gt": option.above, "le": option.most}
+    bounds = {name: limit for name, limit in {**own, **limits}.items() if limit is not None}
+    kind = Literal[option.choices] if option.choices else option.kind
+    return Annotated[kind, Field(**bounds)] | None, None
+
+
+if TYPE_CHECKING:
+    Options = Call
+else:
+    Options = create_model(
+        "Options",
+        __base__=Call,
+        __doc__="The options of a call of the pipeline that a request may have, under their names.",
+        **{name: _field(OPTIONS[name], limits) for name, limits in LIMITS.items()},
+    )
 
 
 class Texts(Options):
@@ -82,7 +102,10 @@ class Image(Options):
         return [_from_base64(self.image, "image")]
 
 
-REQUESTS = {"text": (Texts, Text), "image": (Images, Image)}  # of many, of one
+REQUESTS: dict[str, tuple[type[Call], type[Call]]] = {
+    "text": (Texts, Text),
+    "image": (Images, Image),
+}  # of many, of one
 EXAMPLES = {
     Texts: '{"texts": ["…", "…"]}',
     Text: '{"text": "…"}',

@@ -11,6 +11,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from s2s_zoo.apps.serving.refused import Refused  # noqa: E402
 from s2s_zoo.apps.serving.schema import (
+    LIMITS,
     REQUESTS,
     Image,
     Images,
@@ -19,6 +20,7 @@ from s2s_zoo.apps.serving.schema import (
     Texts,
     parse,
 )  # noqa: E402
+from s2s_zoo.generation.options import OPTIONS  # noqa: E402
 
 KINDS = [kind for pair in REQUESTS.values() for kind in pair]
 JSON = "application/json; charset=utf-8"
@@ -80,3 +82,44 @@ def test_requests():
 def test_a_half_of_a_character_is_no_text():
     assert refusal(Texts, b'{"texts": ["a", "b\\udc00"]}').status == 400
     assert refusal(Image, b'{"image": "AAEC\\nAAEC"}').status == 400
+
+
+@pytest.mark.parametrize(
+    "name, least, most, beyond",
+    [
+        ("num_beams", 1, 16, 1),
+        ("num_return", 1, 16, 1),
+        ("max_length", 2, 1 << 40, None),  # the model says how many
+        ("length_penalty", -5, 5, 0.5),
+        ("no_repeat_ngram_size", 0, 10, 1),
+        ("repetition_penalty", 1e-3, 10, 0.5),
+        ("temperature", 1e-3, 100, 0.5),
+        ("top_k", 1, 1000, 1),
+        ("top_p", 1e-3, 1, 0.5),
+        ("seed", 0, 2**31 - 1, 1),
+    ],
+)
+def test_limits(name, least, most, beyond):
+    for value in (least, most):
+        assert parse(Text, JSON, json.dumps({"text": "", name: value}).encode()).chosen()
+    for value in (least - 1, *([] if beyond is None else [most + beyond])):
+        assert refusal(Text, json.dumps({"text": "", name: value}).encode()).status == 422
+
+
+def test_options_of_a_request():
+    own = {"return_alignment", "source", "target"}
+    assert Options.model_fields.keys() - own == {*LIMITS} <= OPTIONS.keys()
+    assert all(
+        field.default is None for name, field in Options.model_fields.items() if name in LIMITS
+    )
+    for name, value in {
+        "strategy": "greedy",
+        "shortlist": True,
+        "forced_prefix": "x" * 1000,
+    }.items():
+        assert parse(Text, JSON, json.dumps({"text": "", name: value}).encode()).chosen()
+    for name, value in (("strategy", "beams"), ("shortlist", 1), ("forced_prefix", "x" * 1001)):
+        assert refusal(Text, json.dumps({"text": "", name: value}).encode()).status == 422
+    found = Text.model_json_schema()["properties"]
+    assert found["num_beams"]["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 16}
+    assert found["strategy"]["anyOf"][0]["enum"] == ["greedy", "beam", "sample"]
