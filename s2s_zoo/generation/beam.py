@@ -78,8 +78,8 @@ def beam_search(
             f"Received: coverage_penalty={coverage_penalty}. Give the mask, or use 0."
         )
     rules = Rules(max_length, num_beams, **rules)
-    slots = batch_size * num_beams
-    kept_count = num_return if early_stopping is None else num_beams
+    slots = batch_size * num_beams  # N, one for each live beam
+    num_finished = num_return if early_stopping is None else num_beams  # F, of a row
 
     def score(log_probs, length):
         return normalise(log_probs, length, length_penalty, length_penalty_form)
@@ -89,124 +89,130 @@ def beam_search(
     first = ops.zeros((batch_size, 1), dtype="float32")
     others = ops.full((batch_size, num_beams - 1), -np.inf, dtype="float32")
     carry = {
-        "tokens": ops.full((slots,), START, dtype="int32"),
-        "live": ops.concatenate([first, others], axis=1),
-        "finished": ops.full((batch_size, kept_count), -np.inf, dtype="float32"),
-        "written": {"tokens": empty_history(slots, max_length)},
-        "kept": {"tokens": empty_history(batch_size * kept_count, max_length)},
+        "tokens": ops.full((slots,), START, dtype="int32"),  # (N,), the last of each beam
+        "live": ops.concatenate([first, others], axis=1),  # (B, K), log-probabilities
+        "finished": ops.full((batch_size, num_finished), -np.inf, dtype="float32"),  # (B, F)
+        "of_live": {"tokens": empty_history(slots, max_length)},  # (N, T, ...)
+        "of_finished": {"tokens": empty_history(batch_size * num_finished, max_length)},  # B * F
         "coverage": {},
-        "state": state,
+        "state": state,  # (N, ...)
     }
     if return_alignments:
-        carry["written"].update(empty_records(state, slots, max_length))
-        carry["kept"].update(empty_records(state, batch_size * kept_count, max_length))
+        carry["of_live"].update(empty_records(state, slots, max_length))
+        carry["of_finished"].update(empty_records(state, batch_size * num_finished, max_length))
     if coverage_penalty:
-        carry["coverage"]["sum"] = ops.zeros_like(alignment(state), dtype="float32")
+        carry["coverage"]["sum"] = ops.zeros_like(alignment(state), dtype="float32")  # (N, S)
 
     def body(index, carry, fixed):
         memory, own_rules = fixed[0], rules.of_rows(fixed[1])
-        written, coverage, live = carry["written"], carry["coverage"], carry["live"]
+        of_live, coverage, live = carry["of_live"], carry["coverage"], carry["live"]
         batch_size = ops.shape(live)[0]
-        rows = ops.arange(batch_size, dtype="int32")[:, None]
+        rows = ops.arange(batch_size, dtype="int32")[:, None]  # (B, 1)
 
-        logits, state = step(carry["tokens"], index, carry["state"], memory)
+        logits, state = step(carry["tokens"], index, carry["state"], memory)  # (N, V), (N, ...)
         if return_alignments:
-            written = record(written, index, state)
+            of_live = record(of_live, index, state)
         if coverage_penalty:
             coverage = {"sum": coverage["sum"] + ops.cast(state["alignment"], "float32")}
-        totals, parents, tokens = _candidates(logits, index, written["tokens"], live, own_rules)
-        ends = tokens == END
-        parents = parents + rows * num_beams
+        totals, parents, tokens = _extensions(logits, index, of_live["tokens"], live, own_rules)
+        ends = tokens == END  # (B, 2K), as the three above
+        parents = parents + rows * num_beams  # places in N
 
-        candidates = score(ops.where(ends, totals, -np.inf)[:, :num_beams], index + 1)
+        # The hypotheses that end now, (B, K), against those that ended before, (B, F).
+        ending = score(ops.where(ends, totals, -np.inf)[:, :num_beams], index + 1)
         if coverage_penalty:
-            penalty = coverage_score(coverage["sum"], memory["mask"], coverage_penalty)
-            candidates = candidates + ops.take(penalty, parents[:, :num_beams])
-        candidates = ops.concatenate([carry["finished"], candidates], axis=1)
-        finished, best = ops.top_k(candidates, kept_count)
-        own = rows * kept_count + ops.arange(kept_count, dtype="int32")
-        others = batch_size * kept_count + parents[:, :num_beams]
-        origin = _pick(ops.concatenate([own, others], axis=1), best, rows)
-        kept = _map(
-            lambda x, y: ops.take(ops.concatenate([x, y]), origin, axis=0), carry["kept"], written
+            penalty = coverage_score(coverage["sum"], memory["mask"], coverage_penalty)  # (N,)
+            ending = ending + ops.take(penalty, parents[:, :num_beams])
+        rivals = ops.concatenate([carry["finished"], ending], axis=1)  # (B, F + K)
+        finished, best = ops.top_k(rivals, num_finished)  # (B, F)
+        before = rows * num_finished + ops.arange(num_finished, dtype="int32")  # (B, F) in B * F
+        now = batch_size * num_finished + parents[:, :num_beams]  # (B, K), behind these
+        origin = _pick(ops.concatenate([before, now], axis=1), best, rows)  # (B * F,)
+        of_finished = _map(
+            lambda x, y: ops.take(ops.concatenate([x, y]), origin, axis=0),
+            carry["of_finished"],
+            of_live,
         )
 
-        live, best = ops.top_k(ops.where(ends, -np.inf, totals), num_beams)
-        parents, tokens = _pick(parents, best, rows), _pick(tokens, best, rows)
-        written, coverage, state = _map(
-            lambda x: ops.take(x, parents, axis=0), (written, coverage, state)
+        live, best = ops.top_k(ops.where(ends, -np.inf, totals), num_beams)  # (B, K)
+        parents, tokens = _pick(parents, best, rows), _pick(tokens, best, rows)  # (N,)
+        of_live, coverage, state = _map(
+            lambda x: ops.take(x, parents, axis=0), (of_live, coverage, state)
         )
-        written = {**written, "tokens": write(written["tokens"], index, tokens)}
+        of_live = {**of_live, "tokens": write(of_live["tokens"], index, tokens)}
 
         # log P only falls and cp is at most 0. Dividing by lp helps most where lp is largest.
         if early_stopping is None:
             length = own_rules.limits if length_penalty > 0 else index + 2
         else:
             length = index + 1
-        done = score(live[:, 0], length) <= finished[:, -1]
+        row_ends = score(live[:, 0], length) <= finished[:, -1]  # (B,)
         if early_stopping:
-            done = finished[:, -1] > -np.inf
+            row_ends = finished[:, -1] > -np.inf
         if num_beams == 1:
-            done = ops.logical_or(done, finished[:, 0] > -np.inf)
+            row_ends = ops.logical_or(row_ends, finished[:, 0] > -np.inf)
         return {
             "tokens": tokens,
-            "live": ops.where(done[:, None], -np.inf, live),
+            "live": ops.where(row_ends[:, None], -np.inf, live),
             "finished": finished,
-            "written": written,
-            "kept": kept,
+            "of_live": of_live,
+            "of_finished": of_finished,
             "coverage": coverage,
             "state": state,
         }
 
-    finished, kept = while_active(
+    scores, records = while_active(
         lambda carry: ops.any(carry["live"] > -np.inf, axis=1),
         body,
         carry,
         (memory, rules.rows),
-        lambda carry: (carry["finished"], carry["kept"]),
+        lambda carry: (carry["finished"], carry["of_finished"]),
     )
-    kept["tokens"] = pad_after_end(kept["tokens"])
-    kept = {
-        name: ops.reshape(x, (batch_size, kept_count, *ops.shape(x)[1:]))[:, :num_return]
-        for name, x in kept.items()
+    records["tokens"] = pad_after_end(records["tokens"])
+    records = {  # (B * F, T, ...) to (B, R, T, ...)
+        name: ops.reshape(x, (batch_size, num_finished, *ops.shape(x)[1:]))[:, :num_return]
+        for name, x in records.items()
     }
-    finished = finished[:, :num_return]
-    tokens = ops.where(finished[:, :, None] > -np.inf, kept["tokens"], PAD)
-    return SearchResult(tokens, finished, kept.get("alignments"), kept.get("p_gen"))
+    scores = scores[:, :num_return]
+    tokens = ops.where(scores[:, :, None] > -np.inf, records["tokens"], PAD)
+    return SearchResult(tokens, scores, records.get("alignments"), records.get("p_gen"))
 
 
-def _candidates(logits, index, history, live, rules):
-    """The 2K best extensions of each row.
+def _extensions(logits, index, history, live, rules):
+    """The 2K best extensions of the beams of each row.
 
     Args:
         logits: (N, V) of the next token.
+        index: () int32, the number of tokens so far.
+        history: (N, T) int32, the tokens so far, then END.
         live: (B, K) log-probabilities of the live beams.
+        rules: Rules.
 
     Returns:
         totals (B, 2K), best first; the beam (B, 2K) each extends, 0 to K - 1; its token (B, 2K).
     """
     num_beams = live.shape[1]
-    each = min(2 * num_beams, logits.shape[-1])
+    each = min(2 * num_beams, logits.shape[-1])  # C, extensions of one beam
     if rules.repetition_penalty == 1:
         # Within a row logits rank as log-probabilities do: only what is chosen is normalised.
         scores = logits
-        best, tokens, norm = rules.best(scores, index, history, each)
+        best, tokens, norm = rules.best(scores, index, history, each)  # (N, C), (N, C), (N, 1)
     else:
         scores, norm = rules.penalise(log_softmax(logits), history), 0.0
         best, tokens, _ = rules.best(scores, index, history, each)
     best = best - norm
-    forced = rules.force(ops.full_like(history[:, 0], PAD), index)
+    forced = rules.force(ops.full_like(history[:, 0], PAD), index)  # (N,), PAD where none is
     of_forced = ops.take(ops.reshape(scores, (-1,)), flat_cells(scores, forced))
-    of_forced = ops.cast(of_forced, "float32")[:, None] - norm
+    of_forced = ops.cast(of_forced, "float32")[:, None] - norm  # (N, 1)
     if not rules.score_forced:
         of_forced = ops.zeros_like(of_forced)
-    of_forced = ops.where(np.arange(each) == 0, of_forced, -np.inf)
+    of_forced = ops.where(np.arange(each) == 0, of_forced, -np.inf)  # (N, C), the first alone
     forced = forced[:, None]
     best = ops.where(forced == PAD, best, of_forced)
     tokens = ops.where(forced == PAD, tokens, forced)
 
     width = num_beams * each
-    totals = ops.reshape(ops.reshape(live, (-1, 1)) + best, (-1, width))
+    totals = ops.reshape(ops.reshape(live, (-1, 1)) + best, (-1, width))  # (N, C) to (B, K * C)
     totals, places = ops.top_k(totals, 2 * num_beams)
     places = ops.cast(places, "int32")
     rows = ops.arange(ops.shape(totals)[0], dtype="int32")[:, None]
