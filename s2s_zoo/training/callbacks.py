@@ -1,6 +1,5 @@
 """Callbacks for `fit`: metrics of generated text, the best checkpoint, and resuming."""
 
-import contextlib
 import json
 import os
 import time
@@ -12,38 +11,8 @@ import numpy as np
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.safetensors_file import parse_metadata, parse_tensors
 from s2s_zoo.training import distribution
+from s2s_zoo.training.averaged import averaged_weights
 from s2s_zoo.training.metrics import corpus_score
-
-
-@contextlib.contextmanager
-def averaged_weights(model):
-    """The model with the moving average of its weights, where its optimizer keeps one.
-
-    Use as `with averaged_weights(model): ...`; the trained weights are back afterwards.
-    """
-    optimizer = getattr(model, "optimizer", None)
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    if not getattr(inner, "use_ema", False) or not inner.built:
-        yield
-        return
-    variables = model.trainable_variables
-    trained = _copies(variables)
-    optimizer.finalize_variable_values(variables)
-    # With JAX a variable and its average now are one array, which Keras gives away to predict.
-    _assign(variables, _copies(variables))
-    try:
-        yield
-    finally:
-        _assign(variables, trained)
-
-
-def _copies(variables):
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
-
-
-def _assign(variables, values):
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
 
 
 def _floats(values):
@@ -116,15 +85,16 @@ class GenerationMetrics(keras.callbacks.Callback):
         parallel = distribution.current()
         mine = slice(parallel.process, None, parallel.processes)
         sources, targets = self.sources[mine], self.first_targets[mine]
-        made = [[], [], []]
+        texts, log_probs, lengths = [], [], []
         with distribution.alone(self.pipeline, self._copy) as self._copy:
             if sources:
-                made[0] = self._copy(sources, **self.options)
-                made[1:] = self._copy.score(sources, targets, return_lengths=True)
-        merged = [None] * len(self.sources)
-        for i, rows in enumerate(distribution.gather([made[0], *map(_floats, made[1:])])):
-            merged[i :: parallel.processes] = zip(*rows, strict=True)
-        return map(list, zip(*merged, strict=True))
+                texts = self._copy(sources, **self.options)
+                log_probs, lengths = self._copy.score(sources, targets, return_lengths=True)
+        of_all = [None] * len(self.sources)
+        share = [texts, _floats(log_probs), _floats(lengths)]
+        for i, columns in enumerate(distribution.gather(share)):
+            of_all[i :: parallel.processes] = zip(*columns, strict=True)
+        return map(list, zip(*of_all, strict=True))
 
     def get_state(self):
         """What a resumed training needs to know, as plain JSON."""

@@ -4,7 +4,8 @@ import pytest
 
 import s2s_zoo
 from s2s_zoo.protocol.errors import CheckpointError
-from s2s_zoo.training.callbacks import GenerationMetrics, TrainingState, averaged_weights
+from s2s_zoo.training.averaged import averaged_weights
+from s2s_zoo.training.callbacks import GenerationMetrics, TrainingState
 from s2s_zoo.training.losses import SmoothedCrossEntropy
 from tests.conftest import SENTENCES
 
