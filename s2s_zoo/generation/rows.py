@@ -63,7 +63,7 @@ def _while_active_in_fewer_rows(active, body, rows, fixed, results):
         each = tf.shape(x)[0] // count
         return tf.reshape(chosen[:, None] * each + tf.range(each), [-1])
 
-    def step_through(index, own, rows, fixed, found):
+    def step_through(index, own, rows, fixed, outcome):
         count = tf.shape(own)[0]
         half = tf.where(count > FEWEST, count // 2, 0)
         index, rows = loop(
@@ -71,11 +71,11 @@ def _while_active_in_fewer_rows(active, body, rows, fixed, results):
             lambda index, rows: (index + 1, body(index, rows, fixed)),
             (index, rows),
         )
-        found = keras.tree.map_structure(
+        outcome = keras.tree.map_structure(
             lambda whole, part: tf.tensor_scatter_nd_update(
                 whole, cells(part, own, count)[:, None], part
             ),
-            found,
+            outcome,
             results(rows),
         )
         _, chosen = tf.math.top_k(tf.cast(active(rows), tf.int32), tf.maximum(half, 1))
@@ -83,12 +83,12 @@ def _while_active_in_fewer_rows(active, body, rows, fixed, results):
         rows, fixed = keras.tree.map_structure(
             lambda x: tf.gather(x, cells(x, chosen, count)), (rows, fixed)
         )
-        return index, tf.gather(own, chosen), rows, fixed, found
+        return index, tf.gather(own, chosen), rows, fixed, outcome
 
     own = tf.range(tf.shape(active(rows))[0])
-    *_, found = loop(
-        lambda index, own, rows, fixed, found: tf.reduce_any(active(rows)),
+    *_, outcome = loop(
+        lambda index, own, rows, fixed, outcome: tf.reduce_any(active(rows)),
         step_through,
         (tf.zeros((), tf.int32), own, rows, fixed, results(rows)),
     )
-    return found
+    return outcome

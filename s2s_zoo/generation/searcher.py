@@ -144,15 +144,15 @@ class Searcher:
         Returns:
             SearchResult of numpy arrays with B rows.
         """
-        made, inputs = self._prepared(search, rows)
-        result = self._generator(search, made, inputs, rows).generate(**inputs)
+        settings, inputs = self._prepared(search, rows)
+        result = self._generator(search, settings, inputs, rows).generate(**inputs)
         return SearchResult(*(None if x is None else x[: len(rows)] for x in result))
 
     def stream(self, search, row):
         """Yields a SearchResult (K = 1) of one row after each token: see `Streamer`."""
-        made, inputs = self._prepared(search, [row])
-        key = (Streamer, search.options, made["max_length"], _shortlist_length(inputs))
-        streamer = self._kept(key, lambda: Streamer(self.model, **made))
+        settings, inputs = self._prepared(search, [row])
+        key = (Streamer, search.options, settings["max_length"], _shortlist_length(inputs))
+        streamer = self._kept(key, lambda: Streamer(self.model, **settings))
         return streamer.stream(**inputs)
 
     def _prepared(self, search, rows):
@@ -168,27 +168,27 @@ class Searcher:
         if search.strategy != "sample":  # whose random numbers depend on the length of the loop
             needed = max(limits.max(), options.get("min_length", 0) + 1)
             max_length = min(limit, max(SHORTEST_LOOP, _power_of_two(needed)))
-        made = {"max_length": max_length, **options}
+        settings = {"max_length": max_length, **options}
         inputs = {"source": source, "max_lengths": limits}
         prefix = search.prefix
         if search.shortlist:
-            named = [x if isinstance(x, tuple) else (x,) for x in made["suppress_tokens"]]
+            named = [x if isinstance(x, tuple) else (x,) for x in settings["suppress_tokens"]]
             first = itertools.chain(*named)
-            found = self.shortlist.narrow(source, first, () if prefix is None else prefix)
-            inputs |= {"ids": found.ids, "allowed": found.allowed}
-            made["suppress_tokens"] = tuple(
-                tuple(map(found.place, x)) if isinstance(x, tuple) else found.place(x)
-                for x in made["suppress_tokens"]
+            narrowed = self.shortlist.narrow(source, first, () if prefix is None else prefix)
+            inputs |= {"ids": narrowed.ids, "allowed": narrowed.allowed}
+            settings["suppress_tokens"] = tuple(
+                tuple(map(narrowed.place, x)) if isinstance(x, tuple) else narrowed.place(x)
+                for x in settings["suppress_tokens"]
             )
-            prefix = None if prefix is None else np.array([found.place(x) for x in prefix])
+            prefix = None if prefix is None else np.array([narrowed.place(x) for x in prefix])
         if prefix is not None:
             inputs["forced_prefix"] = np.tile(prefix, (len(source), 1))
-        return made, inputs
+        return settings, inputs
 
     def _limit(self, max_length):
         return self.max_target_length if max_length is None else max_length
 
-    def _generator(self, search, made, inputs, rows):
+    def _generator(self, search, settings, inputs, rows):
         """The compiled search, or at first an eager one.
 
         Tracing a TensorFlow graph takes about 1 s (beam 5), a step without 0.06 s: one short
@@ -196,11 +196,17 @@ class Searcher:
         """
         alone = len(rows) == 1
         # The first places of a shortlist follow from the options, so its length is enough.
-        key = search.strategy, search.options, made["max_length"], _shortlist_length(inputs), alone
+        key = (
+            search.strategy,
+            search.options,
+            settings["max_length"],
+            _shortlist_length(inputs),
+            alone,
+        )
         seed = {"seed": self.random} if search.strategy == "sample" else {}
 
         def make(**options):
-            return Generator(self.model, search.strategy, **made, **seed, **options)
+            return Generator(self.model, search.strategy, **settings, **seed, **options)
 
         first = alone and key not in self._generators and keras.backend.backend() == "tensorflow"
         if first and (rows[0].ndim > 1 or len(rows[0]) <= EAGER_LENGTH):

@@ -169,12 +169,12 @@ def build(sources, targets, source_size, target_size, per_source=20, frequent=40
     order = np.lexsort((-probability, source))
     source, target = source[order], target[order]
     rank = np.arange(len(source)) - np.searchsorted(source, source)
-    kept = rank < per_source
+    likely = rank < per_source
     counts = np.bincount(np.concatenate(targets), minlength=target_size)
     most = np.argsort(-counts, kind="stable")[:frequent]
     return Shortlist(
-        np.searchsorted(source[kept], np.arange(source_size + 1)),
-        target[kept],
+        np.searchsorted(source[likely], np.arange(source_size + 1)),
+        target[likely],
         most[counts[most] > 0],
         target_size,
     )

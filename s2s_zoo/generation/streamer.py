@@ -78,11 +78,11 @@ class Streamer(keras.Model):
         inputs.update(self.predict_on_batch({"source": source}))
         unfinished = True
         while unfinished:
-            found = self.predict_on_batch(inputs)
-            inputs["carry"] = found["carry"]
-            index, _, unfinished, *_ = found["carry"]
+            outputs = self.predict_on_batch(inputs)
+            inputs["carry"] = outputs["carry"]
+            index, _, unfinished, *_ = outputs["carry"]
             unfinished = np.any(unfinished)
-            result = SearchResult(*map(found["result"].get, SearchResult._fields))
+            result = SearchResult(*map(outputs["result"].get, SearchResult._fields))
             yield SearchResult(
                 *(x if x is None or x.ndim == 2 else x[:, :, : int(index)] for x in result)
             )

@@ -54,9 +54,9 @@ class TieredGenerator:
     @staticmethod
     def _timed(generator, inputs):
         """What a generator finds, once it is compiled, and the least seconds it takes."""
-        found, seconds = generator.generate(**inputs), []
+        result, seconds = generator.generate(**inputs), []
         for _ in range(TURNS):
             start = time.perf_counter()
             generator.generate(**inputs)
             seconds.append(time.perf_counter() - start)
-        return found, min(seconds)
+        return result, min(seconds)

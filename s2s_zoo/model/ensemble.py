@@ -68,19 +68,19 @@ class EnsembleDecoder:
         self.extra_ids = getattr(decoders[0], "extra_ids", 0)
 
     def init(self, encoded, max_length=None):
-        made = [
+        begun = [
             decoder.init(output, max_length)
             for decoder, output in zip(self.decoders, encoded.each, strict=True)
         ]
-        memories, states = map(list, zip(*made, strict=True))
+        memories, states = map(list, zip(*begun, strict=True))
         return memories, self._state(states)
 
     def step(self, tokens, index, state, memory):
-        made = [
+        steps = [
             decoder.step(tokens, index, *of_decoder)
             for decoder, *of_decoder in zip(self.decoders, state["members"], memory, strict=True)
         ]
-        logits, states = zip(*made, strict=True)
+        logits, states = zip(*steps, strict=True)
         return _mean(logits), self._state(list(states))
 
     def __call__(self, target, encoded, training=False):

@@ -73,9 +73,9 @@ def _scorer(module, name):
 
 
 def _corpus_score(scorer, name, hypotheses, references):
-    wanted = dict(enumerate(map(_joined, references)))
-    found = dict(enumerate([text] for text in _joined(hypotheses)))
-    value, _ = scorer.compute_score(wanted, found)
+    of_references = dict(enumerate(map(_joined, references)))
+    of_hypotheses = dict(enumerate([text] for text in _joined(hypotheses)))
+    value, _ = scorer.compute_score(of_references, of_hypotheses)
     counts = sorted({len(texts) for texts in references})
     nrefs = counts[0] if len(counts) == 1 else "var"
     version = importlib.metadata.version("pycocoevalcap")

@@ -139,15 +139,15 @@ def _jax(devices, named, timeout):
     if named:
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
         _join(named, devices, timeout)
-    found = jax.local_devices()
-    if len(found) < (devices or 1):
+    local = jax.local_devices()
+    if len(local) < (devices or 1):
         raise DistributionError(
-            f"There are {len(found)} devices ({found[0].platform}). Received: devices={devices}. "
+            f"There are {len(local)} devices ({local[0].platform}). Received: devices={devices}. "
             "Ask for fewer, and before anything computes."
         )
     mine = {device.id for device in jax.devices()}
     if not named:
-        mine = {device.id for device in found[:devices]}
+        mine = {device.id for device in local[:devices]}
     names = [f"{device.platform}:{device.id}" for device in jax.devices() if device.id in mine]
     return keras.distribution.DataParallel(devices=names, auto_shard_dataset=False).scope()
 
@@ -237,9 +237,9 @@ def check_alike(**parts):
         name: hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
         for name, part in parts.items()
     }
-    found = gather({**digests, "code": code.hexdigest()})
-    for name in found[0]:
-        if other := [i for i, digests in enumerate(found) if digests[name] != found[0][name]]:
+    of_all = gather({**digests, "code": code.hexdigest()})
+    for name in of_all[0]:
+        if other := [i for i, digests in enumerate(of_all) if digests[name] != of_all[0][name]]:
             raise DistributionError(
                 f"Process {other[0]} has other {name} than process 0: nothing was trained. Give "
                 "every process the same code, data and flags."
@@ -247,7 +247,7 @@ def check_alike(**parts):
 
 
 @contextlib.contextmanager
-def alone(pipeline, made=None):
+def alone(pipeline, earlier=None):
     """Inside, this process computes by itself: `with alone(pipeline) as copy: ...`.
 
     What several processes share, all of them have to compute with at the same time. Inside is a
@@ -255,7 +255,7 @@ def alone(pipeline, made=None):
 
     Args:
         pipeline: the Pipeline whose model is trained by several processes.
-        made: what an earlier call gave, to be brought up to date; its graphs are kept.
+        earlier: what an earlier call gave, to be brought up to date; its graphs are kept.
 
     Returns:
         The copy; `pipeline` itself where there is one process.
@@ -266,12 +266,13 @@ def alone(pipeline, made=None):
     distribution = keras.distribution.distribution()
     keras.distribution.set_distribution(None)
     try:
-        if made is None:
+        copy = earlier
+        if copy is None:
             model = type(pipeline.model).from_config(pipeline.model.get_config())
             options = pipeline.generation, pipeline.languages
-            made = type(pipeline)(pipeline.task, model, pipeline.processor, *options)
-        for mine, shared in zip(made.model.weights, pipeline.model.weights, strict=True):
+            copy = type(pipeline)(pipeline.task, model, pipeline.processor, *options)
+        for mine, shared in zip(copy.model.weights, pipeline.model.weights, strict=True):
             mine.assign(keras.ops.convert_to_numpy(shared))
-        yield made
+        yield copy
     finally:
         keras.distribution.set_distribution(distribution)

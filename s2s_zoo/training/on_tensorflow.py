@@ -111,14 +111,14 @@ def _summed_with_gradients(function, parts):
             gradient, *gradients = tape.gradient(value, [first, *variables])
             total += value
             of_firsts.append(gradient)
-            for variable, found in zip(variables, gradients, strict=True):
+            for variable, addend in zip(variables, gradients, strict=True):
                 before = of_variables.get(variable.ref())
-                of_variables[variable.ref()] = found if before is None else before + found
+                of_variables[variable.ref()] = addend if before is None else before + addend
 
         def grad(upstream, variables=()):
             firsts = [tf.cast(upstream, x.dtype) * x for x in of_firsts]
-            found = [of_variables[x.ref()] for x in variables]
-            return firsts, [tf.cast(upstream, x.dtype) * x for x in found]
+            gradients = [of_variables[x.ref()] for x in variables]
+            return firsts, [tf.cast(upstream, x.dtype) * x for x in gradients]
 
         return total, grad
 
@@ -165,14 +165,14 @@ def mirrored(devices):
     """
     import tensorflow as tf
 
-    kind, found = "GPU", tf.config.list_physical_devices("GPU")
-    if not found:
+    kind, known = "GPU", tf.config.list_physical_devices("GPU")
+    if not known:
         kind, cpu = "CPU", tf.config.list_physical_devices("CPU")[0]
         if tf.config.get_logical_device_configuration(cpu) is None:
             parts = [tf.config.LogicalDeviceConfiguration()] * devices
             with contextlib.suppress(RuntimeError):  # it has computed: as many as there are
                 tf.config.set_logical_device_configuration(cpu, parts)
-        found = tf.config.list_logical_devices("CPU")
+        known = tf.config.list_logical_devices("CPU")
     names = [f"{kind}:{i}" for i in range(devices)]
-    enough = len(found) >= devices
-    return len(found), tf.distribute.MirroredStrategy(names) if enough else None
+    enough = len(known) >= devices
+    return len(known), tf.distribute.MirroredStrategy(names) if enough else None

@@ -28,7 +28,7 @@ class Adam(keras.optimizers.Adam):
     def update_step(self, gradient, variable, learning_rate):
         """Updates a variable and its moments."""
         index = self._get_variable_index(variable)
-        done = not self.amsgrad and on_tensorflow.apply_adam(
+        updated = not self.amsgrad and on_tensorflow.apply_adam(
             variable,
             (self._momentums[index], self._velocities[index]),
             gradient,
@@ -37,7 +37,7 @@ class Adam(keras.optimizers.Adam):
             betas=(self.beta_1, self.beta_2),
             epsilon=self.epsilon,
         )
-        if not done:
+        if not updated:
             super().update_step(gradient, variable, learning_rate)
 
     def _update_model_variables_moving_average(self, trainable_variables):
