@@ -1,5 +1,6 @@
 """The package imports fast and offers its names lazily."""
 
+import ast
 import os
 import platform
 import re
@@ -108,3 +109,65 @@ def test_every_public_name_resolves_and_is_listed():
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'beam_serach'"):
         s2s_zoo.beam_serach  # noqa: B018
+
+
+def test_names_for_type_checkers_are_the_public_ones():
+    stub = Path(s2s_zoo.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    imported = [x for x in ast.parse(stub).body if isinstance(x, ast.ImportFrom)]
+    names = [(alias.name, alias.asname) for x in imported for alias in x.names]
+    assert all(name == shown for name, shown in names)
+    assert sorted(name for name, _ in names) == sorted(s2s_zoo.__all__)
+    assert Path(s2s_zoo.__file__).with_name("py.typed").is_file()
+
+
+USER = """
+import s2s_zoo
+from s2s_zoo import GenerationMetrics, Seq2Seq
+
+t = s2s_zoo.from_pretrained("translation-de-en")
+reveal_type(t)
+reveal_type(t(["x"]))
+reveal_type(t.plan({}).strategy)
+reveal_type(Seq2Seq)
+print(t("x"), t("x", 1, return_scores=True), GenerationMetrics, s2s_zoo.callbacks)
+"""
+
+
+@pytest.mark.processes
+def test_a_program_is_checked_with_the_types_of_the_package(tmp_path):
+    pytest.importorskip("mypy")
+    (tmp_path / "user.py").write_text(USER)
+    # Where the package is part of a checkout mypy would tell of its inside too.
+    options = ["--config-file=", "--follow-imports=silent", f"--cache-dir={tmp_path}/cache"]
+    result = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, "user.py"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(Path(s2s_zoo.__file__).parent.parent)},
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    revealed = re.findall('Revealed type is "(.*)"', result.stdout)
+    assert revealed[:3] == ["s2s_zoo.pipeline.pipeline.Pipeline", "list[Any]", "str"]
+    assert revealed[3].endswith("s2s_zoo.model.seq2seq.Seq2Seq")
+
+
+@pytest.mark.processes
+def test_names_are_completed(tmp_path):
+    pytest.importorskip("IPython")
+    code = (
+        "from IPython.core.completer import provisionalcompleter\n"
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\n"
+        "shell.run_cell('import s2s_zoo')\n"
+        "with provisionalcompleter():\n"
+        "    found = shell.Completer.completions('s2s_zoo.from_p', len('s2s_zoo.from_p'))\n"
+        "    print([x.text for x in found])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "IPYTHONDIR": str(tmp_path)},
+    )
+    assert "from_pretrained" in result.stdout, result.stderr
