@@ -181,7 +181,7 @@ DECODER_VARIANTS |= {
 }
 
 
-def _attention_kind(attention):
+def attention_kind(attention):
     """What a decoder can tell attentions apart by: the class, and what it asks of the past."""
     options = ATTENTION_VARIANTS[attention]
     if options is None:
@@ -239,7 +239,7 @@ def combinations():
     for decoder in ("lstm", "summary"):
         yield next(encoders), "none", decoder
     turns = {kind: itertools.cycle(names) for kind, names in decoders.items()}
-    for kind, attentions in _by_kind(ATTENTION_VARIANTS, _attention_kind).items():
+    for kind, attentions in _by_kind(ATTENTION_VARIANTS, attention_kind).items():
         if kind is None:
             continue
         count = max(len(attentions), len(turns))
@@ -248,11 +248,13 @@ def combinations():
             yield next(encoders), attention, next(turns[decoder_kind])
 
 
-def covering(combinations):
-    """A few of the combinations with every encoder, decoder and kind of attention among them."""
+def covering(combinations, attention=lambda name: name):
+    """A few of the combinations with every encoder, attention and decoder among them.
+
+    `attention` tells which attentions count as one.
+    """
     wanted = {
-        names: set(enumerate((names[0], _attention_kind(names[1]), names[2])))
-        for names in combinations
+        names: set(enumerate((names[0], attention(names[1]), names[2]))) for names in combinations
     }
     missing, chosen = set().union(*wanted.values()), []
     while missing:
