@@ -9,6 +9,8 @@ import s2s_zoo
 
 PACKAGE = Path(s2s_zoo.__file__).parent
 ROOMS = (
+    "pipeline",
+    "apps",
     "checkpoints",
     "data",
     "protocol",

@@ -4,21 +4,30 @@
 files, here or in the actors of Ray Data.
 """
 
+from __future__ import annotations
+
 import functools
 import itertools
 import json
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from s2s_zoo.data.images import image_files
 from s2s_zoo.protocol.errors import DataError, S2SZooError
+from s2s_zoo.protocol.types import StrPath
+
+if TYPE_CHECKING:
+    from s2s_zoo.pipeline.pipeline import Pipeline
 
 FORMATS = ("parquet", "jsonl")
 MANIFEST = "bulk.json"
+Row: TypeAlias = dict[str, Any]
 
 
 @functools.lru_cache(maxsize=1)
-def loaded(model):
+def loaded(model: str) -> Pipeline:
     """The pipeline of a checkpoint, kept in this process until another one is asked for."""
     from s2s_zoo.pipeline.loading import from_pretrained
 
@@ -47,11 +56,13 @@ class Writer:
         DataError: for a row that already has one of the two columns.
     """
 
-    def __init__(self, model, column="text", output="output", **options):
+    def __init__(
+        self, model: StrPath, column: str = "text", output: str = "output", **options: Any
+    ) -> None:
         self.model, self.column, self.output, self.options = str(model), column, output, options
         self.error = f"{output}_error"
 
-    def __call__(self, rows):
+    def __call__(self, rows: Sequence[Row]) -> list[Row]:
         for row in rows:
             if taken := {self.output, self.error} & row.keys():
                 raise DataError(
@@ -79,7 +90,15 @@ class Writer:
             return [(None, str(error))]
 
 
-def run(writer, inputs, output, format="jsonl", shard_size=10_000, actors=None, resume=False):
+def run(
+    writer: Writer,
+    inputs: Iterable[StrPath],
+    output: StrPath,
+    format: Literal["jsonl", "parquet"] = "jsonl",
+    shard_size: int = 10_000,
+    actors: int | None = None,
+    resume: bool = False,
+) -> Iterator[dict[str, Any]]:
     """Maps a `Writer` over files, shard by shard.
 
     A shard is the next `shard_size` rows of a file, with their order and `key`, "FILE:ROW" from 0,
@@ -111,7 +130,7 @@ def run(writer, inputs, output, format="jsonl", shard_size=10_000, actors=None, 
         _pyarrow()
     output = Path(output)
     shards = list(_shards(inputs, shard_size))
-    job = {
+    job: dict[str, Any] = {
         "model": writer.model,
         "options": {"column": writer.column, "output": writer.output, **writer.options},
         "shards": [[str(path), start, stop] for path, start, stop in shards],

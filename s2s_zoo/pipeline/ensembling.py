@@ -1,13 +1,18 @@
 """Several checkpoints as one: by the mean of their weights, or of their probabilities."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from s2s_zoo.checkpoints.weights import weights_by_name
 from s2s_zoo.model.ensemble import Ensemble
 from s2s_zoo.pipeline.loading import from_pretrained
 from s2s_zoo.pipeline.pipeline import Pipeline
 from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.types import StrPath
 
 
-def average_checkpoints(names, output):
+def average_checkpoints(names: Sequence[StrPath], output: StrPath) -> None:
     """Saves a checkpoint whose weights are the arithmetic mean of those of others.
 
     Meant for the last or the best checkpoints of one training (Vaswani et al. 2017, 1706.03762,
@@ -44,7 +49,7 @@ def average_checkpoints(names, output):
     first.save(output)
 
 
-def ensemble(members, dtype=None):
+def ensemble(members: Sequence[StrPath | Pipeline], dtype: str | None = None) -> Pipeline:
     """Returns a pipeline that searches with several models at once.
 
     At every step the next token has the mean of the members' probabilities (Sutskever et al. 2014,
@@ -73,7 +78,7 @@ def ensemble(members, dtype=None):
     return Pipeline(first.task, model, first.processor, first.generation, first.languages)
 
 
-def check_same_vocabulary(first, other, name):
+def check_same_vocabulary(first: Pipeline, other: Pipeline, name: StrPath) -> None:
     """Raises CheckpointError unless two pipelines have one task and read and write the same ids."""
     if first.task != other.task:
         raise CheckpointError(

@@ -1,12 +1,14 @@
 """Which installed fonts have the characters of a text."""
 
+from __future__ import annotations
+
 import functools
 import warnings
 
 DEFAULT = "DejaVu Sans"  # comes with matplotlib: Latin, Greek, Cyrillic, Arabic and more
 
 
-def families(text):
+def families(text: str) -> list[str]:
     """The names of fonts for matplotlib that together have the characters of a text.
 
     Args:

@@ -1,14 +1,25 @@
 """Pictures of what a model does. They need matplotlib: `pip install 's2s-zoo[plots]'`."""
 
+from __future__ import annotations
+
 import io
 import math
 import unicodedata
 import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from s2s_zoo.data.words import JOINER
 from s2s_zoo.protocol.errors import S2SZooError
+from s2s_zoo.protocol.types import StrPath, Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from s2s_zoo.pipeline.pipeline import Pipeline
+    from s2s_zoo.pipeline.result import Result
 
 COLUMNS = 6
 SHORTEST = 480  # pixels of the photo's longer side that are drawn
@@ -16,7 +27,7 @@ LEAST_COPIED = 0.1  # of a token from a source position that is drawn
 CELL, LONGEST = 0.28, 100  # inches: of a token in a heat map, and of its longer side at most
 
 
-def plot_caption(pipeline, image, path, **options):
+def plot_caption(pipeline: Pipeline, image: Any, path: StrPath, **options: Any) -> Result:
     """Captions an image and draws where each word looked, as figure 2 of Xu et al. (1502.03044).
 
     The photo, then for each word the photo with the weights of the attention over it, white where
@@ -38,7 +49,7 @@ def plot_caption(pipeline, image, path, **options):
     from s2s_zoo.data import read_image
     from s2s_zoo.data.images import resized
 
-    photo = read_image(image)
+    photo: Any = read_image(image)
     result = pipeline(photo, return_alignment=True, **options)
     words = [_word(piece) for piece in result.target_tokens]
     if pipeline.processor.resize == "crop":  # what the model did not see is not drawn
@@ -68,7 +79,7 @@ def plot_caption(pipeline, image, path, **options):
     return result
 
 
-def plot_copies(pipeline, text, path, **options):
+def plot_copies(pipeline: Pipeline, text: str, path: StrPath, **options: Any) -> Result:
     """Generates from a text and draws what was copied, as figure 1 of See et al. (1704.04368).
 
     Each row is a token that was written, its bar the part 1 - p_gen that was copied; the columns
@@ -108,7 +119,13 @@ def plot_copies(pipeline, text, path, **options):
     return result
 
 
-def heat_map(values, source_tokens, target_tokens, path=None, signed=False):
+def heat_map(
+    values: Tensor,
+    source_tokens: Sequence[str],
+    target_tokens: Sequence[str],
+    path: StrPath | None = None,
+    signed: bool = False,
+) -> Figure:
     """Draws a number for each pair of a target and a source token.
 
     Args:
@@ -154,7 +171,7 @@ def heat_map(values, source_tokens, target_tokens, path=None, signed=False):
     return figure
 
 
-def png(plotted):
+def png(plotted: Any) -> bytes | None:
     """The bytes of a picture of what has a `plot`, for a notebook.
 
     Returns:

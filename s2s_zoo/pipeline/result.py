@@ -1,9 +1,15 @@
 """What a pipeline knows of a text it generated."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s2s_zoo.protocol.errors import S2SZooError
+from s2s_zoo.protocol.types import StrPath
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Result(NamedTuple):
@@ -28,7 +34,7 @@ class Result(NamedTuple):
     alignment: Any = None
     p_gen: Any = None
 
-    def plot(self, path=None):
+    def plot(self, path: StrPath | None = None) -> Figure:
         """Draws the alignment as figure 3 of Bahdanau et al. (2015, 1409.0473).
 
         The columns are the source, the rows the target; white is 1, black 0.

@@ -1,9 +1,14 @@
 """The unknown token of an answer, replaced by what the attention looked at in the source."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from s2s_zoo.protocol import END, PAD, UNK
+from s2s_zoo.protocol.types import Config, Tensor
 
 
-def allow_unknown(processor, options, defaults):
+def allow_unknown(processor: Any, options: Config, defaults: Config) -> Config:
     """The options of a search that may write the unknown token.
 
     Args:
@@ -26,11 +31,13 @@ def allow_unknown(processor, options, defaults):
             f"replace_unknown=True lets the search write the unknown token, {UNK}. Received: "
             f"suppress_tokens={options['suppress_tokens']!r}. Leave it out of them."
         )
-    suppressed = options.get("suppress_tokens", defaults["suppress_tokens"])
+    suppressed: Any = options.get("suppress_tokens", defaults["suppress_tokens"])
     return {**options, "suppress_tokens": [token for token in suppressed if token != UNK]}
 
 
-def replace_unknown(processor, tokens, alignment, text, source):
+def replace_unknown(
+    processor: Any, tokens: Tensor, alignment: Tensor, text: str, source: str
+) -> str:
     """An answer with the source in place of what is unknown.
 
     Each unknown token becomes the source unit with the most attention in its step (Luong et al.

@@ -1,11 +1,15 @@
 """The command `s2s-zoo bulk`."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from s2s_zoo.apps import bulk
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
 from s2s_zoo.apps.cli.shared import NAME, positive
 
 
-def add_command(commands):
+def add_command(commands: Any) -> None:
     """Adds it to the subparsers of the command line."""
     command = commands.add_parser("bulk", help="add a column to Parquet, JSON lines or text")
     command.set_defaults(command=_bulk)

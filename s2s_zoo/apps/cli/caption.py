@@ -1,7 +1,10 @@
 """The command `s2s-zoo caption`."""
 
+from __future__ import annotations
+
 import warnings
 from pathlib import Path
+from typing import Any
 
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
 from s2s_zoo.apps.cli.shared import NAME, load, only_checkpoint
@@ -11,7 +14,7 @@ from s2s_zoo.protocol.tasks import CAPTIONING
 TOGETHER = 64  # images read before their captions are printed
 
 
-def add_command(commands):
+def add_command(commands: Any) -> None:
     """Adds it to the subparsers of the command line."""
     command = commands.add_parser("caption", help="say what is in photos")
     command.set_defaults(command=_caption)

@@ -1,7 +1,10 @@
 """Commands about checkpoints: `s2s-zoo list | show | download | verify | push | …`."""
 
+from __future__ import annotations
+
 import json
 import math
+from typing import Any
 
 from s2s_zoo.apps.cli.shared import NAME
 from s2s_zoo.checkpoints.catalog import REMOTE, list_checkpoints, resolve
@@ -12,7 +15,7 @@ from s2s_zoo.protocol.files import describe_file, read_file, verify_files
 from s2s_zoo.protocol.safetensors_file import read_header
 
 
-def add_commands(commands):
+def add_commands(commands: Any) -> None:
     """Adds them to the subparsers of the command line."""
     command = commands.add_parser("list", help="the checkpoints that load by name")
     command.set_defaults(command=_list)

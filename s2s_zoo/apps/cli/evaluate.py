@@ -1,7 +1,10 @@
 """The command `s2s-zoo evaluate`."""
 
+from __future__ import annotations
+
 import json
 import time
+from typing import Any
 
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
 from s2s_zoo.apps.cli.shared import load
@@ -10,7 +13,7 @@ from s2s_zoo.generation.options import beams_of
 from s2s_zoo.protocol.tasks import TASKS
 
 
-def add_command(commands):
+def add_command(commands: Any) -> None:
     """Adds it to the subparsers of the command line."""
     command = commands.add_parser("evaluate", help="the metrics of the task on held-out pairs")
     command.set_defaults(command=_evaluate)

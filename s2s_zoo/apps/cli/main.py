@@ -4,10 +4,13 @@ What was asked for goes to standard output, everything else to standard error. E
 1 an error (one line says which), 2 wrong usage, 130 Ctrl-C, 141 nobody reads the output any more.
 """
 
+from __future__ import annotations
+
 import argparse
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 
 import s2s_zoo
 from s2s_zoo.apps.cli import bulk as cli_bulk
@@ -20,7 +23,7 @@ from s2s_zoo.apps.cli import text as cli_text
 from s2s_zoo.protocol.errors import S2SZooError
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     arguments = _parser().parse_args(argv)

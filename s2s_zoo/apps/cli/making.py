@@ -1,11 +1,15 @@
 """The commands that make something of a checkpoint: `s2s-zoo average | shortlist | export`."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from s2s_zoo.apps.cli.search import add_search_options, search_options
 from s2s_zoo.apps.cli.shared import NAME, load, positive
 from s2s_zoo.protocol.errors import CheckpointError
 
 
-def add_commands(commands):
+def add_commands(commands: Any) -> None:
     """Adds them to the subparsers of the command line."""
     command = commands.add_parser("average", help="one checkpoint with the mean of the weights")
     command.set_defaults(command=_average)

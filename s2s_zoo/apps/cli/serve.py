@@ -1,10 +1,13 @@
 """The command `s2s-zoo serve`."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
 from s2s_zoo.apps.cli.shared import NAME, load, positive
@@ -13,7 +16,7 @@ from s2s_zoo.protocol.errors import S2SZooError
 MAX_BODY = {"text": 1 << 20, "image": 16 << 20}  # bytes
 
 
-def add_command(commands):
+def add_command(commands: Any) -> None:
     """Adds it to the subparsers of the command line."""
     command = commands.add_parser("serve", help="answer over HTTP, with a page to try the model")
     command.set_defaults(command=_serve)

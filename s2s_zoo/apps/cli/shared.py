@@ -1,19 +1,26 @@
 """What several commands need."""
 
+from __future__ import annotations
+
 import gc
 import os
 import sys
 import tempfile
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import s2s_zoo
 from s2s_zoo.checkpoints.catalog import list_checkpoints
 from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.tasks import Task
+
+if TYPE_CHECKING:
+    from s2s_zoo.pipeline.pipeline import Pipeline
 
 NAME = "a name of `list`, hf://organization/name[@revision], or a directory"
 
 
-def positive(text):
+def positive(text: str) -> int:
     """The type of an argument that is a number of at least 1."""
     value = int(text)
     if value < 1:
@@ -21,7 +28,7 @@ def positive(text):
     return value
 
 
-def only_checkpoint(task):
+def only_checkpoint(task: Task) -> str:
     """The name of the only checkpoint of a `Task`.
 
     Raises:
@@ -36,7 +43,7 @@ def only_checkpoint(task):
     )
 
 
-def load(name):
+def load(name: str) -> Pipeline:
     """Returns the pipeline of a checkpoint; what TensorFlow has to say first is not shown."""
     if "keras" not in sys.modules:
         with _silent_on_success(), _uncollected():

@@ -1,8 +1,11 @@
 """The commands that read text and write text: `s2s-zoo translate` and `s2s-zoo summarize`."""
 
+from __future__ import annotations
+
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
 from s2s_zoo.apps.cli.shared import NAME, load, only_checkpoint
@@ -14,7 +17,7 @@ from s2s_zoo.protocol.tasks import SUMMARIZATION, TRANSLATION
 CHUNK = 1 << 16  # bytes read at once at most; a slow writer is answered line by line
 
 
-def add_commands(commands):
+def add_commands(commands: Any) -> None:
     """Adds them to the subparsers of the command line."""
     command = commands.add_parser("translate", help="translate text, one line for each line")
     command.set_defaults(command=_translate)

@@ -5,20 +5,34 @@ kept, to (K, T) numbers; and `derivative(shares)`, which maps (K, n) floats from
 (kept) to (K, T, n). Every method returns (T, n).
 """
 
+from __future__ import annotations
+
 import itertools
+from typing import Protocol
 
 import numpy as np
+
+
+class Game(Protocol):
+    """What the methods play."""
+
+    players: int
+
+    def value(self, masks: np.ndarray) -> np.ndarray: ...
+
+    def derivative(self, shares: np.ndarray) -> np.ndarray: ...
+
 
 EXACT = 10  # players up to which all 2^n masks are tried
 
 
-def occlusion(game):
+def occlusion(game: Game) -> np.ndarray:
     """A_ts = v_t(all) - v_t(all but s): Zeiler & Fergus (2014, 1311.2901), on tokens."""
     every = np.ones((1, game.players), bool)
     return (game.value(every) - game.value(~np.eye(game.players, dtype=bool))).T
 
 
-def integrated_gradients(game, steps=32):
+def integrated_gradients(game: Game, steps: int = 32) -> np.ndarray:
     """IG_ts = the integral over a from 0 to 1 of dv_t / dz_s at z = (a, ..., a).
 
     Sundararajan et al. (2017, 1703.01365, equation 1), along the line of the embeddings. The sum
@@ -34,7 +48,7 @@ def integrated_gradients(game, steps=32):
     return np.tensordot(weights / 2, game.derivative(shares), axes=1)
 
 
-def kernel_shap(game, samples=512, seed=0):
+def kernel_shap(game: Game, samples: int = 512, seed: int = 0) -> np.ndarray:
     """Shapley values, by weighted least squares (Lundberg & Lee 2017, 1705.07874, theorem 2).
 
     Exact up to `EXACT` players, from all 2^n masks. Beyond that masks are drawn from the kernel,
@@ -74,7 +88,9 @@ def kernel_shap(game, samples=512, seed=0):
     return np.concatenate([others, [total - others.sum(axis=0)]]).T
 
 
-def lime(game, samples=512, width=0.25, ridge=1e-3, seed=0):
+def lime(
+    game: Game, samples: int = 512, width: float = 0.25, ridge: float = 1e-3, seed: int = 0
+) -> np.ndarray:
     """The weights of a linear model of v around the whole source (Ribeiro et al. 2016, 1602.04938).
 
     min_w  sum_k pi(z_k) (v_t(z_k) - w_0 - w z_k)^2 + ridge |w|^2,   pi ~ exp(-d^2 / width^2),

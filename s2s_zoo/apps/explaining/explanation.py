@@ -1,14 +1,22 @@
 """Which source tokens made a model write which target tokens."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from s2s_zoo.apps.explaining.attribution import METHODS
 from s2s_zoo.protocol import END
 from s2s_zoo.protocol.registry import check_keys, lookup
+from s2s_zoo.protocol.types import StrPath
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from s2s_zoo.pipeline.pipeline import Pipeline
 
 
 class Explanation(NamedTuple):
@@ -32,7 +40,7 @@ class Explanation(NamedTuple):
     without: Any
     whole: Any
 
-    def plot(self, path=None):
+    def plot(self, path: StrPath | None = None) -> Figure:
         """Draws the values, blue above 0 and red below; arguments and errors as `Result.plot`."""
         from s2s_zoo.pipeline.plots import heat_map
 
@@ -44,7 +52,14 @@ class Explanation(NamedTuple):
         return png(self)
 
 
-def explain(pipeline, source, target=None, method="occlusion", batch_size=64, **options):
+def explain(
+    pipeline: Pipeline,
+    source: str,
+    target: str | None = None,
+    method: Literal["occlusion", "integrated_gradients", "kernel_shap", "lime"] = "occlusion",
+    batch_size: int = 64,
+    **options: Any,
+) -> Explanation:
     """Explains each token of a target by the tokens of its source.
 
     A source token is left out by putting the unknown token in its place. What is explained is
@@ -110,7 +125,9 @@ class Game:
         batch_size: int.
     """
 
-    def __init__(self, pipeline, source, target, batch_size):
+    def __init__(
+        self, pipeline: Pipeline, source: np.ndarray, target: np.ndarray, batch_size: int
+    ) -> None:
         self.model, self.scorer = pipeline.model, pipeline.scorer
         self.source, self.target = source, target
         self.places = np.flatnonzero(source != END)
@@ -118,7 +135,7 @@ class Game:
         self.unknown = np.where(source == END, END, pipeline.processor.unknown_id).astype("int32")
         self.batch_size = batch_size
 
-    def value(self, masks):
+    def value(self, masks: np.ndarray) -> np.ndarray:
         """(K, S) bool to (K, T) float64."""
         kept = np.ones((len(masks), len(self.source)), bool)
         kept[:, self.places] = masks
@@ -128,7 +145,7 @@ class Game:
         ]
         return np.concatenate(found).astype("float64")
 
-    def derivative(self, shares):
+    def derivative(self, shares: np.ndarray) -> np.ndarray:
         """(K, S) floats to (K, T, S), the derivatives of v_t to z_s, z mixing the embeddings."""
         from keras import ops
 

@@ -1,10 +1,16 @@
 """Gradients on whatever backend there is."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import keras
 import numpy as np
 
+from s2s_zoo.protocol.types import Tensor
 
-def gradient(function, x):
+
+def gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
     """d function(x) / dx as an array: `function` gives a scalar of x, an array taken as float32."""
     x = np.asarray(x, "float32")
     if keras.backend.backend() == "tensorflow":

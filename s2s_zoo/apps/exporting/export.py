@@ -1,15 +1,28 @@
 """Pipelines as files that run without this package."""
 
+from __future__ import annotations
+
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from s2s_zoo.apps.exporting.onnx import write_onnx
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.registry import lookup
+from s2s_zoo.protocol.types import StrPath
+
+if TYPE_CHECKING:
+    from s2s_zoo.pipeline.pipeline import Pipeline
 
 
-def export(pipeline, directory, format="saved_model", return_alignment=True, **options):
+def export(
+    pipeline: Pipeline,
+    directory: StrPath,
+    format: Literal["saved_model", "onnx", "litert"] = "saved_model",
+    return_alignment: bool = True,
+    **options: Any,
+) -> None:
     """Writes a pipeline so that it runs without this package.
 
     "saved_model" is a TensorFlow SavedModel with the tokenizers and the whole search in its

@@ -1,9 +1,18 @@
 """A search as exported graphs hold it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
 from s2s_zoo.generation import Generator
 from s2s_zoo.protocol.tasks import TASKS
+from s2s_zoo.protocol.types import Tensor
+
+if TYPE_CHECKING:
+    from s2s_zoo.generation.searcher import Search
+    from s2s_zoo.pipeline.pipeline import Pipeline
 
 
 class GraphSearch:
@@ -21,7 +30,7 @@ class GraphSearch:
         dict of the fields of SearchResult that were computed.
     """
 
-    def __init__(self, pipeline, search):
+    def __init__(self, pipeline: Pipeline, search: Search) -> None:
         self.limit = search.max_length or pipeline.processor.max_target_length
         self.longest = None if search.max_length else TASKS[pipeline.task].longest_target
         self.prefix = search.prefix
@@ -29,7 +38,7 @@ class GraphSearch:
             pipeline.model, search.strategy, self.limit, **dict(search.options)
         )
 
-    def __call__(self, source, lengths):
+    def __call__(self, source: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         inputs = {"source": source}
         if self.longest is not None:
             longest = tf.minimum(self.longest(lengths), self.limit)
@@ -39,6 +48,6 @@ class GraphSearch:
         return self.generator.call(inputs)
 
     @property
-    def captured(self):
+    def captured(self) -> list[Tensor]:
         """The weights. What a function captures is saved only if the module of it holds it."""
         return [variable.value for variable in self.generator.variables]

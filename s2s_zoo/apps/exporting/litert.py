@@ -1,9 +1,13 @@
 """A LiteRT model with the whole search in it, of built-in operations alone."""
 
+from __future__ import annotations
+
 import json
 import re
 import tempfile
 import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -12,11 +16,15 @@ from s2s_zoo.apps.exporting.graph_search import GraphSearch
 from s2s_zoo.layers.kernels import native
 from s2s_zoo.protocol import END, PAD, UNK
 
+if TYPE_CHECKING:
+    from s2s_zoo.generation.searcher import Search
+    from s2s_zoo.pipeline.pipeline import Pipeline
+
 CHECKED = (3, 8)  # source lengths
 TOLERANCE = 1e-3  # of scores
 
 
-def write_litert(pipeline, search, directory):
+def write_litert(pipeline: Pipeline, search: Search, directory: Path) -> None:
     """Writes the model, what whoever runs it has to know, and the vocabularies: see `export`."""
     processor, found_for = pipeline.processor, GraphSearch(pipeline, search)
     shape = pipeline.model.encoder.source_shape

@@ -1,6 +1,10 @@
 """Encoder and decoder step as ONNX graphs, for a search of one's own in onnxruntime."""
 
+from __future__ import annotations
+
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 
@@ -8,10 +12,14 @@ from s2s_zoo.layers.kernels import native
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.protocol.errors import CheckpointError
 
+if TYPE_CHECKING:
+    from s2s_zoo.generation.searcher import Search
+    from s2s_zoo.pipeline.pipeline import Pipeline
+
 OPSET = 18
 
 
-def write_onnx(pipeline, search, directory):
+def write_onnx(pipeline: Pipeline, search: Search, directory: Path) -> None:
     """Writes the two graphs, what a search has to know, and the vocabularies: see `export`."""
     import tensorflow as tf
 
@@ -58,9 +66,9 @@ def write_onnx(pipeline, search, directory):
                 for name, given in specs.items()
             },
         }
-        step = tf.function(step, input_signature=[signature])
+        traced = tf.function(step, input_signature=[signature])
         directory.mkdir()
-        for name, function in (("encoder", begin), ("step", step)):
+        for name, function in (("encoder", begin), ("step", traced)):
             graph, _ = tf2onnx.convert.from_function(function, function.input_signature, OPSET)
             if unknown := _unknown(graph):
                 raise ValueError(
@@ -68,7 +76,7 @@ def write_onnx(pipeline, search, directory):
                     "Use format='saved_model'."
                 )
             (directory / f"{name}.onnx").write_bytes(graph.SerializeToString())
-        _check(directory, begin, step, spec)
+        _check(directory, begin, traced, spec)
     about = {
         "task": pipeline.task,
         "start": START,

@@ -1,12 +1,21 @@
 """A TensorFlow SavedModel with everything in its graph: files or text in, text out."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from s2s_zoo.apps.exporting.graph_search import GraphSearch
 from s2s_zoo.protocol import END, PAD
 
+if TYPE_CHECKING:
+    from s2s_zoo.generation.searcher import Search
+    from s2s_zoo.pipeline.pipeline import Pipeline
 
-def write_saved_model(pipeline, search, directory):
+
+def write_saved_model(pipeline: Pipeline, search: Search, directory: Path) -> None:
     """Writes the SavedModel: see `export`."""
     processor = pipeline.processor
     reader, pieces = READERS[processor.reads](processor), _Pieces(processor.target_tokenizer)
@@ -112,4 +121,4 @@ class _Images:
         return {}
 
 
-READERS = {"text": _Texts, "image": _Images}
+READERS: dict[str, Any] = {"text": _Texts, "image": _Images}

@@ -1,8 +1,11 @@
 """The endpoints."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -25,6 +28,9 @@ from s2s_zoo.apps.serving.refused import (
 from s2s_zoo.apps.serving.schema import parse
 from s2s_zoo.apps.serving.streaming import Events, Tokens
 from s2s_zoo.protocol.version import __version__
+
+if TYPE_CHECKING:
+    from s2s_zoo.apps.serving.served import Served
 
 ENDPOINTS = {
     "/": "a page to try the model",
@@ -60,12 +66,12 @@ class Limits(NamedTuple):
     max_queue: int = 256
 
     @property
-    def max_sources(self):
+    def max_sources(self) -> int:
         """The most sources of one request: they fit the queue and one batch."""
         return min(self.max_batch, self.max_queue)
 
 
-def create_app(served, limits):
+def create_app(served: Served, limits: Limits) -> FastAPI:
     """Returns the FastAPI application that answers for a model.
 
     Args:
@@ -93,7 +99,7 @@ def create_app(served, limits):
         return {"openapi_extra": {"requestBody": {"required": True, "content": content}}}
 
     app.get("/", include_in_schema=False)(service.page)
-    app.get("/model")(service.model)
+    app.get("/model", response_model=None)(service.model)
     app.get("/health")(service.health)
     app.get("/metrics")(service.figures)
     app.post("/generate", **reads(served.of_many))(service.generate)
@@ -110,17 +116,17 @@ class Service:
         limits: Limits.
     """
 
-    def __init__(self, served, limits):
+    def __init__(self, served: Served, limits: Limits) -> None:
         self.served = served
         self.limits = limits
         self.metrics = Metrics(lambda: self.batcher.length if self.batcher else 0)
-        self.batcher = None
-        self.warming = None
+        self.batcher: Any = None  # a Batcher and a Future, from the start of the server on
+        self.warming: Any = None
         self.open = 0
         self.decoding = asyncio.Semaphore(IMAGES_AT_ONCE)
 
     @contextlib.asynccontextmanager
-    async def lifespan(self, app):
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         limits = self.limits
         self.batcher = Batcher(
             limits.max_batch, limits.max_wait, limits.max_queue, self.metrics.batch_size.observe
@@ -132,7 +138,7 @@ class Service:
     async def page(self) -> Response:
         return Response(PAGE, media_type="text/html", headers={"content-security-policy": POLICY})
 
-    async def model(self):
+    async def model(self) -> dict[str, Any]:
         limits = self.limits
         return {
             **self.served.describe(),
@@ -169,7 +175,7 @@ class Service:
                 }
             )
 
-    async def generated(self, request, given, sources):
+    async def generated(self, request: Request, given: Any, sources: Sequence[Any]) -> list[Any]:
         """An answer to each source, or the Refused of what failed."""
         futures = self._submit(self.served.generation(given), sources)
         answers = await self._answers(request, futures)
@@ -193,7 +199,9 @@ class Service:
             return Events(first, events, stack.pop_all())
 
     @contextlib.asynccontextmanager
-    async def admitted(self, request, read):
+    async def admitted(
+        self, request: Request, read: Callable[[str, bytes], Any]
+    ) -> AsyncIterator[tuple[Any, list[Any]]]:
         """Lets a request in, and gives what it says and the sources as the model reads them."""
         limits = self.limits
         busy = self.open >= limits.max_queue

@@ -1,8 +1,11 @@
 """One thread that owns the model, and runs what arrives together as one batch."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
@@ -38,19 +41,27 @@ class Batcher:
         on_batch: function of the size of every batch, or None.
     """
 
-    def __init__(self, max_batch=64, max_wait=0.005, max_queue=256, on_batch=None):
+    def __init__(
+        self,
+        max_batch: int = 64,
+        max_wait: float = 0.005,
+        max_queue: int = 256,
+        on_batch: Callable[[int], Any] | None = None,
+    ) -> None:
         self.max_batch = max_batch
         self.max_wait = max_wait
         self.max_queue = max_queue
         self.on_batch = on_batch
         self.length = 0
-        self._waiting = {}  # work: deque of jobs
+        self._waiting: dict[Any, deque[Job]] = {}  # of each work
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
         self._thread.start()
 
-    def submit(self, work, sources):
+    def submit(
+        self, work: Callable[[list[Any]], Sequence[Any]], sources: Sequence[Any]
+    ) -> list[Future]:
         """Puts sources into the queue, all or none.
 
         Args:
@@ -80,7 +91,7 @@ class Batcher:
             job.future.add_done_callback(self._forget)
         return [job.future for job in jobs]
 
-    def close(self, timeout=None):
+    def close(self, timeout: float | None = None) -> None:
         """Takes nothing more, finishes what waits, and ends the thread.
 
         Args:

@@ -1,14 +1,18 @@
 """Reading what a client sends: no more than may be, and not for ever."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
+
+from starlette.requests import Request
 
 from s2s_zoo.apps.serving.refused import Refused
 
 DRAINED = 32 << 20  # bytes of a refused body that are read, so that its sender hears why
 
 
-async def read_body(request, max_body, timeout):
+async def read_body(request: Request, max_body: int, timeout: float) -> bytes:
     """Returns the bytes of the body of a request.
 
     Args:
@@ -45,13 +49,13 @@ async def read_body(request, max_body, timeout):
     return b"".join(chunks)
 
 
-async def drain(request, timeout):
+async def drain(request: Request, timeout: float) -> None:
     """Reads the body of a request that is refused in any case, and keeps nothing of it."""
     with contextlib.suppress(Refused):
         await read_body(request, 0, timeout)
 
 
-async def wait_for_leaving(request):
+async def wait_for_leaving(request: Request) -> None:
     """Returns when the client of a request whose body was read is gone."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

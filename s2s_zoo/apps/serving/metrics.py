@@ -1,6 +1,9 @@
 """What the server counts, for Prometheus, and the headers that every answer has."""
 
+from __future__ import annotations
+
 import time
+from collections.abc import Callable, Collection
 
 from prometheus_client import (
     CollectorRegistry,
@@ -10,6 +13,7 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 LATENCIES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)  # seconds
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -28,7 +32,7 @@ class Metrics:
         queue_length: function without arguments, the number of sources that wait.
     """
 
-    def __init__(self, queue_length):
+    def __init__(self, queue_length: Callable[[], int]) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.requests = Counter(
@@ -50,7 +54,7 @@ class Metrics:
             "s2s_zoo_requests_in_flight", "Requests not yet answered", registry=registry
         )
 
-    def text(self):
+    def text(self) -> bytes:
         """Everything in the text format of Prometheus, bytes."""
         return generate_latest(self.registry)
 
@@ -64,12 +68,12 @@ class Observed:
         endpoints: set of str, the paths that are counted by name.
     """
 
-    def __init__(self, app, metrics, endpoints):
+    def __init__(self, app: ASGIApp, metrics: Metrics, endpoints: Collection[str]) -> None:
         self.app = app
         self.metrics = metrics
         self.endpoints = endpoints
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

@@ -1,5 +1,7 @@
 """The page to try a model by hand, and what a browser may do with it."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import re
@@ -8,7 +10,7 @@ from importlib import resources
 PAGE = resources.files("s2s_zoo.apps.serving").joinpath("page.html").read_text("utf-8")
 
 
-def policy(page):
+def policy(page: str) -> str:
     """The Content-Security-Policy that allows a page its own script and style, and no others."""
 
     def hashes(tag):

@@ -3,14 +3,21 @@
 https://github.com/tensorflow/serving/blob/master/tensorflow_serving/g3doc/api_rest.md
 """
 
+from __future__ import annotations
+
 import base64
 import binascii
 import json
-from typing import NamedTuple
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from s2s_zoo.apps.serving.refused import Refused
+
+if TYPE_CHECKING:
+    from s2s_zoo.apps.serving.served import Served
 
 VERSION = 1
 SIGNATURE = "serving_default"
@@ -31,20 +38,20 @@ class Predict(NamedTuple):
     key: str
     return_alignment: bool
 
-    def sources(self):
+    def sources(self) -> list[Any]:
         return self.values
 
-    def chosen(self):
+    def chosen(self) -> dict[str, Any]:
         """The options of the search: there are none, those of the model hold."""
         return {}
 
 
-def model_name(name):
+def model_name(name: str) -> str:
     """What a model is called in an address: the last part of its name, without a revision."""
     return name.rstrip("/").rpartition("/")[2].partition("@")[0]
 
 
-def parse_predict(served, body):
+def parse_predict(served: Served, body: bytes) -> Predict:
     """Returns the Predict in a body, whatever its content type: clients of this say none.
 
     Args:
@@ -113,7 +120,7 @@ def _source(value, i, reads):
         raise Refused(400, f"Number {i}: expected UTF-8. Received: {error}.") from error
 
 
-def predicted(answers, served, key):
+def predicted(answers: Sequence[Any], served: Served, key: str) -> str:
     """The JSON of a response, str.
 
     Args:
@@ -122,14 +129,15 @@ def predicted(answers, served, key):
         key: str, "instances" or "inputs".
     """
     columns = tensors(answers, served)
+    content: Any = columns
     if key == "instances":
-        columns = [
+        content = [
             dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
         ]
-    return json.dumps({FORMATS[key]: columns}, ensure_ascii=False)
+    return json.dumps({FORMATS[key]: content}, ensure_ascii=False)
 
 
-def tensors(answers, served):
+def tensors(answers: Sequence[Any], served: Served) -> dict[str, list[Any]]:
     """The outputs of the signature as nested lists, padded as tensors are: see `export`."""
     rows = [answer if isinstance(answer, list) else [answer] for answer in answers]
     length = max(len(found["target_tokens"]) for row in rows for found in row)
@@ -158,7 +166,7 @@ def _padded(tokens, length):
     return [*tokens, *[""] * (length - len(tokens))]
 
 
-def status(warming):
+def status(warming: Future) -> dict[str, Any]:
     """The versions of the model and their state.
 
     Args:
@@ -173,7 +181,7 @@ def status(warming):
     return {"model_version_status": [{"version": str(VERSION), "state": state, "status": outcome}]}
 
 
-def metadata(served):
+def metadata(served: Served) -> dict[str, Any]:
     """What the signature takes and returns."""
     count = dict(served.pipeline.plan({}, True).options)
     count = count.get("num_return", 1)

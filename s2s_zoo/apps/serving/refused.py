@@ -1,5 +1,7 @@
 """Requests that are not answered, and sources that are not."""
 
+from __future__ import annotations
+
 import logging
 
 from s2s_zoo.protocol.errors import S2SZooError
@@ -16,26 +18,26 @@ class Refused(Exception):
         retry_after: int, seconds, or None.
     """
 
-    def __init__(self, status, message, retry_after=None):
+    def __init__(self, status: int, message: str, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.retry_after = retry_after
 
 
-def overloaded():
+def overloaded() -> Refused:
     """The Refused of a request for which there is no room."""
     return Refused(503, "The server is busy. Try again in a second.", retry_after=1)
 
 
-def too_slow(timeout):
+def too_slow(timeout: float) -> Refused:
     """The Refused of a request that was not answered within so many seconds."""
     return Refused(
         504, f"No answer after {timeout:g} seconds. Send less at once, or use a larger --timeout."
     )
 
 
-def failed(error):
+def failed(error: Exception) -> Refused:
     """The Refused for an exception of the pipeline: its own words where it has some for users."""
     if isinstance(error, S2SZooError):
         return Refused(422, str(error))

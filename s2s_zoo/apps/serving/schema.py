@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -41,7 +41,7 @@ class Call(BaseModel):
     source: str | None = None
     target: str | None = None
 
-    def chosen(self):
+    def chosen(self) -> dict[str, Any]:
         """The options that were given, a dict."""
         mine = Options.model_fields.keys() - {"return_alignment"}
         return {k: v for k, v in self.model_dump(include=mine).items() if v is not None}
@@ -71,7 +71,7 @@ class Texts(Options):
 
     texts: list[str]
 
-    def sources(self):
+    def sources(self) -> list[str]:
         return _unicode(self.texts, "texts")
 
 
@@ -80,7 +80,7 @@ class Text(Options):
 
     text: str
 
-    def sources(self):
+    def sources(self) -> list[str]:
         return _unicode([self.text], "text")
 
 
@@ -89,7 +89,7 @@ class Images(Options):
 
     images: list[str]
 
-    def sources(self):
+    def sources(self) -> list[bytes]:
         return [_from_base64(image, f"images[{i}]") for i, image in enumerate(self.images)]
 
 
@@ -98,7 +98,7 @@ class Image(Options):
 
     image: str
 
-    def sources(self):
+    def sources(self) -> list[bytes]:
         return [_from_base64(self.image, "image")]
 
 
@@ -115,7 +115,7 @@ EXAMPLES = {
 OTHERS = {"texts", "text", "images", "image"}
 
 
-def parse(kind, content_type, body):
+def parse(kind: type[Call], content_type: str, body: bytes) -> Any:
     """Returns the request in a body.
 
     Args:

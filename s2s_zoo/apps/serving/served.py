@@ -1,9 +1,12 @@
 """A pipeline as the server sees it: what may be asked of it, and the work it then does."""
 
+from __future__ import annotations
+
 import contextlib
 import itertools
 import math
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +14,10 @@ from s2s_zoo.apps.serving.refused import Refused
 from s2s_zoo.apps.serving.schema import REQUESTS, Options
 from s2s_zoo.generation.options import beams_of, check_names
 from s2s_zoo.protocol.errors import DataError
+
+if TYPE_CHECKING:
+    from s2s_zoo.pipeline.pipeline import Pipeline
+    from s2s_zoo.pipeline.result import Result
 
 # Two lengths of the loop, for texts up to about 11 and 27 tokens. The first search for a single
 # short text is not compiled, and a function that has met two shapes takes all.
@@ -33,7 +40,7 @@ class Generation(NamedTuple):
     aligned: bool
     number: int = 0
 
-    def __call__(self, sources):
+    def __call__(self, sources: Sequence[Any]) -> list[Any]:
         """The JSON of the answer to each source."""
         answers = self.served.pipeline(
             sources,
@@ -59,7 +66,7 @@ class Served:
         name: str.
     """
 
-    def __init__(self, pipeline, name):
+    def __init__(self, pipeline: Pipeline, name: str) -> None:
         self.pipeline = pipeline
         self.name = name
         self.reads = pipeline.processor.reads
@@ -69,7 +76,7 @@ class Served:
         self.has_alignment = attention is not None
         self._numbers = itertools.count(1)
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """What a client may want to know, as JSON."""
         processor = self.pipeline.processor
         image = None
@@ -90,9 +97,9 @@ class Served:
             "options": sorted(Options.model_fields),
         }
 
-    def warm(self, _):
+    def warm(self, _: Any) -> list[None]:
         """Runs what most requests ask for, so that none has to wait until it is compiled."""
-        batches = WARM
+        batches: Any = WARM
         if self.reads == "image":
             black = np.zeros((*self.pipeline.processor.size, 3), "uint8")
             batches = [[black], [black], [black] * 2]
@@ -104,7 +111,7 @@ class Served:
                     list(self.pipeline.stream(batch[0], return_alignment=aligned))
         return [None]
 
-    def generation(self, request):
+    def generation(self, request: Any) -> Generation:
         """Returns the Generation of a request.
 
         Raises:
@@ -123,7 +130,7 @@ class Served:
         alone = next(self._numbers) if "seed" in options else 0
         return Generation(self, tuple(sorted(options.items())), request.return_alignment, alone)
 
-    def stream(self, request, source):
+    def stream(self, request: Any, source: Any) -> Callable[[], Iterator[Result]]:
         """Returns a function that begins `Pipeline.stream` for the only source of a request.
 
         Raises:
@@ -166,7 +173,7 @@ class Served:
             raise Refused(422, str(error)) from error
         return search
 
-    def read(self, sources):
+    def read(self, sources: Sequence[Any]) -> Sequence[Any]:
         """Makes of images the pixels that the model reads; text stays as it is.
 
         Raises:
@@ -182,7 +189,7 @@ class Served:
                 raise Refused(400, f"Image {number + 1} of {len(sources)}: {error}") from error
         return pixels
 
-    def as_json(self, result):
+    def as_json(self, result: Result) -> dict[str, Any]:
         """A `Result` as plain JSON: what it does not have is left out."""
         found = {
             "text": result.text,

@@ -1,18 +1,24 @@
 """From a checkpoint to a listening process."""
 
+from __future__ import annotations
+
 import logging
 import math
 import signal
 import socket
 import sys
+from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from s2s_zoo.apps.serving.app import create_app
+from s2s_zoo.apps.serving.app import Limits, create_app
+
+if TYPE_CHECKING:
+    from s2s_zoo.apps.serving.served import Served
 
 
-def make_server(served, limits):
+def make_server(served: Served, limits: Limits) -> uvicorn.Server:
     """Returns the uvicorn server of a model; `run(sockets=[…])` runs it.
 
     Args:
@@ -32,7 +38,7 @@ def make_server(served, limits):
     return uvicorn.Server(config)
 
 
-def serve(served, limits, listener):
+def serve(served: Served, limits: Limits, listener: socket.socket) -> None:
     """Serves until the process is told to end; then finishes what is in flight."""
     host, port = listener.getsockname()[:2]
     host = f"[{host}]" if ":" in host else host
@@ -43,7 +49,7 @@ def serve(served, limits, listener):
     make_server(served, limits).run(sockets=[listener])
 
 
-def patient(timeout):
+def patient(timeout: float) -> type[H11Protocol]:
     """A protocol of uvicorn that does not wait for ever for a client to send or to read.
 
     Nor does a body wait for the client to acknowledge the head, 40 ms: asyncio turns that off only

@@ -1,12 +1,22 @@
 """The tokens of one answer, from the thread of the model to a client."""
 
+from __future__ import annotations
+
 import asyncio
+import contextlib
 import json
 import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from s2s_zoo.apps.serving.refused import Refused, failed, too_slow
+
+if TYPE_CHECKING:
+    from s2s_zoo.apps.serving.served import Served
+    from s2s_zoo.pipeline.result import Result
 
 
 class Tokens:
@@ -17,17 +27,17 @@ class Tokens:
         begin: function that returns the generator of Result.
     """
 
-    def __init__(self, served, begin):
+    def __init__(self, served: Served, begin: Callable[[], Iterator[Result]]) -> None:
         self.served = served
         self.begin = begin
         self.loop = asyncio.get_running_loop()
-        self.queue = asyncio.Queue()
+        self.queue: asyncio.Queue = asyncio.Queue()
         self.stopped = threading.Event()
-        self.future = None
+        self.future: Any = None  # that of `run`, once it is submitted
 
-    def run(self, _):
+    def run(self, _: Any) -> list[None]:
         """In the thread of the model: at its speed, whatever the client's."""
-        result = None
+        result: Any = None
         for result in self.begin():
             if self.stopped.is_set():
                 return [None]
@@ -37,11 +47,11 @@ class Tokens:
         self._put({**self.served.as_json(result), "done": True})
         return [None]
 
-    async def events(self, timeout):
+    async def events(self, timeout: float) -> AsyncIterator[dict[str, Any] | Refused]:
         """Yields what `run` puts, the last with "done"; or a Refused, and that is the end."""
         self.future.add_done_callback(self._put_error)
         deadline = self.loop.time() + timeout
-        event = {}
+        event: Any = {}
         while "done" not in event:
             try:
                 event = await asyncio.wait_for(self.queue.get(), deadline - self.loop.time())
@@ -51,7 +61,7 @@ class Tokens:
             if isinstance(event, Refused):
                 return
 
-    def stop(self):
+    def stop(self) -> None:
         """Nobody listens any more."""
         self.stopped.set()
         self.future.cancel()
@@ -73,7 +83,12 @@ class Events(StreamingResponse):
         kept: AsyncExitStack, left when the client has them all, or is gone.
     """
 
-    def __init__(self, first, others, kept):
+    def __init__(
+        self,
+        first: dict[str, Any] | Refused,
+        others: AsyncIterator[dict[str, Any] | Refused],
+        kept: contextlib.AsyncExitStack,
+    ) -> None:
         self.kept = kept
 
         async def lines():
@@ -85,7 +100,7 @@ class Events(StreamingResponse):
             lines(), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
         )
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self.kept:
             await super().__call__(scope, receive, send)
 
