@@ -29,7 +29,7 @@ def pytest_collection_finish():
     """Spares the collector of garbage what was imported: an eighth of the time of the tests."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.fixture(autouse=True)
