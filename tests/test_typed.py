@@ -13,7 +13,10 @@ ROOMS = (
     "apps",
     "checkpoints",
     "data",
+    "generation",
+    "model",
     "protocol",
+    "training",
 )
 FILES = [path for room in ROOMS for path in sorted((PACKAGE / room).rglob("*.py"))]
 

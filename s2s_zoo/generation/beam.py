@@ -1,5 +1,7 @@
 """Beam search."""
 
+from typing import Any, Literal
+
 import keras
 import numpy as np
 from keras import ops
@@ -18,23 +20,24 @@ from s2s_zoo.generation.rows import while_active
 from s2s_zoo.generation.rules import Rules, repeat_rows
 from s2s_zoo.generation.scores import flat_cells, log_softmax
 from s2s_zoo.protocol import END, PAD, START, SearchResult
+from s2s_zoo.protocol.types import Nest, Step, Tensor
 
 
 def beam_search(
-    step,
-    state,
-    memory,
-    batch_size,
-    max_length,
-    num_beams=4,
-    num_return=1,
-    length_penalty=1.0,
-    length_penalty_form="power",
-    coverage_penalty=0.0,
-    early_stopping=None,
-    return_alignments=False,
-    **rules,
-):
+    step: Step,
+    state: Nest,
+    memory: Nest,
+    batch_size: int | Tensor,
+    max_length: int,
+    num_beams: int = 4,
+    num_return: int = 1,
+    length_penalty: float = 1.0,
+    length_penalty_form: Literal["power", "gnmt"] = "power",
+    coverage_penalty: float = 0.0,
+    early_stopping: bool | None = None,
+    return_alignments: bool = False,
+    **rules: Any,
+) -> SearchResult:
     """Keeps the K most probable unfinished texts, and apart from them the best finished ones.
 
     Every step ranks the 2K best extensions of the live beams. An END among the best K finishes a
@@ -77,7 +80,7 @@ def beam_search(
             "The coverage penalty needs memory['mask'] (B, S), True where the source is real. "
             f"Received: coverage_penalty={coverage_penalty}. Give the mask, or use 0."
         )
-    rules = Rules(max_length, num_beams, **rules)
+    all_rules = Rules(max_length, num_beams, **rules)
     slots = batch_size * num_beams  # N, one for each live beam
     num_finished = num_return if early_stopping is None else num_beams  # F, of a row
 
@@ -104,7 +107,7 @@ def beam_search(
         carry["coverage"]["sum"] = ops.zeros_like(alignment(state), dtype="float32")  # (N, S)
 
     def body(index, carry, fixed):
-        memory, own_rules = fixed[0], rules.of_rows(fixed[1])
+        memory, own_rules = fixed[0], all_rules.of_rows(fixed[1])
         of_live, coverage, live = carry["of_live"], carry["coverage"], carry["live"]
         batch_size = ops.shape(live)[0]
         rows = ops.arange(batch_size, dtype="int32")[:, None]  # (B, 1)
@@ -165,7 +168,7 @@ def beam_search(
         lambda carry: ops.any(carry["live"] > -np.inf, axis=1),
         body,
         carry,
-        (memory, rules.rows),
+        (memory, all_rules.rows),
         lambda carry: (carry["finished"], carry["of_finished"]),
     )
     records["tokens"] = pad_after_end(records["tokens"])

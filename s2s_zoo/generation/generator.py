@@ -1,5 +1,7 @@
 """Generator: a model and a search, compiled into one function."""
 
+from typing import Any, Literal
+
 import keras
 import numpy as np
 from keras import ops
@@ -10,6 +12,7 @@ from s2s_zoo.generation.rows import static_shapes
 from s2s_zoo.generation.strategies import STRATEGIES
 from s2s_zoo.protocol import SearchResult
 from s2s_zoo.protocol.registry import check_keys, lookup
+from s2s_zoo.protocol.types import Tensor
 
 PER_ROW = ("max_lengths", "forced_prefix")
 RECORDED = {
@@ -49,14 +52,14 @@ class Generator(keras.Model):
 
     def __init__(
         self,
-        model,
-        strategy="beam",
-        max_length=128,
-        jit_compile="auto",
-        run_eagerly=False,
-        seed=None,
-        **options,
-    ):
+        model: Any,
+        strategy: str = "beam",
+        max_length: int = 128,
+        jit_compile: bool | Literal["auto"] = "auto",
+        run_eagerly: bool = False,
+        seed: Any = None,
+        **options: Any,
+    ) -> None:
         super().__init__(name="generator", dtype=model.dtype_policy)
         self.search = lookup(STRATEGIES, strategy, "search strategy")
         check_keys(options, keys_of(strategy), f"{strategy} search")
@@ -75,7 +78,7 @@ class Generator(keras.Model):
         self.built = True
         compile_forward(self, jit_compile, run_eagerly)
 
-    def call(self, inputs):
+    def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         encoded = self.model.encode(inputs["source"], training=False)
         memory, state = self.model.decoder.init(encoded, self.max_length)
         options = {**self.options, **{key: inputs[key] for key in PER_ROW if key in inputs}}
@@ -90,7 +93,14 @@ class Generator(keras.Model):
             result = result._replace(tokens=ops.take(inputs["ids"], result.tokens))
         return {key: value for key, value in result._asdict().items() if value is not None}
 
-    def generate(self, source, max_lengths=None, forced_prefix=None, ids=None, allowed=None):
+    def generate(
+        self,
+        source: Tensor,
+        max_lengths: Tensor | None = None,
+        forced_prefix: Tensor | None = None,
+        ids: Tensor | None = None,
+        allowed: Tensor | None = None,
+    ) -> SearchResult:
         """Runs the compiled search.
 
         Args:
@@ -107,14 +117,21 @@ class Generator(keras.Model):
         return SearchResult(*map(outputs.get, SearchResult._fields))
 
 
-def call_inputs(max_lengths=None, forced_prefix=None, ids=None, allowed=None):
+def call_inputs(
+    max_lengths: Tensor | None = None,
+    forced_prefix: Tensor | None = None,
+    ids: Tensor | None = None,
+    allowed: Tensor | None = None,
+) -> dict[str, np.ndarray]:
     """What a compiled search takes beside the source, as arrays; None is left out."""
     given = {"max_lengths": max_lengths, "forced_prefix": forced_prefix, "ids": ids}
     inputs = {name: np.asarray(x, "int32") for name, x in given.items() if x is not None}
     return inputs if allowed is None else {**inputs, "allowed": np.asarray(allowed, "bool")}
 
 
-def compile_forward(model, jit_compile="auto", run_eagerly=False):
+def compile_forward(
+    model: Any, jit_compile: bool | Literal["auto"] = "auto", run_eagerly: bool = False
+) -> None:
     """Makes `model.predict_on_batch` one compiled function of the backend."""
     if jit_compile == "auto":
         jit_compile = keras.backend.backend() == "jax"
@@ -123,6 +140,6 @@ def compile_forward(model, jit_compile="auto", run_eagerly=False):
     )
 
 
-def keys_of(strategy):
+def keys_of(strategy: str) -> set[str]:
     """What a search of a strategy is made with: its options, and what of it is recorded."""
     return {*compiled_options(strategy), *RECORDED[strategy]}

@@ -1,21 +1,25 @@
 """Greedy search."""
 
+from typing import Any
+
 from keras import ops
 
 from s2s_zoo.generation.loop import decode
 from s2s_zoo.generation.rules import Rules
+from s2s_zoo.protocol import SearchResult
+from s2s_zoo.protocol.types import Nest, Step, Tensor
 
 
 def greedy_search(
-    step,
-    state,
-    memory,
-    batch_size,
-    max_length,
-    return_scores=True,
-    return_alignments=False,
-    **rules,
-):
+    step: Step,
+    state: Nest,
+    memory: Nest,
+    batch_size: int | Tensor,
+    max_length: int,
+    return_scores: bool = True,
+    return_alignments: bool = False,
+    **rules: Any,
+) -> SearchResult:
     """Takes the most probable token at every step.
 
     Args:
@@ -37,12 +41,19 @@ def greedy_search(
     Raises:
         ValueError: for a rule outside its range, or alignments the decoder does not have.
     """
-    rules = Rules(max_length, **rules)
     return decode(
-        step, state, memory, batch_size, max_length, rules, best, return_scores, return_alignments
+        step,
+        state,
+        memory,
+        batch_size,
+        max_length,
+        Rules(max_length, **rules),
+        best,
+        return_scores,
+        return_alignments,
     )
 
 
-def best(scores, index):
+def best(scores: Tensor, index: Tensor) -> Tensor:
     """The most probable token (N,) of scores (N, V)."""
     return ops.cast(ops.top_k(scores, 1)[1][:, 0], "int32")

@@ -1,11 +1,15 @@
 """Which target tokens a source token becomes: IBM Model 1."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 PAIRS_AT_ONCE = 2048  # whose links are counted together
 
 
-def translation_table(sources, targets, iterations=5):
+def translation_table(
+    sources: Sequence[np.ndarray], targets: Sequence[np.ndarray], iterations: int = 5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How probably each source token becomes each target token it was seen with.
 
     IBM Model 1 (Brown et al. 1993, "The Mathematics of Statistical Machine Translation", J93-2003,

@@ -1,14 +1,31 @@
 """The loop of greedy search and sampling, its single step, and the records a search keeps."""
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 from keras import ops
 
 from s2s_zoo.generation.rows import while_active
+from s2s_zoo.generation.rules import Rules
 from s2s_zoo.generation.scores import flat_cells, log_softmax
 from s2s_zoo.protocol import END, PAD, START, SearchResult
+from s2s_zoo.protocol.types import Nest, Step, Tensor
+
+Carry: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Tensor], Nest]
 
 
-def decode(step, state, memory, rows, max_length, rules, choose, return_scores, return_alignments):
+def decode(
+    step: Step,
+    state: Nest,
+    memory: Nest,
+    rows: int | Tensor,
+    max_length: int,
+    rules: Rules,
+    choose: Callable[[Tensor, Tensor], Tensor],
+    return_scores: bool,
+    return_alignments: bool,
+) -> SearchResult:
     """Extends one hypothesis for every row, in one loop that ends when every row has ended.
 
     Args:
@@ -37,7 +54,9 @@ def decode(step, state, memory, rows, max_length, rules, choose, return_scores, 
     return result_of(history, extra)
 
 
-def begin(state, rows, max_length, return_scores, return_alignments):
+def begin(
+    state: Nest, rows: int | Tensor, max_length: int, return_scores: bool, return_alignments: bool
+) -> Carry:
     """What `advance` takes and gives, before the first token: see there."""
     extra = {}
     if return_scores:
@@ -54,7 +73,18 @@ def begin(state, rows, max_length, return_scores, return_alignments):
     )
 
 
-def advance(step, memory, rules, choose, index, tokens, unfinished, history, extra, state):
+def advance(
+    step: Step,
+    memory: Nest,
+    rules: Rules,
+    choose: Callable[[Tensor, Tensor], Tensor],
+    index: Tensor,
+    tokens: Tensor,
+    unfinished: Tensor,
+    history: Tensor,
+    extra: dict[str, Tensor],
+    state: Nest,
+) -> Carry:
     """Extends every row by one token.
 
     Args:
@@ -89,7 +119,7 @@ def advance(step, memory, rules, choose, index, tokens, unfinished, history, ext
     return index + 1, tokens, unfinished, history, extra, state
 
 
-def result_of(history, extra):
+def result_of(history: Tensor, extra: dict[str, Tensor]) -> SearchResult:
     """The SearchResult, K = 1, of what `advance` gave last of these."""
     tokens = pad_after_end(history)
     extra = dict(extra)
@@ -102,12 +132,12 @@ def result_of(history, extra):
     )
 
 
-def empty_history(rows, max_length):
+def empty_history(rows: int | Tensor, max_length: int) -> Tensor:
     """Returns (N, T) int32 of END, so that a hypothesis ends wherever it was left."""
     return ops.full((rows, max_length), END, dtype="int32")
 
 
-def empty_records(state, rows, max_length):
+def empty_records(state: Nest, rows: int | Tensor, max_length: int) -> dict[str, Tensor]:
     """Where `record` writes: (N, T, S) float32 "alignments", with a pointer also (N, T) "p_gen".
 
     Raises:
@@ -120,7 +150,7 @@ def empty_records(state, rows, max_length):
     return records
 
 
-def record(records, index, state):
+def record(records: dict[str, Tensor], index: Tensor, state: Nest) -> dict[str, Tensor]:
     """The records with what the state says of the step `index`."""
     entries = {"alignments": "alignment", "p_gen": "p_gen"}
     return {
@@ -129,7 +159,7 @@ def record(records, index, state):
     }
 
 
-def alignment(state):
+def alignment(state: Nest) -> Tensor:
     """The attention weights (N, S) of the last step."""
     if not isinstance(state, dict) or "alignment" not in state:
         raise ValueError(
@@ -140,7 +170,7 @@ def alignment(state):
     return state["alignment"]
 
 
-def write(record, index, values):
+def write(record: Tensor, index: Tensor, values: Tensor) -> Tensor:
     """Sets record[:, index] (N, T, ...) to values (N, ...)."""
     positions = np.arange(record.shape[1], dtype="int32")
     positions = positions.reshape(-1, *[1] * (len(record.shape) - 2))
@@ -148,7 +178,7 @@ def write(record, index, values):
     return ops.where(ops.equal(positions, index), values, record)
 
 
-def pad_after_end(history):
+def pad_after_end(history: Tensor) -> Tensor:
     """Puts PAD (N, T) behind the first END of each row."""
     ends = ops.cast(history == END, "int32")
     return ops.where(ops.cumsum(ends, axis=1) > ends, PAD, history)

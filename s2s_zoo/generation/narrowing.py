@@ -1,12 +1,17 @@
 """Search among a few tokens in place of the vocabulary."""
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
 from s2s_zoo.layers.kernels.native import times_transposed
+from s2s_zoo.protocol.types import Step, Tensor
 
 
-def narrowed(decoder, memory, ids, allowed):
+def narrowed(
+    decoder: Any, memory: dict[str, Any], ids: Tensor, allowed: Tensor
+) -> tuple[Step, dict[str, Any]]:
     """Narrows a decoder to some of its vocabulary, in which a token is its place in `ids`.
 
     Args:

@@ -1,8 +1,11 @@
 """How beam search compares hypotheses of different lengths and coverage."""
 
+from typing import Literal
+
 from keras import ops
 
 from s2s_zoo.protocol.registry import lookup
+from s2s_zoo.protocol.types import Tensor
 
 LENGTH_PENALTIES = {
     "power": lambda length, alpha: length**alpha,
@@ -11,7 +14,12 @@ LENGTH_PENALTIES = {
 SMALLEST_COVERAGE = 1e-7
 
 
-def normalise(log_probs, lengths, length_penalty=1.0, length_penalty_form="power"):
+def normalise(
+    log_probs: Tensor,
+    lengths: Tensor,
+    length_penalty: float = 1.0,
+    length_penalty_form: Literal["power", "gnmt"] = "power",
+) -> Tensor:
     """Divides log-probabilities by the penalty of their length.
 
         power: |Y|^alpha        gnmt: ((5 + |Y|) / 6)^alpha     (Wu et al. 2016, 1609.08144)
@@ -36,7 +44,7 @@ def normalise(log_probs, lengths, length_penalty=1.0, length_penalty_form="power
     return ops.divide(log_probs, form(ops.cast(lengths, "float32"), float(length_penalty)))
 
 
-def coverage_score(coverage, mask, coverage_penalty):
+def coverage_score(coverage: Tensor, mask: Tensor, coverage_penalty: float) -> Tensor:
     """What attending too little to some source positions costs.
 
         beta * sum_s log(min(sum_t a_ts, 1))            (Wu et al. 2016, 1609.08144, equation 14)

@@ -2,16 +2,19 @@
 
 import contextlib
 import contextvars
+from collections.abc import Callable, Iterator
 
 import keras
 from keras import ops
+
+from s2s_zoo.protocol.types import Nest, Tensor
 
 FEWEST = 4  # rows whose step costs what the step of one costs
 _static = contextvars.ContextVar("static", default=False)
 
 
 @contextlib.contextmanager
-def static_shapes(needed=True):
+def static_shapes(needed: bool = True) -> Iterator[None]:
     """Within it loops keep the shapes they begin with, as XLA asks."""
     token = _static.set(needed or _static.get())
     try:
@@ -20,7 +23,13 @@ def static_shapes(needed=True):
         _static.reset(token)
 
 
-def while_active(active, body, rows, fixed, results):
+def while_active(
+    active: Callable[[Nest], Tensor],
+    body: Callable[[Tensor, Nest, Nest], Nest],
+    rows: Nest,
+    fixed: Nest,
+    results: Callable[[Nest], Nest],
+) -> Nest:
     """Calls `body` until no row is active.
 
     A TensorFlow graph halves the batch as soon as half of it suffices, until there are `FEWEST`:

@@ -2,6 +2,8 @@
 
 import copy
 import itertools
+from collections.abc import Sequence
+from typing import Self
 
 import keras
 import numpy as np
@@ -10,6 +12,7 @@ from keras import ops
 from s2s_zoo.generation.options import check_lengths, check_values
 from s2s_zoo.generation.scores import flat_cells, largest, log_normaliser, log_normaliser_by
 from s2s_zoo.protocol import END, PAD, START
+from s2s_zoo.protocol.types import Nest, Tensor
 
 FEW = 8  # tokens that are cheaper to leave out of the best than to mask in all scores
 
@@ -42,16 +45,16 @@ class Rules:
 
     def __init__(
         self,
-        max_length,
-        copies=1,
-        max_lengths=None,
-        min_length=0,
-        no_repeat_ngram_size=0,
-        repetition_penalty=1.0,
-        suppress_tokens=(),
-        forced_prefix=None,
-        score_forced=True,
-    ):
+        max_length: int,
+        copies: int = 1,
+        max_lengths: Tensor | None = None,
+        min_length: int = 0,
+        no_repeat_ngram_size: int = 0,
+        repetition_penalty: float = 1.0,
+        suppress_tokens: Sequence[int | tuple[int, ...]] = (),
+        forced_prefix: Tensor | None = None,
+        score_forced: bool = True,
+    ) -> None:
         check_lengths(min_length, max_length)
         check_values(
             no_repeat_ngram_size=no_repeat_ngram_size, repetition_penalty=repetition_penalty
@@ -78,7 +81,7 @@ class Rules:
             self.prefix = repeat_rows(prefix, copies)
 
     @property
-    def rows(self):
+    def rows(self) -> dict[str, Tensor]:
         """What belongs to the rows of the batch: dict of tensors (B, ...) or (B * copies, ...)."""
         return {
             name: getattr(self, name)
@@ -86,13 +89,13 @@ class Rules:
             if not isinstance(getattr(self, name), int | None)
         }
 
-    def of_rows(self, rows):
+    def of_rows(self, rows: dict[str, Tensor]) -> Self:
         """The same rules for fewer rows, of which `rows` is the property's part."""
         rules = copy.copy(self)
         vars(rules).update(rows)
         return rules
 
-    def penalise(self, scores, history):
+    def penalise(self, scores: Tensor, history: Tensor) -> Tensor:
         """Applies the repetition penalty.
 
         Args:
@@ -105,7 +108,7 @@ class Rules:
         factors = ops.where(history == END, 1.0, self.repetition_penalty)
         return _set(scores, cells, ops.take(ops.reshape(scores, (-1,)), cells) * factors)
 
-    def restrict(self, scores, index, history):
+    def restrict(self, scores: Tensor, index: Tensor, history: Tensor) -> Tensor:
         """Puts -inf where a token may not be chosen freely.
 
         Args:
@@ -120,7 +123,9 @@ class Rules:
             bias = ops.where(index < self.min_length, early, bias)
         return scores + bias
 
-    def best(self, scores, index, history, count):
+    def best(
+        self, scores: Tensor, index: Tensor, history: Tensor, count: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """The `count` best tokens of what `restrict` gives, and the normaliser of all scores.
 
         A few tokens that are always banned are left out of a longer list of the best: no array of
@@ -153,7 +158,7 @@ class Rules:
         tokens = ops.take_along_axis(tokens, ops.cast(places, "int32"), axis=1)
         return best, tokens, norm
 
-    def force(self, tokens, index):
+    def force(self, tokens: Tensor, index: Tensor) -> Tensor:
         """Replaces chosen tokens (N,) or () where another one must come."""
         if self.prefix is not None:
             width = ops.shape(self.prefix)[1]
@@ -205,7 +210,7 @@ class Rules:
         return _ban(scores, ops.where(written, table[:, -1], PAD))
 
 
-def repeat_rows(nest, copies):
+def repeat_rows(nest: Nest, copies: int) -> Nest:
     """Repeats every row of every tensor: (B, ...) to (B * copies, ...), copies side by side."""
     if copies == 1:
         return nest

@@ -1,5 +1,7 @@
 """Sampling."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -9,22 +11,23 @@ from s2s_zoo.generation.rows import static_shapes
 from s2s_zoo.generation.rules import Rules, repeat_rows
 from s2s_zoo.generation.scores import log_softmax
 from s2s_zoo.protocol import SearchResult
+from s2s_zoo.protocol.types import Nest, Step, Tensor
 
 
 def sample(
-    step,
-    state,
-    memory,
-    batch_size,
-    max_length,
-    temperature=1.0,
-    top_k=None,
-    top_p=None,
-    seed=None,
-    num_return=1,
-    return_alignments=False,
-    **rules,
-):
+    step: Step,
+    state: Nest,
+    memory: Nest,
+    batch_size: int | Tensor,
+    max_length: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: Any = None,
+    num_return: int = 1,
+    return_alignments: bool = False,
+    **rules: Any,
+) -> SearchResult:
     """Draws texts token by token from the distribution of the model.
 
     The rules come first, then the temperature, then the `top_k` most probable tokens (Fan et al.

@@ -1,5 +1,7 @@
 """Scorer: the log-probability a model gives to a text."""
 
+from typing import Any, Literal
+
 import keras
 import numpy as np
 from keras import ops
@@ -7,6 +9,7 @@ from keras import ops
 from s2s_zoo.generation.generator import compile_forward
 from s2s_zoo.generation.scores import log_softmax
 from s2s_zoo.protocol import PAD, START
+from s2s_zoo.protocol.types import Tensor
 
 
 class Scorer(keras.Model):
@@ -26,13 +29,15 @@ class Scorer(keras.Model):
         float32, their sums, and "lengths" (B,) int32, the tokens with END.
     """
 
-    def __init__(self, model, jit_compile="auto", run_eagerly=False):
+    def __init__(
+        self, model: Any, jit_compile: bool | Literal["auto"] = "auto", run_eagerly: bool = False
+    ) -> None:
         super().__init__(name="scorer", dtype=model.dtype_policy)
         self.model = model
         self.built = True
         compile_forward(self, jit_compile, run_eagerly)
 
-    def call(self, inputs):
+    def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         target = ops.cast(inputs["target"], "int32")
         inputs = {"source": inputs["source"], "target": after_start(target)}
         tokens = log_probs_of(target, self.model(inputs, training=False))
@@ -42,7 +47,7 @@ class Scorer(keras.Model):
             "lengths": ops.sum(ops.cast(target != PAD, "int32"), axis=1),
         }
 
-    def score(self, source, target):
+    def score(self, source: Tensor, target: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Scores a batch.
 
         Args:
@@ -56,7 +61,7 @@ class Scorer(keras.Model):
         outputs = self._outputs(source, target)
         return outputs["log_probs"], outputs["lengths"]
 
-    def score_tokens(self, source, target):
+    def score_tokens(self, source: Tensor, target: Tensor) -> np.ndarray:
         """As `score`, but returns the log-probability of each token, (B, T) float32, 0 of PAD."""
         return self._outputs(source, target)["tokens"]
 
@@ -64,12 +69,12 @@ class Scorer(keras.Model):
         return self.predict_on_batch({"source": source, "target": np.asarray(target, "int32")})
 
 
-def after_start(target):
+def after_start(target: Tensor) -> Tensor:
     """What a decoder reads to predict `target` (B, T): START, and all but the last token."""
     return ops.concatenate([ops.full_like(target[:, :1], START), target[:, :-1]], axis=1)
 
 
-def log_probs_of(target, logits):
+def log_probs_of(target: Tensor, logits: Tensor) -> Tensor:
     """The log-probability (B, T) float32 of each token of `target` (B, T), 0 of PAD."""
     chosen = ops.take_along_axis(log_softmax(logits), target[:, :, None], axis=-1)[:, :, 0]
     return ops.where(target != PAD, chosen, 0.0)

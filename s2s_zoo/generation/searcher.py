@@ -2,6 +2,7 @@
 
 import itertools
 import numbers
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -17,6 +18,7 @@ from s2s_zoo.generation.options import (
     compiled_options,
     strategy_of,
 )
+from s2s_zoo.generation.shortlist import Shortlist
 from s2s_zoo.generation.strategies import STRATEGIES
 from s2s_zoo.generation.streamer import Streamer
 from s2s_zoo.generation.tiered import TieredGenerator
@@ -61,15 +63,27 @@ class Searcher:
         shortlist: a `Shortlist` of the model, or None.
     """
 
-    def __init__(self, model, longest_target, max_target_length, shortlist=None):
+    def __init__(
+        self,
+        model: Any,
+        longest_target: Callable[[Any], Any],
+        max_target_length: int,
+        shortlist: Shortlist | None = None,
+    ) -> None:
         self.model = model
         self.longest_target = longest_target
         self.max_target_length = max_target_length
         self.shortlist = shortlist
         self.random = keras.random.SeedGenerator()  # of all sampling
-        self._generators = {}
+        self._generators: dict[Any, Any] = {}
 
-    def plan(self, options, defaults, return_scores=False, return_alignments=False):
+    def plan(
+        self,
+        options: dict[str, Any],
+        defaults: dict[str, Any],
+        return_scores: bool = False,
+        return_alignments: bool = False,
+    ) -> Search:
         """Checks the options of a call and joins them with the defaults of their strategy.
 
         Args:
@@ -134,7 +148,7 @@ class Searcher:
             )
         return wanted
 
-    def run(self, search, rows):
+    def run(self, search: Search, rows: Sequence[np.ndarray]) -> SearchResult:
         """Searches for the targets of a batch.
 
         Args:
@@ -148,7 +162,7 @@ class Searcher:
         result = self._generator(search, settings, inputs, rows).generate(**inputs)
         return SearchResult(*(None if x is None else x[: len(rows)] for x in result))
 
-    def stream(self, search, row):
+    def stream(self, search: Search, row: np.ndarray) -> Iterator[SearchResult]:
         """Yields a SearchResult (K = 1) of one row after each token: see `Streamer`."""
         settings, inputs = self._prepared(search, [row])
         key = (Streamer, search.options, settings["max_length"], _shortlist_length(inputs))
@@ -228,7 +242,7 @@ class Searcher:
         return generator
 
 
-def pad(rows):
+def pad(rows: Sequence[np.ndarray]) -> np.ndarray:
     """Pads rows of ids to one of few shapes.
 
     Args:

@@ -1,6 +1,7 @@
 """A shortlist: the few target tokens that a source may become, in place of the vocabulary."""
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class Narrowed(NamedTuple):
     ids: np.ndarray
     allowed: np.ndarray
 
-    def place(self, token):
+    def place(self, token: int) -> int:
         """Where an id stands in `ids`."""
         return int(np.argmax(self.ids == token))
 
@@ -45,7 +46,13 @@ class Shortlist:
         ValueError: if these do not fit together.
     """
 
-    def __init__(self, starts, candidates, frequent, target_size):
+    def __init__(
+        self,
+        starts: Sequence[int] | np.ndarray,
+        candidates: Sequence[int] | np.ndarray,
+        frequent: Sequence[int] | np.ndarray,
+        target_size: int,
+    ) -> None:
         self.starts, self.candidates, self.frequent = (
             np.asarray(x, "int64") for x in (starts, candidates, frequent)
         )
@@ -69,11 +76,13 @@ class Shortlist:
                 )
 
     @property
-    def source_size(self):
+    def source_size(self) -> int:
         """The source vocabulary."""
         return len(self.starts) - 1
 
-    def narrow(self, source, first=(), prefix=()):
+    def narrow(
+        self, source: np.ndarray, first: Iterable[int] = (), prefix: Iterable[int] = ()
+    ) -> Narrowed:
         """Returns the candidates of a batch.
 
         A row is given candidates for its own tokens alone, so what is found for it does not
@@ -87,7 +96,7 @@ class Shortlist:
         Returns:
             Narrowed.
         """
-        allowed = np.zeros((len(source), self.target_size), bool)
+        allowed: Any = np.zeros((len(source), self.target_size), bool)
         allowed[:, [*ALWAYS, *prefix, *self.frequent]] = True
         rows, places = np.nonzero((source != PAD) & (source < self.source_size))
         tokens = source[rows, places]
@@ -96,10 +105,10 @@ class Shortlist:
         ends = np.cumsum(counts)
         cells = np.arange(counts.sum()) + np.repeat(starts - ends + counts, counts)
         allowed[np.repeat(rows, counts), self.candidates[cells]] = True
-        first = list(dict.fromkeys([*ALWAYS, *first]))
+        leading = list(dict.fromkeys([*ALWAYS, *first]))
         rest = allowed.any(axis=0)
-        rest[first] = False
-        ids = np.concatenate([first, np.nonzero(rest)[0]])
+        rest[leading] = False
+        ids = np.concatenate([leading, np.nonzero(rest)[0]])
         size = min(max(SMALLEST, 1 << int(len(ids) - 1).bit_length()), self.target_size)
         filler = size - len(ids)
         return Narrowed(
@@ -107,7 +116,7 @@ class Shortlist:
             np.pad(allowed[:, ids], [(0, 0), (0, filler)]),
         )
 
-    def check_model(self, model):
+    def check_model(self, model: Any) -> None:
         """Raises ValueError unless a search of a model can be narrowed to candidates."""
         check_narrow(model)
         sizes = model.encoder.vocabulary_size, model.decoder.vocabulary_size
@@ -118,7 +127,7 @@ class Shortlist:
                 "vocabulary of the model: Pipeline.build_shortlist."
             )
 
-    def pack(self):
+    def pack(self) -> bytes:
         """Returns the bytes of the safetensors file of the shortlist."""
         from safetensors.numpy import save
 
@@ -126,7 +135,7 @@ class Shortlist:
         return save({**arrays, "target_size": np.array([self.target_size], "int32")})
 
 
-def check_narrow(model):
+def check_narrow(model: Any) -> None:
     """Raises ValueError unless a model reads text and its output is a matrix alone."""
     decoder, pointer = model.decoder, getattr(model.decoder, "pointer", None)
     if pointer is not None or not hasattr(decoder, "output_rows"):
@@ -145,7 +154,15 @@ def check_narrow(model):
 TENSORS = ("starts", "candidates", "frequent")
 
 
-def build(sources, targets, source_size, target_size, per_source=20, frequent=400, iterations=5):
+def build(
+    sources: Sequence[np.ndarray],
+    targets: Sequence[np.ndarray],
+    source_size: int,
+    target_size: int,
+    per_source: int = 20,
+    frequent: int = 400,
+    iterations: int = 5,
+) -> Shortlist:
     """Builds a shortlist from training pairs.
 
     A source token may become the `per_source` target tokens that IBM Model 1 finds the most

@@ -1,5 +1,8 @@
 """Streamer: greedy search that gives every token when it is chosen."""
 
+from collections.abc import Iterator
+from typing import Any, Literal
+
 import keras
 import numpy as np
 from keras import ops
@@ -12,6 +15,7 @@ from s2s_zoo.generation.rules import Rules
 from s2s_zoo.layers.policy import UnderPolicy
 from s2s_zoo.protocol import SearchResult
 from s2s_zoo.protocol.registry import check_keys
+from s2s_zoo.protocol.types import Tensor
 
 
 class Streamer(keras.Model):
@@ -38,14 +42,14 @@ class Streamer(keras.Model):
 
     def __init__(
         self,
-        model,
-        max_length=128,
-        jit_compile="auto",
-        run_eagerly=False,
-        return_scores=True,
-        return_alignments=False,
-        **rules,
-    ):
+        model: Any,
+        max_length: int = 128,
+        jit_compile: bool | Literal["auto"] = "auto",
+        run_eagerly: bool = False,
+        return_scores: bool = True,
+        return_alignments: bool = False,
+        **rules: Any,
+    ) -> None:
         # The dtypes of a carry are its own; only the weights are cast, in `UnderPolicy`.
         super().__init__(name="streamer", dtype=model.dtype_policy, autocast=False)
         check_keys(rules, keys_of("greedy"), "greedy search")
@@ -57,11 +61,18 @@ class Streamer(keras.Model):
         self.built = True
         compile_forward(self, jit_compile, run_eagerly)
 
-    def call(self, inputs):
+    def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
         part = self._advance if "carry" in inputs else self._begin
         return self.under_policy(function=lambda: part(inputs))
 
-    def stream(self, source, max_lengths=None, forced_prefix=None, ids=None, allowed=None):
+    def stream(
+        self,
+        source: Tensor,
+        max_lengths: Tensor | None = None,
+        forced_prefix: Tensor | None = None,
+        ids: Tensor | None = None,
+        allowed: Tensor | None = None,
+    ) -> Iterator[SearchResult]:
         """Searches, and yields what there is after every step.
 
         Args:
@@ -74,14 +85,14 @@ class Streamer(keras.Model):
             SearchResult of numpy arrays with K = 1 and T the number of steps so far. The last one
             is that of `greedy_search`, without the padding that all rows share.
         """
-        inputs = call_inputs(max_lengths, forced_prefix, ids, allowed)
+        inputs: dict[str, Any] = call_inputs(max_lengths, forced_prefix, ids, allowed)
         inputs.update(self.predict_on_batch({"source": source}))
         unfinished = True
         while unfinished:
             outputs = self.predict_on_batch(inputs)
             inputs["carry"] = outputs["carry"]
             index, _, unfinished, *_ = outputs["carry"]
-            unfinished = np.any(unfinished)
+            unfinished = bool(np.any(unfinished))
             result = SearchResult(*map(outputs["result"].get, SearchResult._fields))
             yield SearchResult(
                 *(x if x is None or x.ndim == 2 else x[:, :, : int(index)] for x in result)

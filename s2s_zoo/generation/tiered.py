@@ -4,8 +4,12 @@ import collections
 import logging
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+
+from s2s_zoo.protocol import SearchResult
 
 OFTEN = 50  # calls of one shape after which compiling it is worth a processor's seconds
 TURNS = 3
@@ -23,13 +27,14 @@ class TieredGenerator:
         make: function of the options `jit_compile` and none to a `Generator`.
     """
 
-    def __init__(self, make):
-        self._make, self._graph, self._xla = make, make(), None
-        self._calls = collections.Counter()
-        self._compiled = set()
+    def __init__(self, make: Callable[..., Any]) -> None:
+        self._make, self._graph = make, make()
+        self._xla: Any = None
+        self._calls = collections.Counter[tuple[Any, ...]]()
+        self._compiled: set[tuple[Any, ...]] = set()
         self._one_at_a_time = threading.Lock()
 
-    def generate(self, **inputs):
+    def generate(self, **inputs: Any) -> SearchResult:
         """As `Generator.generate`."""
         shapes = tuple((name, np.shape(x)) for name, x in sorted(inputs.items()))
         if shapes in self._compiled:

@@ -3,6 +3,7 @@
 import copy
 
 from s2s_zoo.protocol.registry import lookup
+from s2s_zoo.protocol.types import Config
 
 
 def _config(encoder, decoder, share_embeddings=False, **training):
@@ -99,12 +100,12 @@ PRESETS = {
 }
 
 
-def list_presets():
+def list_presets() -> list[str]:
     """Returns the names of the published architectures, oldest first."""
     return list(PRESETS)
 
 
-def preset(name, vocabulary_size=None):
+def preset(name: str, vocabulary_size: int | None = None) -> Config:
     """The configuration of a published architecture.
 
     Args:

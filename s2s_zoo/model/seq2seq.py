@@ -1,5 +1,7 @@
 """The sequence-to-sequence model: an encoder and a decoder."""
 
+from typing import Any, Self
+
 import keras
 from keras import ops
 
@@ -9,6 +11,7 @@ from s2s_zoo.layers.config import build_from, config_of
 from s2s_zoo.layers.output import deferred, is_deferred
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.registry import check_keys
+from s2s_zoo.protocol.types import Config, Tensor
 from s2s_zoo.training import on_tensorflow
 from s2s_zoo.training.loss_in_parts import loss_in_parts
 from s2s_zoo.training.losses import SmoothedCrossEntropy
@@ -39,7 +42,16 @@ class Seq2Seq(keras.Model):
         ValueError: for an unknown name or option, or embeddings that cannot be shared.
     """
 
-    def __init__(self, encoder, decoder, share_embeddings=False, name="seq2seq", **kwargs):
+    train_function: Any  # of Keras
+
+    def __init__(
+        self,
+        encoder: Any,
+        decoder: Any,
+        share_embeddings: bool = False,
+        name: str = "seq2seq",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.encoder = build_from(ENCODERS, encoder, "encoder", name="encoder")
         self.decoder = build_from(DECODERS, decoder, "decoder", name="decoder")
@@ -56,7 +68,7 @@ class Seq2Seq(keras.Model):
             self.decoder.embedding = ours
         self.build()
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         encoder = self.encoder
         encoder.build(encoder.source_shape)
         encoded = EncoderOutput(
@@ -67,23 +79,25 @@ class Seq2Seq(keras.Model):
         self.decoder.build((None, None), encoded)
         self.built = True
 
-    def encode(self, source, training=False):
+    def encode(self, source: Tensor, training: bool = False) -> EncoderOutput:
         """Returns the EncoderOutput of a source."""
         return self.encoder(source, training=training)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor:
         encoded = self.encode(inputs["source"], training=training)
         target = inputs["target"]
         if training and "gold" in inputs:
             target = with_own_words(self.decoder, target, inputs["gold"], encoded)
         return self.decoder(target, encoded, training=training)
 
-    def fit(self, x=None, y=None, *args, shuffle=None, **kwargs):
+    def fit(
+        self, x: Any = None, y: Any = None, *args: Any, shuffle: bool | None = None, **kwargs: Any
+    ) -> Any:
         """As `keras.Model.fit`, but data sets keep their own order unless `shuffle` is given."""
         shuffle = isinstance(x, dict) if shuffle is None else shuffle
         return super().fit(x, y, *args, shuffle=shuffle, **kwargs)
 
-    def compile(self, *args, loss_parts=1, **kwargs):
+    def compile(self, *args: Any, loss_parts: int = 1, **kwargs: Any) -> None:
         """As `keras.Model.compile`.
 
         Args:
@@ -116,11 +130,18 @@ class Seq2Seq(keras.Model):
                 f"{', '.join([f'loss_parts={parts}', *refused])}. Leave loss_parts out."
             )
 
-    def train_step(self, *args):
+    def train_step(self, *args: Any) -> Any:
         with deferred(getattr(self, "loss_parts", 1) > 1):
             return super().train_step(*args)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Tensor:
         """As `keras.Model.compute_loss`."""
         if not is_deferred():
             return super().compute_loss(x, y, y_pred, sample_weight, training)
@@ -131,13 +152,13 @@ class Seq2Seq(keras.Model):
         # Keras would take a batch of mean ids out of the first epoch; `compile` built all it needs.
         pass
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> None:
         if self.train_function is None or force:
             self.train_function = on_tensorflow.train_function(self)
         if self.train_function is None:
             super().make_train_function(force)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Plain JSON: what the network is, never how it was initialised or trained."""
         return {
             "encoder": config_of(ENCODERS, self.encoder),
@@ -146,7 +167,7 @@ class Seq2Seq(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: Any = None) -> Self:
         """Builds the model of a config; the weights are new."""
         config = dict(config)
         check_keys(config, ("encoder", "decoder", "share_embeddings"), "model")

@@ -7,7 +7,9 @@ import numpy as np
 from s2s_zoo.protocol import PAD
 
 
-def pad_rows(rows: Sequence[Sequence[int]], length: int, count: int | None = None) -> np.ndarray:
+def pad_rows(
+    rows: Sequence[Sequence[int] | np.ndarray], length: int, count: int | None = None
+) -> np.ndarray:
     """Returns (count, length) int32: the rows, each filled up with PAD, then rows of PAD alone.
 
     Args:

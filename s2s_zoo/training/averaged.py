@@ -1,19 +1,21 @@
 """The moving average of a model's weights, in their place for a while."""
 
 import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
 
 
 @contextlib.contextmanager
-def averaged_weights(model):
+def averaged_weights(model: Any) -> Iterator[None]:
     """The model with the moving average of its weights, where its optimizer keeps one.
 
     Use as `with averaged_weights(model): ...`; the trained weights are back afterwards.
     """
-    optimizer = getattr(model, "optimizer", None)
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer: Any = getattr(model, "optimizer", None)
+    inner: Any = getattr(optimizer, "inner_optimizer", optimizer)
     if not getattr(inner, "use_ema", False) or not inner.built:
         yield
         return

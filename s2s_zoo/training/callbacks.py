@@ -1,18 +1,26 @@
 """Callbacks for `fit`: metrics of generated text, the best checkpoint, and resuming."""
 
+from __future__ import annotations
+
 import json
 import os
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.safetensors_file import parse_metadata, parse_tensors
+from s2s_zoo.protocol.types import StrPath
 from s2s_zoo.training import distribution
 from s2s_zoo.training.averaged import averaged_weights
 from s2s_zoo.training.metrics import corpus_score
+
+if TYPE_CHECKING:
+    from s2s_zoo.pipeline.pipeline import Pipeline
 
 
 def _floats(values):
@@ -41,8 +49,14 @@ class GenerationMetrics(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, pipeline, pairs, metrics=("bleu", "chrf"), directory=None, patience=None, **options
-    ):
+        self,
+        pipeline: Pipeline,
+        pairs: Iterable[tuple[Any, str | list[str]]],
+        metrics: Sequence[str] = ("bleu", "chrf"),
+        directory: StrPath | None = None,
+        patience: int | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__()
         self.pipeline = pipeline
         self.sources, self.targets = map(list, zip(*pairs, strict=True))
@@ -51,20 +65,20 @@ class GenerationMetrics(keras.callbacks.Callback):
         self.directory = directory
         self.patience = patience
         self.options = {"num_beams": 1, **options}
-        self.history = []
-        self.signatures = {}
-        self.samples = []
+        self.history: list[dict[str, Any]] = []
+        self.signatures: dict[str, str] = {}
+        self.samples: list[tuple[Any, str, str]] = []
         self._copy = None
 
     @property
-    def best(self):
+    def best(self) -> dict[str, Any] | None:
         """The scores of the best epoch so far, or None."""
         return max(self.history, key=lambda row: row[self.metrics[0]], default=None)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         with averaged_weights(self.model):
             texts, log_probability, tokens = self._generate()
-            row = {"epoch": epoch + 1}
+            row: dict[str, Any] = {"epoch": epoch + 1}
             for name in self.metrics:
                 score = corpus_score(name, texts, self.targets)
                 row[name] = score.value
@@ -77,7 +91,8 @@ class GenerationMetrics(keras.callbacks.Callback):
                 self.pipeline.save(self.directory)
         if logs is not None:
             logs.update({f"val_{key}": value for key, value in row.items() if key != "epoch"})
-        if self.patience is not None and epoch + 1 - self.best["epoch"] >= self.patience:
+        best = self.best
+        if self.patience is not None and best and epoch + 1 - best["epoch"] >= self.patience:
             self.model.stop_training = True
 
     def _generate(self):
@@ -96,11 +111,11 @@ class GenerationMetrics(keras.callbacks.Callback):
             of_all[i :: parallel.processes] = zip(*columns, strict=True)
         return map(list, zip(*of_all, strict=True))
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """What a resumed training needs to know, as plain JSON."""
         return {"history": self.history, "signatures": self.signatures}
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         self.history, self.signatures = state["history"], state["signatures"]
 
 
@@ -122,13 +137,13 @@ class TrainingState(keras.callbacks.Callback):
         seconds: float, that the epochs took so far, those before a kill counted.
     """
 
-    def __init__(self, path, callbacks=None):
+    def __init__(self, path: StrPath, callbacks: dict[str, Any] | None = None) -> None:
         super().__init__()
         self.path = Path(path)
         self.callbacks = callbacks or {}
         self.seconds = 0.0
 
-    def restore(self, model):
+    def restore(self, model: Any) -> int:
         """Loads the state into a compiled model and the callbacks.
 
         Returns:
@@ -164,10 +179,10 @@ class TrainingState(keras.callbacks.Callback):
         self.finished, self.seconds = meta["finished"], meta["seconds"]
         return meta["epochs"]
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         self._begun = time.perf_counter() - self.seconds
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         from safetensors.numpy import save_file
 
         self.seconds = time.perf_counter() - self._begun

@@ -8,11 +8,13 @@ import importlib
 import importlib.metadata
 import re
 import shutil
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from s2s_zoo.protocol.errors import S2SZooError
 
 
-def caption_words(text):
+def caption_words(text: str) -> list[str]:
     """The words of a caption as captions are compared and learned: lower case, no punctuation.
 
     Close to the tokenizer of coco-caption, which needs Java: a hyphen inside a word stays, and
@@ -25,7 +27,9 @@ def _joined(texts):
     return [" ".join(caption_words(text)) for text in texts]
 
 
-def caption_bleu(order, hypotheses, references, lowercase):
+def caption_bleu(
+    order: int, hypotheses: Sequence[str], references: Sequence[Sequence[str]], lowercase: bool
+) -> tuple[float, str]:
     """BLEU of n-grams up to `order` (Papineni et al. 2002), without smoothing."""
     from sacrebleu.metrics import BLEU
 
@@ -39,13 +43,17 @@ def caption_bleu(order, hypotheses, references, lowercase):
     )
 
 
-def caption_cider(hypotheses, references, lowercase):
+def caption_cider(
+    hypotheses: Sequence[str], references: Sequence[Sequence[str]], lowercase: bool
+) -> tuple[float, str]:
     """CIDEr-D (Vedantam et al. 2015, 1411.5726), 100 where the package's own scale says 1."""
     scorer = _scorer("cider.cider", "Cider")
     return _corpus_score(scorer(), "cider-d", hypotheses, references)
 
 
-def caption_meteor(hypotheses, references, lowercase):
+def caption_meteor(
+    hypotheses: Sequence[str], references: Sequence[Sequence[str]], lowercase: bool
+) -> tuple[float, str]:
     """METEOR 1.5 (Denkowski and Lavie 2014)."""
     if shutil.which("java") is None:
         raise S2SZooError(
@@ -58,7 +66,7 @@ def caption_meteor(hypotheses, references, lowercase):
         return _corpus_score(scorer, "meteor-1.5", hypotheses, references)
 
 
-def cider_scorer():
+def cider_scorer() -> Any:
     """Returns an empty CiderScorer of pycocoevalcap: CIDEr-D of up to 4-grams."""
     return _scorer("cider.cider_scorer", "CiderScorer")()
 
@@ -82,7 +90,7 @@ def _corpus_score(scorer, name, hypotheses, references):
     return 100 * float(value), f"nrefs:{nrefs}|case:lc|tok:caption|{name}|pycocoevalcap:{version}"
 
 
-CAPTION_METRICS = {
+CAPTION_METRICS: dict[str, Callable[..., tuple[float, str]]] = {
     **{f"bleu_{n}": functools.partial(caption_bleu, n) for n in range(1, 5)},
     "cider": caption_cider,
     "meteor": caption_meteor,

@@ -5,6 +5,8 @@ losses and scores are those of one device, up to the order in which floating-poi
 added. What several processes have to agree on besides, they tell each other here.
 """
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import hashlib
@@ -13,13 +15,18 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import keras
 import numpy as np
 
 from s2s_zoo.protocol.errors import DistributionError
 from s2s_zoo.training import on_tensorflow
+
+if TYPE_CHECKING:
+    from s2s_zoo.pipeline.pipeline import Pipeline
 
 ENVIRONMENT = (
     "KERAS_DISTRIBUTION_JOB_ADDRESSES",
@@ -43,7 +50,7 @@ class Parallel:
     process: int = 0
 
 
-def current():
+def current() -> Parallel:
     """Returns the Parallel of the models that are made here and now."""
     if keras.backend.backend() == "tensorflow":
         return Parallel(devices=on_tensorflow.replicas())
@@ -56,7 +63,7 @@ def current():
 
 
 @contextlib.contextmanager
-def data_parallel(devices=None, timeout=60):
+def data_parallel(devices: int | None = None, timeout: float = 60) -> Iterator[None]:
     """Models made inside train on several devices: `with data_parallel(devices=2): ...`.
 
     Comes before all that computes. On a machine without GPU, `devices` parts of the CPU are made,
@@ -115,7 +122,7 @@ def _peers(named):
         ) from error
 
 
-def leave(message):
+def leave(message: str) -> NoReturn:
     """Ends the program with a message; of several processes, without waiting for the others."""
     if not any(os.environ.get(name) for name in ENVIRONMENT):
         sys.exit(message)
@@ -197,7 +204,7 @@ def _wait_for(address, timeout, who):
             time.sleep(0.2)
 
 
-def gather(value):
+def gather(value: Any) -> list[Any]:
     """Returns what every process gave, in their order: a list of values of JSON."""
     if current().processes == 1:
         return [value]
@@ -211,14 +218,14 @@ def gather(value):
     ]
 
 
-def first_alone(make):
+def first_alone(make: Callable[[], object]) -> None:
     """Calls `make` in process 0, such as to write a file that all read; the others wait for it."""
     if current().process == 0:
         make()
     gather(None)
 
 
-def check_alike(**parts):
+def check_alike(**parts: Any) -> None:
     """Compares what every process is about to do, before it costs anything.
 
     Args:
@@ -247,7 +254,7 @@ def check_alike(**parts):
 
 
 @contextlib.contextmanager
-def alone(pipeline, earlier=None):
+def alone(pipeline: Pipeline, earlier: Pipeline | None = None) -> Iterator[Pipeline]:
     """Inside, this process computes by itself: `with alone(pipeline) as copy: ...`.
 
     What several processes share, all of them have to compute with at the same time. Inside is a

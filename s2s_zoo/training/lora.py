@@ -1,11 +1,13 @@
 """Low-rank adaptation of Transformers (Hu et al. 2021, 2106.09685)."""
 
+from typing import Any
+
 from s2s_zoo.attention import MultiHeadAttention
 from s2s_zoo.attention.hashing import LSHAttention
 from s2s_zoo.attention.transformer import TransformerStack
 
 
-def enable_lora(model, rank=8):
+def enable_lora(model: Any, rank: int = 8) -> None:
     """Freezes a model but for small matrices beside its attention: W + A B, of rank r.
 
     They go beside the query and value projections of every attention, as in section 4.2 of the
@@ -20,7 +22,7 @@ def enable_lora(model, rank=8):
     Raises:
         ValueError: for a rank below 1, or a model without such attention.
     """
-    parts = [getattr(part, "stack", None) for part in (model.encoder, model.decoder)]
+    parts: list[Any] = [getattr(part, "stack", None) for part in (model.encoder, model.decoder)]
     if rank < 1 or not all(isinstance(part, TransformerStack) for part in parts):
         raise ValueError(
             "enable_lora expected a rank of at least 1 and a Transformer encoder and decoder. "

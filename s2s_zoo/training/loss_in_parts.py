@@ -1,12 +1,23 @@
 """The loss in parts: logits of a large vocabulary that never exist all at once."""
 
+from typing import Any
+
 from keras import ops
 
 from s2s_zoo.layers.policy import UnderPolicy
+from s2s_zoo.protocol.types import Tensor
 from s2s_zoo.training import on_tensorflow
+from s2s_zoo.training.losses import SmoothedCrossEntropy
 
 
-def loss_in_parts(decoder, loss, labels, readout, weights, parts):
+def loss_in_parts(
+    decoder: Any,
+    loss: SmoothedCrossEntropy,
+    labels: Tensor,
+    readout: Tensor,
+    weights: Tensor | None,
+    parts: int,
+) -> Tensor:
     """The loss of logits that are made for one part of the tokens at a time (`summed`).
 
     Chen et al. 2016 (1604.06174), section 3, of the last layer alone.

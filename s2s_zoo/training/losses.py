@@ -1,10 +1,13 @@
 """Training losses."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from s2s_zoo.layers.kernels import softmax
 from s2s_zoo.layers.kernels.compiled import kernels_available
+from s2s_zoo.protocol.types import Config, Tensor
 from s2s_zoo.training import on_tensorflow
 
 
@@ -32,7 +35,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         ValueError: if `label_smoothing` is outside [0, 1).
     """
 
-    def __init__(self, label_smoothing=0.0, name="loss", **kwargs):
+    def __init__(self, label_smoothing: float = 0.0, name: str = "loss", **kwargs: Any) -> None:
         super().__init__(name=name, reduction="mean_with_sample_weight", **kwargs)
         if not 0 <= label_smoothing < 1:
             raise ValueError(
@@ -41,7 +44,9 @@ class SmoothedCrossEntropy(keras.losses.Loss):
             )
         self.label_smoothing = label_smoothing
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
         # Without the parent's cast, which copies mixed-precision logits to float32 and back.
         loss = self.call(y_true, y_pred)
         weight = (
@@ -49,7 +54,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         )
         return ops.sum(loss * weight) / self.share(weight)
 
-    def share(self, weights):
+    def share(self, weights: Tensor) -> Tensor:
         """What a sum over tokens is divided by to be the mean: the sum of the weights (B, T).
 
         The gradients of replicas are added, and one may have more tokens than another: theirs are
@@ -58,7 +63,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         total = on_tensorflow.sum_over_replicas(ops.sum(ops.cast(weights, "float32")))
         return ops.maximum(total, 1.0)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Returns the loss of each token, (B, T) float32."""
         labels = ops.cast(y_true, "int32")
         if kernels_available():
@@ -72,5 +77,5 @@ class SmoothedCrossEntropy(keras.losses.Loss):
             loss = loss - self.label_smoothing * ops.mean(logits, axis=-1)
         return loss
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"name": self.name, "label_smoothing": self.label_smoothing}

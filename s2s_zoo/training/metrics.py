@@ -4,6 +4,7 @@ import functools
 import importlib.metadata
 import re
 import warnings
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from s2s_zoo.protocol.errors import S2SZooError
@@ -63,7 +64,7 @@ def _repetition(hypotheses, references, lowercase):
 
 
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
-METRICS = {
+METRICS: dict[str, Callable[..., tuple[float, str]]] = {
     "bleu": _bleu,
     "chrf": _chrf,
     **{kind: functools.partial(_rouge, kind) for kind in ROUGE},
@@ -72,7 +73,12 @@ METRICS = {
 }
 
 
-def corpus_score(name, hypotheses, references, lowercase=False):
+def corpus_score(
+    name: str,
+    hypotheses: Sequence[str],
+    references: Sequence[str] | Sequence[Sequence[str]],
+    lowercase: bool = False,
+) -> Score:
     """Scores generated texts.
 
     Args:
@@ -100,7 +106,12 @@ def corpus_score(name, hypotheses, references, lowercase=False):
     return Score(name, *lookup(METRICS, name, "metric")(hypotheses, references, lowercase))
 
 
-def corpus_scores(names, hypotheses, references, lowercase=False):
+def corpus_scores(
+    names: Iterable[str],
+    hypotheses: Sequence[str],
+    references: Sequence[str] | Sequence[Sequence[str]],
+    lowercase: bool = False,
+) -> list[Score]:
     """Returns the Score of each metric, without those that cannot be computed here.
 
     A warning says which are left out, and what they need.

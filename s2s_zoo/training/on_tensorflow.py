@@ -1,14 +1,17 @@
 """What training asks of TensorFlow in its own words; elsewhere it is plain Keras."""
 
 import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from s2s_zoo.layers.kernels import native
+from s2s_zoo.protocol.types import Tensor
 
 
-def train_function(model):
+def train_function(model: Any) -> Callable[[Iterator[Any]], Any] | None:
     """A train function for `fit` that is traced once for every shape, and knows each statically.
 
     Keras lets TensorFlow forget the lengths once it has seen two; then no loop can be unrolled.
@@ -36,7 +39,15 @@ def train_function(model):
     return function
 
 
-def apply_adam(variable, moments, gradient, step, learning_rate, betas, epsilon):
+def apply_adam(
+    variable: Any,
+    moments: tuple[Any, Any],
+    gradient: Tensor,
+    step: Tensor,
+    learning_rate: Tensor,
+    betas: tuple[float, float],
+    epsilon: float,
+) -> bool:
     """Updates a variable and its two moments as `keras.optimizers.Adam` does, in one operation.
 
     Returns:
@@ -67,7 +78,7 @@ def apply_adam(variable, moments, gradient, step, learning_rate, betas, epsilon)
     return True
 
 
-def summed(function, parts):
+def summed(function: Callable[..., Tensor], parts: Sequence[tuple[Tensor, ...]]) -> Tensor:
     """The sum of a function over parts, one of which at a time holds what it computes.
 
     TensorFlow makes the gradient of a part along with its value, and adds it to that of the parts
@@ -125,7 +136,7 @@ def _summed_with_gradients(function, parts):
     return run(*(first for first, *_ in parts))
 
 
-def move_towards(variable, target, share):
+def move_towards(variable: Any, target: Any, share: Tensor) -> None:
     """Adds `share` of the way to a target of the same shape to a variable."""
     share = ops.cast(share, variable.dtype)
     if keras.backend.backend() == "tensorflow":
@@ -139,14 +150,14 @@ def move_towards(variable, target, share):
     variable.assign(variable + share * (ops.cast(target, variable.dtype) - variable))
 
 
-def replicas():
+def replicas() -> int:
     """Returns how many replicas of a model are trained side by side by a strategy of TensorFlow."""
     import tensorflow as tf
 
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def sum_over_replicas(value):
+def sum_over_replicas(value: Tensor) -> Tensor:
     """Returns the sum of a scalar over the replicas that train side by side."""
     if keras.backend.backend() != "tensorflow":
         return value
@@ -158,7 +169,7 @@ def sum_over_replicas(value):
     return context.all_reduce("SUM", value)
 
 
-def mirrored(devices):
+def mirrored(devices: int) -> tuple[int, Any]:
     """Returns the number of devices, and a strategy over them or None where they are too few.
 
     Without a GPU the CPU is split, as long as TensorFlow has not computed yet.

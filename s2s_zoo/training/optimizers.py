@@ -1,8 +1,11 @@
 """Optimizers."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from s2s_zoo.protocol.types import Tensor
 from s2s_zoo.training import on_tensorflow
 
 
@@ -25,7 +28,7 @@ class Adam(keras.optimizers.Adam):
         as `keras.optimizers.Adam`.
     """
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
         """Updates a variable and its moments."""
         index = self._get_variable_index(variable)
         updated = not self.amsgrad and on_tensorflow.apply_adam(

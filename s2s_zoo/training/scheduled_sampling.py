@@ -1,12 +1,15 @@
 """Scheduled sampling: in training the decoder reads some words that it wrote itself."""
 
+from typing import Any
+
 from keras import ops
 
 from s2s_zoo.layers.sequences import unrolled_loop
-from s2s_zoo.protocol import PAD
+from s2s_zoo.protocol import PAD, EncoderOutput
+from s2s_zoo.protocol.types import Tensor
 
 
-def with_own_words(decoder, target, gold, encoded):
+def with_own_words(decoder: Any, target: Tensor, gold: Tensor, encoded: EncoderOutput) -> Tensor:
     """What a decoder reads where only some of the target is given (Bengio et al. 2015, 1506.03099).
 
     Position by position, a token that is not given is the likeliest after those before it, as the

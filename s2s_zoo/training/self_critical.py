@@ -1,14 +1,23 @@
 """Self-critical sequence training (Rennie et al. 2017): the metric itself as the reward."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from s2s_zoo.generation import Generator
 from s2s_zoo.protocol import PAD, START
+from s2s_zoo.protocol.types import Tensor
 from s2s_zoo.training import on_tensorflow
 from s2s_zoo.training.caption_metrics import caption_words, cider_scorer
 from s2s_zoo.training.losses import SmoothedCrossEntropy
+
+if TYPE_CHECKING:
+    from s2s_zoo.pipeline.pipeline import Pipeline
 
 LAST = "</s>"  # counts as a word of the reward, or captions learn to stop in the middle
 
@@ -27,16 +36,16 @@ class CiderReward:
         (N,) float32.
     """
 
-    def __init__(self, references):
+    def __init__(self, references: dict[Any, list[str]]) -> None:
         self.scorer = cider_scorer()
-        places = {}
+        places: dict[Any, int] = {}
         for source, texts in references.items():
             places[source] = len(places)
             self.scorer += (None, [self._words(text) for text in texts])
         self.scorer.compute_doc_freq()
         self.references = {source: self.scorer.crefs[place] for source, place in places.items()}
 
-    def __call__(self, sources, texts):
+    def __call__(self, sources: Sequence[Any], texts: Sequence[str]) -> np.ndarray:
         scorer = self.scorer
         scorer.crefs, scorer.ctest = [], []
         for text in texts:
@@ -61,7 +70,9 @@ class PolicyGradient(SmoothedCrossEntropy):
         sample_weight: (B, T), the advantage A of the text, at every token of it.
     """
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
         real = ops.cast(ops.not_equal(y_true, PAD), "float32")
         weight = ops.cast(sample_weight, "float32") * real
         total = on_tensorflow.sum_over_replicas(ops.sum(real))
@@ -69,17 +80,17 @@ class PolicyGradient(SmoothedCrossEntropy):
 
 
 def self_critical_fit(
-    pipeline,
-    sources,
-    images,
-    reward,
-    epochs,
-    batch_size=64,
-    draws=2,
-    initial_epoch=0,
-    seed=0,
-    callbacks=(),
-):
+    pipeline: Pipeline,
+    sources: Sequence[str],
+    images: Callable[[list[str], np.ndarray], np.ndarray],
+    reward: Callable[[list[str], Sequence[str]], np.ndarray],
+    epochs: int,
+    batch_size: int = 64,
+    draws: int = 2,
+    initial_epoch: int = 0,
+    seed: int = 0,
+    callbacks: Sequence[Any] = (),
+) -> list[float]:
     """Trains a captioning pipeline on the reward of what it writes.
 
     A caption drawn from the model is made more probable by as much as its reward is above that of
