@@ -63,7 +63,7 @@ def current() -> Parallel:
 
 
 @contextlib.contextmanager
-def data_parallel(devices: int | None = None, timeout: float = 60) -> Iterator[None]:
+def data_parallel(devices: int | None = None, timeout: int = 60) -> Iterator[None]:
     """Models made inside train on several devices: `with data_parallel(devices=2): ...`.
 
     Comes before all that computes. On a machine without GPU, `devices` parts of the CPU are made,
