@@ -31,6 +31,7 @@ def test_one_module_under_both_names(name, place):
     assert short.__name__ == short.__spec__.name == f"s2s_zoo.{place}"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "statement",
     [

@@ -36,6 +36,7 @@ def arguments(tmp_path):
     ]
 
 
+@pytest.mark.learns
 def test_translation_trains_a_checkpoint_that_loads(arguments, tmp_path, capsys):
     output = tmp_path / "run"
     recipe("translation").main([*arguments, "--output", str(output), "--tensorboard"])
@@ -174,6 +175,7 @@ def test_ladder_trains_each_preset_once_and_writes_a_table(
         ladder.main([*command, "--presets", "sutskever-2015"])
 
 
+@pytest.mark.learns
 def test_a_finished_output_is_not_trained_over(arguments, tmp_path):
     train = recipe("translation")
     run = [*arguments, "--output", str(tmp_path / "run"), "--epochs", "1"]
