@@ -9,12 +9,16 @@ import s2s_zoo
 
 PACKAGE = Path(s2s_zoo.__file__).parent
 ROOMS = (
-    "pipeline",
     "apps",
+    "attention",
     "checkpoints",
     "data",
+    "decoders",
+    "encoders",
     "generation",
+    "layers",
     "model",
+    "pipeline",
     "protocol",
     "training",
 )

@@ -6,6 +6,9 @@ None. It returns float32 weights of the shape of the scores, computed in float32
 has weight 0; a row without a real position has nothing else.
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from keras import ops
 
 from s2s_zoo.layers.config import build_from
@@ -13,9 +16,12 @@ from s2s_zoo.layers.kernels import attention as kernels_attention
 from s2s_zoo.layers.kernels import loop as kernels_loop
 from s2s_zoo.layers.kernels.compiled import kernels_available
 from s2s_zoo.layers.kernels.native import times_transposed
+from s2s_zoo.protocol.types import Config, Tensor
+
+Alignment: TypeAlias = Callable[..., Tensor]
 
 
-def masked_softmax(scores, mask=None):
+def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """exp(z_s) / sum_j exp(z_j). See the module for arguments and result."""
     scores = ops.cast(scores, "float32")
     if mask is None:
@@ -24,7 +30,7 @@ def masked_softmax(scores, mask=None):
     return _without_masked(weights, mask)
 
 
-def sparsemax(scores, mask=None):
+def sparsemax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """The point of the simplex nearest to z (Martins & Astudillo 2016, 1602.02068, equation 2).
 
         p_s = max(z_s - tau, 0);  tau = max_k (z_(1) + ... + z_(k) - 1) / k
@@ -39,7 +45,7 @@ def sparsemax(scores, mask=None):
     return _without_masked(ops.maximum(z - tau, 0.0) * support, mask)
 
 
-def entmax(scores, mask=None):
+def entmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """1.5-entmax, between softmax and sparsemax (Peters, Niculae & Martins 2019, 1905.05702).
 
         p_s = max(z_s / 2 - tau, 0)^2,  tau such that they sum to 1
@@ -63,7 +69,7 @@ def entmax(scores, mask=None):
     return _without_masked(ops.square(ops.maximum(y - tau, 0.0)) * support, mask)
 
 
-def top_k(k):
+def top_k(k: int) -> Alignment:
     """Makes an alignment function: the softmax over the k best scores of a row.
 
     Positions as good as the k-th are kept too, so ties keep more than k.
@@ -98,7 +104,7 @@ ALIGNMENTS = {
 }
 
 
-def alignment_function(alignment):
+def alignment_function(alignment: str | Config) -> Alignment:
     """Makes an alignment function.
 
     Args:
@@ -141,7 +147,7 @@ def _without_masked(weights, mask):
     return weights * ops.cast(_of_rank(mask, weights), "float32")
 
 
-def weighted_sum(weights, values):
+def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
     """The context: (N, S) or (N, T, S) weights over (N, S, D) values give (N, D) or (N, T, D)."""
     weights = ops.cast(weights, values.dtype)
     if len(weights.shape) == 3:
@@ -151,14 +157,14 @@ def weighted_sum(weights, values):
     return ops.squeeze(ops.matmul(ops.expand_dims(weights, 1), values), 1)
 
 
-def dot_scores(query, keys):
+def dot_scores(query: Tensor, keys: Tensor) -> Tensor:
     """Inner products: (N, A) or (N, T, A) queries with (N, S, A) keys give (N, S) or (N, T, S)."""
     if len(query.shape) == 3:
         return times_transposed(query, keys)
     return ops.squeeze(ops.matmul(keys, ops.expand_dims(query, -1)), -1)
 
 
-def additive_scores(query, keys, vector):
+def additive_scores(query: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
     """v . tanh(query + key): queries (N, [T,] A), keys (N, S, A), vector (A,) give (N, [T,] S)."""
     if len(query.shape) == 3:
         keys = ops.expand_dims(keys, 1)

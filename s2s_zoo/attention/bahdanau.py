@@ -1,11 +1,14 @@
 """Additive attention (Bahdanau, Cho & Bengio 2015)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import additive_scores, alignment_function, weighted_sum
 from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.recurrence import StepDense
+from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -40,7 +43,14 @@ class BahdanauAttention(ConfiguredLayer):
         zero weights and a zero context.
     """
 
-    def __init__(self, units, normalized=False, coverage=False, alignment="softmax", **kwargs):
+    def __init__(
+        self,
+        units: int,
+        normalized: bool = False,
+        coverage: bool = False,
+        alignment: str | Config = "softmax",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         self.units = units
@@ -52,7 +62,7 @@ class BahdanauAttention(ConfiguredLayer):
         self.query_projection = StepDense(units, use_bias=False, name="query")
         self.key_projection = keras.layers.Dense(units, use_bias=False, name="key")
 
-    def build(self, query_shape, memory_shape):
+    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
         self.query_projection.build(query_shape)
         self.key_projection.build(memory_shape)
         self.vector = self.add_weight(
@@ -73,11 +83,11 @@ class BahdanauAttention(ConfiguredLayer):
                 shape=(self.units,), initializer="zeros", name="coverage"
             )
 
-    def project(self, memory):
+    def project(self, memory: Tensor) -> Tensor:
         """Returns the keys (B, S, A) of a memory (B, S, D), needed once per source."""
         return self.key_projection(memory)
 
-    def scores(self, query, keys, history=None):
+    def scores(self, query: Tensor, keys: Nest, history: Tensor | None = None) -> Tensor:
         """Returns (N, [T,] S), what `call` turns into weights."""
         query = self.query_projection(query)
         vector = ops.convert_to_tensor(self.vector)
@@ -90,6 +100,13 @@ class BahdanauAttention(ConfiguredLayer):
             vector = self.gain * vector / ops.cast(norm, vector.dtype)
         return additive_scores(query, keys, vector)
 
-    def call(self, query, keys, values, mask=None, history=None):
+    def call(
+        self,
+        query: Tensor,
+        keys: Nest,
+        values: Tensor,
+        mask: Tensor | None = None,
+        history: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         weights = self.align(self.scores(query, keys, history), mask)
         return weighted_sum(weights, values), weights

@@ -1,11 +1,14 @@
 """A gate on the context of any attention (Xu et al. 2015)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from s2s_zoo.attention.history import history_of, initial_history, with_noise
 from s2s_zoo.attention.plain import PLAIN
-from s2s_zoo.layers.config import ConfiguredLayer, build_from, config_of
+from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from, config_of
+from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -24,38 +27,40 @@ class GatedAttention(ConfiguredLayer):
         context (N, [T,] D), gated, and float32 weights (N, [T,] S), as they were.
     """
 
-    def __init__(self, attention="luong", **kwargs):
+    def __init__(self, attention: LayerSpec = "luong", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         self.attention = build_from(_within(), attention, "attention", name="inner")
         self.gate = keras.layers.Dense(1, activation="sigmoid", name="gate")
 
-    def build(self, query_shape, memory_shape):
+    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
         self.attention.build(query_shape, memory_shape)
         self.gate.build(query_shape)
 
     @property
-    def history(self):
+    def history(self) -> str | None:
         """What the attention within needs of the steps before."""
         return history_of(self.attention)
 
-    def initial_alignment(self, mask):
+    def initial_alignment(self, mask: Tensor) -> Tensor:
         """The weights before the first step, those of the attention within."""
         return initial_history(self.attention, mask)["alignment"]
 
-    def draw_noise(self, mask, length):
+    def draw_noise(self, mask: Tensor, length: Tensor) -> Tensor | None:
         """The (N, T, S) noise of the attention within, or None."""
         return with_noise(self.attention, {"mask": mask}, length).get("noise")
 
-    def project(self, memory):
+    def project(self, memory: Tensor) -> Nest:
         """Returns the keys of the attention within, needed once per source."""
         return self.attention.project(memory)
 
-    def call(self, query, keys, values, mask=None, **options):
+    def call(
+        self, query: Tensor, keys: Nest, values: Tensor, mask: Tensor | None = None, **options: Any
+    ) -> tuple[Tensor, Tensor]:
         context, weights = self.attention(query, keys, values, mask=mask, **options)
         return context * ops.cast(self.gate(query), context.dtype), weights
 
-    def in_config(self):
+    def in_config(self) -> Config:
         return {"attention": config_of(_within(), self.attention)}
 
 

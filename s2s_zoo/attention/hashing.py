@@ -1,5 +1,7 @@
 """Self-attention by locality-sensitive hashing (Kitaev, Kaiser & Levskaya 2020)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -9,6 +11,7 @@ from s2s_zoo.layers.heads import (
     projection,
     split_heads,
 )
+from s2s_zoo.protocol.types import Shape, Tensor
 
 # Another position is always preferred to one's own, which would win every product (section 2).
 OWN = -1e5
@@ -54,8 +57,16 @@ class LSHAttention(keras.layers.Layer):
     """
 
     def __init__(
-        self, heads, head_dim=None, bias=True, scaled=True, buckets=16, chunk=64, rounds=2, **kwargs
-    ):
+        self,
+        heads: int,
+        head_dim: int | None = None,
+        bias: bool = True,
+        scaled: bool = True,
+        buckets: int = 16,
+        chunk: int = 64,
+        rounds: int = 2,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         if buckets < 1 or (buckets > 1 and buckets % 2) or chunk < 1 or rounds < 1:
@@ -71,7 +82,7 @@ class LSHAttention(keras.layers.Layer):
         self.chunk = chunk
         self.rounds = rounds
 
-    def build(self, shape, memory_shape=None):
+    def build(self, shape: Shape, memory_shape: Shape | None = None) -> None:
         width = shape[-1]
         self.depth = head_depth("LSHAttention needs a width", width, self.heads, self.head_dim)
         inner = self.heads * self.depth
@@ -87,7 +98,7 @@ class LSHAttention(keras.layers.Layer):
             )
         self.built = True
 
-    def call(self, x, mask):
+    def call(self, x: Tensor, mask: Tensor) -> Tensor:
         queries, values = (
             split_heads(project(x), self.heads, self.depth)
             for project in (self.query_projection, self.value_projection)

@@ -13,20 +13,24 @@ training, or None; of that it gets the (N, S) of each step as `noise`. Random nu
 before the loop over time, since JAX has none within it.
 """
 
+import keras
 from keras import ops
 
+from s2s_zoo.protocol import EncoderOutput
+from s2s_zoo.protocol.types import Nest, Tensor
 
-def history_of(attention):
+
+def history_of(attention: keras.layers.Layer | None) -> str | None:
     """What `attention` (or None) needs of the steps before: a name of the list above, or None."""
     return getattr(attention, "history", None)
 
 
-def is_sequential(attention):
+def is_sequential(attention: keras.layers.Layer | None) -> bool:
     """Whether a step of `attention` needs the result of the step before."""
     return history_of(attention) in ("alignment", "coverage")
 
 
-def initial_history(attention, mask):
+def initial_history(attention: keras.layers.Layer | None, mask: Tensor) -> Nest:
     """The part of a decoder's state that belongs to its attention.
 
     Args:
@@ -45,7 +49,7 @@ def initial_history(attention, mask):
     return {**state, "coverage": zeros} if history_of(attention) == "coverage" else state
 
 
-def attended(attention, encoded):
+def attended(attention: keras.layers.Layer | None, encoded: EncoderOutput) -> Nest:
     """The part of a decoder's memory that its attention reads.
 
     Args:
@@ -62,7 +66,7 @@ def attended(attention, encoded):
     return {"mask": encoded.mask, "keys": keys, "values": encoded.memory}
 
 
-def with_noise(attention, memory, length):
+def with_noise(attention: keras.layers.Layer | None, memory: Nest, length: Tensor) -> Nest:
     """A memory for training: with "noise" (N, T, S) in it, if the attention draws some.
 
     Args:
@@ -70,13 +74,20 @@ def with_noise(attention, memory, length):
         memory: dict with "mask" (N, S).
         length: int, T.
     """
-    if not hasattr(attention, "draw_noise"):
+    if attention is None or not hasattr(attention, "draw_noise"):
         return memory
     noise = attention.draw_noise(memory["mask"], length)
     return memory if noise is None else {**memory, "noise": noise}
 
 
-def attend(attention, query, memory, state, index, training=False):
+def attend(
+    attention: keras.layers.Layer,
+    query: Tensor,
+    memory: Nest,
+    state: Nest,
+    index: Tensor,
+    training: bool = False,
+) -> tuple[Tensor, Nest]:
     """Asks an attention, telling it what it needs to know of the past.
 
     Args:

@@ -1,11 +1,14 @@
 """Global and local attention, mixed by a gate."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from s2s_zoo.attention.local import LocalAttention
 from s2s_zoo.attention.scorers import config_of_scorer, scorer_of
-from s2s_zoo.layers.config import ConfiguredLayer, build_from, config_of
+from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from, config_of
+from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 LOCALS = {"local": LocalAttention}
 
@@ -41,7 +44,9 @@ class HybridAttention(ConfiguredLayer):
         ValueError: for an unknown name or option.
     """
 
-    def __init__(self, whole="luong", local="local", **kwargs):
+    def __init__(
+        self, whole: LayerSpec = "luong", local: LayerSpec = "local", **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         self.whole = scorer_of(whole, "HybridAttention")
@@ -49,16 +54,23 @@ class HybridAttention(ConfiguredLayer):
         self.gate = keras.layers.Dense(1, activation="sigmoid", name="gate")
         self.history = self.local.history
 
-    def build(self, query_shape, memory_shape):
+    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
         self.whole.build(query_shape, memory_shape)
         self.local.build(query_shape, memory_shape)
         self.gate.build((None, query_shape[-1] + 2 * memory_shape[-1]))
 
-    def project(self, memory):
+    def project(self, memory: Tensor) -> Nest:
         """Returns the keys of both attentions to a memory (B, S, D), needed once per source."""
         return self.whole.project(memory), self.local.project(memory)
 
-    def call(self, query, keys, values, mask=None, history=None):
+    def call(
+        self,
+        query: Tensor,
+        keys: Nest,
+        values: Tensor,
+        mask: Tensor | None = None,
+        history: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         whole, local = keys
         far, far_weights = self.whole(query, whole, values, mask=mask)
         near, near_weights = self.local(query, local, values, mask=mask, history=history)
@@ -67,5 +79,5 @@ class HybridAttention(ConfiguredLayer):
         gate = ops.cast(gate, "float32")
         return context, gate * far_weights + (1 - gate) * near_weights
 
-    def in_config(self):
+    def in_config(self) -> Config:
         return {"whole": config_of_scorer(self.whole), "local": config_of(LOCALS, self.local)}

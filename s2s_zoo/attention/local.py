@@ -1,12 +1,15 @@
 """Local attention: a window of the source (Luong, Pham & Manning 2015)."""
 
+from typing import Any, Literal
+
 import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import weighted_sum
 from s2s_zoo.attention.scorers import config_of_scorer, scorer_of
-from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec
 from s2s_zoo.protocol.registry import check_option
+from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 POSITIONS = ("monotonic", "predictive")
 
@@ -47,8 +50,13 @@ class LocalAttention(ConfiguredLayer):
     """
 
     def __init__(
-        self, scores="luong", position="predictive", window=10, renormalize=False, **kwargs
-    ):
+        self,
+        scores: LayerSpec = "luong",
+        position: Literal["monotonic", "predictive"] = "predictive",
+        window: int = 10,
+        renormalize: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         check_option("LocalAttention", "position", position, POSITIONS)
@@ -63,7 +71,7 @@ class LocalAttention(ConfiguredLayer):
         self.renormalize = renormalize
         self.history = "index" if position == "monotonic" else None
 
-    def build(self, query_shape, memory_shape):
+    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
         self.scorer.build(query_shape, memory_shape)
         if self.position == "predictive":
 
@@ -75,11 +83,18 @@ class LocalAttention(ConfiguredLayer):
             self.position_hidden = dense(query_shape[-1], "position_hidden", activation="tanh")
             self.position_vector = dense(1, "position_vector")
 
-    def project(self, memory):
+    def project(self, memory: Tensor) -> Nest:
         """Returns the keys of a memory (B, S, D), needed once per source."""
         return self.scorer.project(memory)
 
-    def call(self, query, keys, values, mask=None, history=None):
+    def call(
+        self,
+        query: Tensor,
+        keys: Nest,
+        values: Tensor,
+        mask: Tensor | None = None,
+        history: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         scores = self.scorer.scores(query, keys)
         distance = self._distance(query, ops.shape(values)[1], mask, history)
         inside = ops.abs(distance) <= self.window
@@ -109,5 +124,5 @@ class LocalAttention(ConfiguredLayer):
             centre = true_length * ops.sigmoid(ops.cast(centre, "float32"))
         return ops.arange(length, dtype="float32") - centre
 
-    def in_config(self):
+    def in_config(self) -> Config:
         return {"scores": config_of_scorer(self.scorer)}

@@ -1,9 +1,12 @@
 """Attention by location (Luong, Pham & Manning 2015)."""
 
+from typing import Any
+
 import keras
 
 from s2s_zoo.attention.alignment import alignment_function, weighted_sum
 from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -34,7 +37,9 @@ class LocationAttention(ConfiguredLayer):
         ValueError: for a `max_source_length` below 1, and for a longer source in a call.
     """
 
-    def __init__(self, max_source_length, alignment="softmax", **kwargs):
+    def __init__(
+        self, max_source_length: int, alignment: str | Config = "softmax", **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         if max_source_length < 1:
@@ -47,14 +52,14 @@ class LocationAttention(ConfiguredLayer):
         self.align = alignment_function(alignment)
         self.projection = keras.layers.Dense(max_source_length, use_bias=False, name="location")
 
-    def build(self, query_shape, memory_shape):
+    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
         self.projection.build(query_shape)
 
-    def project(self, memory):
+    def project(self, memory: Tensor) -> Tensor:
         """Returns the memory (B, S, D): only its length is read."""
         return memory
 
-    def scores(self, query, keys):
+    def scores(self, query: Tensor, keys: Nest) -> Tensor:
         """Returns (N, [T,] S), what `call` turns into weights."""
         length = keys.shape[1]
         if length is not None and length > self.max_source_length:
@@ -65,6 +70,8 @@ class LocationAttention(ConfiguredLayer):
             )
         return self.projection(query)[..., : keras.ops.shape(keys)[1]]
 
-    def call(self, query, keys, values, mask=None):
+    def call(
+        self, query: Tensor, keys: Nest, values: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         weights = self.align(self.scores(query, keys), mask)
         return weighted_sum(weights, values), weights

@@ -1,11 +1,14 @@
 """Content and location: attention that sees where it looked before (Chorowski et al. 2015)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import additive_scores, alignment_function, weighted_sum
 from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.recurrence import StepDense
+from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -41,7 +44,14 @@ class LocationSensitiveAttention(ConfiguredLayer):
 
     history = "alignment"
 
-    def __init__(self, units, filters=10, width=11, alignment="softmax", **kwargs):
+    def __init__(
+        self,
+        units: int,
+        filters: int = 10,
+        width: int = 11,
+        alignment: str | Config = "softmax",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         if width % 2 == 0:
@@ -61,7 +71,7 @@ class LocationSensitiveAttention(ConfiguredLayer):
         )
         self.feature_projection = keras.layers.Dense(units, use_bias=False, name="feature")
 
-    def build(self, query_shape, memory_shape):
+    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
         self.query_projection.build(query_shape)
         self.key_projection.build(memory_shape)
         self.convolution.build((None, None, 1))
@@ -72,11 +82,18 @@ class LocationSensitiveAttention(ConfiguredLayer):
             name="vector",
         )
 
-    def project(self, memory):
+    def project(self, memory: Tensor) -> Tensor:
         """Returns the keys (B, S, A) of a memory (B, S, D), needed once per source."""
         return self.key_projection(memory)
 
-    def call(self, query, keys, values, mask=None, history=None):
+    def call(
+        self,
+        query: Tensor,
+        keys: Nest,
+        values: Tensor,
+        mask: Tensor | None = None,
+        history: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         features = self.convolution(ops.expand_dims(history, -1))
         keys = keys + self.feature_projection(features)
         vector = ops.convert_to_tensor(self.vector)

@@ -1,5 +1,7 @@
 """Global attention with multiplicative and concatenative scores (Luong, Pham & Manning 2015)."""
 
+from typing import Any, Literal
+
 import keras
 from keras import ops
 
@@ -12,6 +14,7 @@ from s2s_zoo.attention.alignment import (
 from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.recurrence import StepDense
 from s2s_zoo.protocol.registry import check_option
+from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 SCORES = ("dot", "general", "concat")
 
@@ -50,7 +53,14 @@ class LuongAttention(ConfiguredLayer):
             build time for "dot" where U and D differ.
     """
 
-    def __init__(self, score="general", scaled=False, units=None, alignment="softmax", **kwargs):
+    def __init__(
+        self,
+        score: Literal["dot", "general", "concat"] = "general",
+        scaled: bool = False,
+        units: int | None = None,
+        alignment: str | Config = "softmax",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         check_option("LuongAttention", "score", score, SCORES)
@@ -70,7 +80,7 @@ class LuongAttention(ConfiguredLayer):
         self.alignment = alignment
         self.align = alignment_function(alignment)
 
-    def build(self, query_shape, memory_shape):
+    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
         query_dim, memory_dim = query_shape[-1], memory_shape[-1]
         if self.score == "dot" and query_dim != memory_dim:
             raise ValueError(
@@ -78,7 +88,7 @@ class LuongAttention(ConfiguredLayer):
                 f"query width {query_dim}, memory width {memory_dim}. Use score='general', or give "
                 "the decoder as many units as the memory is wide."
             )
-        if self.score == "concat":
+        if self.units is not None:  # which only concat has
             self.query_projection = StepDense(self.units, use_bias=False, name="query")
             self.query_projection.build(query_shape)
             self.vector = self.add_weight(
@@ -95,18 +105,20 @@ class LuongAttention(ConfiguredLayer):
                 shape=(), initializer=keras.initializers.Constant(query_dim**-0.5), name="gain"
             )
 
-    def project(self, memory):
+    def project(self, memory: Tensor) -> Tensor:
         """Returns the keys (B, S, A) of a memory (B, S, D), needed once per source."""
         keys = memory if self.score == "dot" else self.key_projection(memory)
         return ops.multiply(keys, ops.cast(self.gain, keys.dtype)) if self.scaled else keys
 
-    def scores(self, query, keys):
+    def scores(self, query: Tensor, keys: Nest) -> Tensor:
         """Returns (N, [T,] S), what `call` turns into weights."""
         if self.score == "concat":
             vector = ops.convert_to_tensor(self.vector)
             return additive_scores(self.query_projection(query), keys, vector)
         return dot_scores(query, keys)
 
-    def call(self, query, keys, values, mask=None):
+    def call(
+        self, query: Tensor, keys: Nest, values: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         weights = self.align(self.scores(query, keys), mask)
         return weighted_sum(weights, values), weights

@@ -1,11 +1,14 @@
 """Monotonic attention, which never looks back (Raffel et al. 2017)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import weighted_sum
 from s2s_zoo.attention.scorers import config_of_scorer, scorer_of
-from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec
+from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -49,7 +52,14 @@ class MonotonicAttention(ConfiguredLayer):
 
     history = "alignment"
 
-    def __init__(self, scores="luong", noise=1.0, hard=False, initial_bias=-1.0, **kwargs):
+    def __init__(
+        self,
+        scores: LayerSpec = "luong",
+        noise: float = 1.0,
+        hard: bool = False,
+        initial_bias: float = -1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         if not noise >= 0:
@@ -68,29 +78,38 @@ class MonotonicAttention(ConfiguredLayer):
         if noise:
             self.seed_generator = keras.random.SeedGenerator()
 
-    def build(self, query_shape, memory_shape):
+    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
         self.scorer.build(query_shape, memory_shape)
         self.bias = self.add_weight(
             shape=(), initializer=keras.initializers.Constant(self.initial_bias), name="bias"
         )
 
-    def project(self, memory):
+    def project(self, memory: Tensor) -> Nest:
         """Returns the keys of a memory (B, S, D), needed once per source."""
         return self.scorer.project(memory)
 
-    def initial_alignment(self, mask):
+    def initial_alignment(self, mask: Tensor) -> Tensor:
         """Returns the weights before the first step: all on the first position."""
         first = ops.equal(ops.arange(ops.shape(mask)[1]), 0)
         return ops.cast(ops.logical_and(mask, first), "float32")
 
-    def draw_noise(self, mask, length):
+    def draw_noise(self, mask: Tensor, length: Tensor) -> Tensor | None:
         """Returns (N, T, S) of noise for `length` steps, or None if there is none."""
         if not self.noise:
             return None
         shape = (ops.shape(mask)[0], length, ops.shape(mask)[1])
         return keras.random.normal(shape, 0.0, self.noise, "float32", self.seed_generator)
 
-    def call(self, query, keys, values, mask=None, history=None, noise=None, training=False):
+    def call(
+        self,
+        query: Tensor,
+        keys: Nest,
+        values: Tensor,
+        mask: Tensor | None = None,
+        history: Tensor | None = None,
+        noise: Tensor | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor]:
         scores = ops.cast(self.scorer.scores(query, keys), "float32")
         scores = scores + ops.cast(self.bias, "float32")
         if noise is not None:
@@ -102,7 +121,7 @@ class MonotonicAttention(ConfiguredLayer):
         weights = weights(scores, before)
         return weighted_sum(weights, values), weights
 
-    def in_config(self):
+    def in_config(self) -> Config:
         return {"scores": config_of_scorer(self.scorer)}
 
 

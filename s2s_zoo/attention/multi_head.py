@@ -1,5 +1,7 @@
 """Multi-head attention (Vaswani et al. 2017)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -12,6 +14,7 @@ from s2s_zoo.layers.heads import (
     split_heads,
 )
 from s2s_zoo.layers.kernels.native import times_transposed
+from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -46,14 +49,14 @@ class MultiHeadAttention(ConfiguredLayer):
 
     def __init__(
         self,
-        heads=8,
-        head_dim=None,
-        output_dim=None,
-        bias=True,
-        scaled=True,
-        alignment="softmax",
-        **kwargs,
-    ):
+        heads: int = 8,
+        head_dim: int | None = None,
+        output_dim: int | None = None,
+        bias: bool = True,
+        scaled: bool = True,
+        alignment: str | Config = "softmax",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         if heads < 1:
@@ -68,7 +71,7 @@ class MultiHeadAttention(ConfiguredLayer):
         self.alignment = alignment
         self.align = alignment_function(alignment)
 
-    def build(self, query_shape, memory_shape):
+    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
         query_dim, memory_dim = query_shape[-1], memory_shape[-1]
         needs = "MultiHeadAttention needs a query width"
         self.depth = head_depth(needs, query_dim, self.heads, self.head_dim)
@@ -79,14 +82,21 @@ class MultiHeadAttention(ConfiguredLayer):
         output_dim = self.output_dim or memory_dim
         self.output_projection = projection(output_dim, inner, self.bias, "output")
 
-    def project(self, memory):
+    def project(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the keys and values (B, H, S, d) of a memory (B, S, D), needed once a source.
 
         A memory (B, D) is one position.
         """
         return self._split(self.key_projection(memory)), self._split(self.value_projection(memory))
 
-    def call(self, query, keys, values=None, mask=None, bias=None):
+    def call(
+        self,
+        query: Tensor,
+        keys: Nest,
+        values: Tensor | None = None,
+        mask: Tensor | None = None,
+        bias: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         single = len(query.shape) == 2
         keys, values = keys
         query = self._split(self.query_projection(query))

@@ -1,10 +1,13 @@
 """The attentions whose scores serve inside other attentions."""
 
+import keras
+
 from s2s_zoo.attention.bahdanau import BahdanauAttention
 from s2s_zoo.attention.history import history_of
 from s2s_zoo.attention.location import LocationAttention
 from s2s_zoo.attention.luong import LuongAttention
-from s2s_zoo.layers.config import build_from, config_of
+from s2s_zoo.layers.config import LayerSpec, build_from, config_of
+from s2s_zoo.protocol.types import Config
 
 # What is in it has `scores(query, keys)` and `align`.
 SCORERS = {
@@ -14,7 +17,7 @@ SCORERS = {
 }
 
 
-def scorer_of(scores, owner):
+def scorer_of(scores: LayerSpec, owner: str) -> keras.layers.Layer:
     """Makes the layer that scores for another attention.
 
     Args:
@@ -34,6 +37,6 @@ def scorer_of(scores, owner):
     return layer
 
 
-def config_of_scorer(layer):
+def config_of_scorer(layer: keras.layers.Layer) -> Config | None:
     """The plain-JSON config from which `scorer_of` makes the layer again."""
     return config_of(SCORERS, layer)

@@ -1,13 +1,18 @@
 """The stack of blocks that Transformer encoders and decoders share."""
 
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
 import keras
 
 from s2s_zoo.attention.multi_head import MultiHeadAttention
-from s2s_zoo.layers.config import build_from
+from s2s_zoo.layers.config import LayerSpec, build_from
 from s2s_zoo.layers.initial import initializer
 from s2s_zoo.layers.positions import POSITIONS, RelativeBias, add_positions
 from s2s_zoo.protocol.registry import check_keys, lookup
+from s2s_zoo.protocol.types import Nest, Shape, Tensor
 
+Activation: TypeAlias = Literal["relu", "gelu", "gelu_tanh", "swish"]
 NORMS = ("post", "pre")
 NORMALIZATIONS = {
     "layer": keras.layers.LayerNormalization,
@@ -33,26 +38,26 @@ class TransformerStack(keras.layers.Layer):
 
     def __init__(
         self,
-        causal,
-        embedding_dim,
-        layers,
-        heads,
-        hidden_dim,
-        head_dim,
-        activation,
-        gated,
-        norm,
-        normalization,
-        epsilon,
-        embedding_norm,
-        positions,
-        relative_positions,
-        scale_scores,
-        bias,
-        dropout,
-        mixer=None,
-        **kwargs,
-    ):
+        causal: bool,
+        embedding_dim: int,
+        layers: int,
+        heads: int,
+        hidden_dim: int,
+        head_dim: int | None,
+        activation: Activation,
+        gated: bool,
+        norm: Literal["post", "pre"],
+        normalization: Literal["layer", "rms"],
+        epsilon: float,
+        embedding_norm: bool,
+        positions: LayerSpec | None,
+        relative_positions: dict[str, int] | None,
+        scale_scores: bool,
+        bias: bool,
+        dropout: float,
+        mixer: Callable[[], keras.layers.Layer] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.causal = causal
         self.embedding_dim = embedding_dim
@@ -100,7 +105,7 @@ class TransformerStack(keras.layers.Layer):
         ]
         self.final_norm = normalize("final_norm") if norm == "pre" else None
 
-    def build(self, memory_dim=None):
+    def build(self, memory_dim: int | None = None) -> None:
         width = (None, None, self.embedding_dim)
         for layer in (self.positions, self.relative_bias, self.embedding_norm, self.final_norm):
             if layer is not None:
@@ -109,18 +114,18 @@ class TransformerStack(keras.layers.Layer):
             block.build(width, (None, None, memory_dim))
         self.built = True
 
-    def embed(self, vectors, first=0, training=False):
+    def embed(self, vectors: Tensor, first: Tensor = 0, training: bool = False) -> Tensor:
         """Adds the positions, counted from `first`, to embedded tokens (N, T, E)."""
         vectors = add_positions(vectors, self.positions, first)
         if self.embedding_norm is not None:
             vectors = self.embedding_norm(vectors)
         return self.dropout(vectors, training=training)
 
-    def finish(self, x):
+    def finish(self, x: Tensor) -> Tensor:
         """The last normalization, where the blocks leave their outputs as they are."""
         return x if self.final_norm is None else self.final_norm(x)
 
-    def bias(self, queries, keys):
+    def bias(self, queries: Tensor, keys: Tensor) -> Tensor | None:
         """The relative bias (H, T, S) of query and key positions, or None."""
         return None if self.relative_bias is None else self.relative_bias(queries, keys)
 
@@ -132,7 +137,15 @@ class TransformerBlock(keras.layers.Layer):
     pre:  x = x + f(norm(x))      (2002.04745)
     """
 
-    def __init__(self, attentions, feed_forward, normalize, pre, dropout, **kwargs):
+    def __init__(
+        self,
+        attentions: list[keras.layers.Layer],
+        feed_forward: keras.layers.Layer,
+        normalize: Callable[[str], keras.layers.Layer],
+        pre: bool,
+        dropout: float,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.attentions = attentions
         self.feed_forward = feed_forward
@@ -140,7 +153,7 @@ class TransformerBlock(keras.layers.Layer):
         self.pre = pre
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
-    def build(self, width, memory_width):
+    def build(self, width: Shape, memory_width: Shape) -> None:
         for attention, memory in zip(self.attentions, (width, memory_width), strict=False):
             attention.build(width, memory)
         self.feed_forward.build(width)
@@ -148,7 +161,13 @@ class TransformerBlock(keras.layers.Layer):
             norm.build(width)
         self.built = True
 
-    def run(self, x, attend, memory=None, training=False):
+    def run(
+        self,
+        x: Tensor,
+        attend: Callable[[keras.layers.Layer, Tensor], Tensor],
+        memory: tuple[Nest, Tensor] | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
         """Runs the block.
 
         Args:
@@ -185,7 +204,15 @@ class TransformerBlock(keras.layers.Layer):
 class FeedForward(keras.layers.Layer):
     """f(x W_1) W_2, or with a gate (f(x W_1) * (x W_3)) W_2 (Shazeer 2020, 2002.05202)."""
 
-    def __init__(self, hidden_dim, output_dim, activation, gated, bias, **kwargs):
+    def __init__(
+        self,
+        hidden_dim: int,
+        output_dim: int | None,
+        activation: Activation,
+        gated: bool,
+        bias: bool,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.activation = lookup(ACTIVATIONS, activation, "activation")
 
@@ -197,14 +224,14 @@ class FeedForward(keras.layers.Layer):
         self.gate = dense(hidden_dim, "gate") if gated else None
         self.output_projection = dense(output_dim, "output")
 
-    def build(self, shape):
+    def build(self, shape: Shape) -> None:
         self.hidden.build(shape)
         if self.gate is not None:
             self.gate.build(shape)
         self.output_projection.build((None, None, self.hidden.units))
         self.built = True
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         hidden = self.activation(self.hidden(x))
         if self.gate is not None:
             hidden = hidden * self.gate(x)

@@ -1,14 +1,19 @@
 """The cells of a recurrent decoder: how they begin, and how they are run one above the other."""
 
+from typing import Literal
+
 import keras
 from keras import ops
 
 from s2s_zoo.layers.recurrence import run_layer, step_layer
+from s2s_zoo.protocol.types import Tensor
 
 BRIDGES = ("dense", "zero")
 
 
-def bridge_layers(bridge, cell, units, layers):
+def bridge_layers(
+    bridge: Literal["dense", "zero"], cell: str, units: int, layers: int
+) -> list[list[keras.layers.Layer | None]]:
     """The layers that turn a summary of the source into the states of a stack of cells.
 
     Args:
@@ -30,13 +35,17 @@ def bridge_layers(bridge, cell, units, layers):
     return [[make(f"bridge_{i}_{j}") for j in states] for i in range(layers)]
 
 
-def initial_cells(bridges, summary, units, dtype):
+def initial_cells(
+    bridges: list[list[keras.layers.Layer | None]], summary: Tensor, units: int, dtype: str
+) -> list[list[Tensor]]:
     """The states (B, U) of every layer from the layers above and a summary (B, D')."""
     zeros = ops.zeros((ops.shape(summary)[0], units), dtype=dtype)
     return [[bridge(summary) if bridge else zeros for bridge in layer] for layer in bridges]
 
 
-def noise_between(stack, dropout, rows):
+def noise_between(
+    stack: list[keras.layers.Layer], dropout: keras.layers.Dropout, rows: Tensor
+) -> list[Tensor] | None:
     """Dropout masks (B, U) between the layers, drawn once: no random numbers in the loop.
 
     Args:
@@ -53,7 +62,13 @@ def noise_between(stack, dropout, rows):
     return [dropout(ones, training=True) for _ in stack[1:]]
 
 
-def step_stack(stack, x, cells, residual, noise=None):
+def step_stack(
+    stack: list[keras.layers.Layer],
+    x: Tensor,
+    cells: list[list[Tensor]],
+    residual: bool,
+    noise: list[Tensor] | None = None,
+) -> tuple[Tensor, list[list[Tensor]]]:
     """One step of all layers.
 
     Args:
@@ -74,7 +89,14 @@ def step_stack(stack, x, cells, residual, noise=None):
     return x, after
 
 
-def run_stack(stack, x, cells, residual, noise, training):
+def run_stack(
+    stack: list[keras.layers.Layer],
+    x: Tensor,
+    cells: list[list[Tensor]],
+    residual: bool,
+    noise: list[Tensor] | None,
+    training: bool,
+) -> Tensor:
     """`step_stack` for all positions at once: x (B, T, E) to (B, T, U) of the top layer."""
     for i, (layer, states) in enumerate(zip(stack, cells, strict=True)):
         h, _ = run_layer(layer, x, initial_state=list(states), training=training)

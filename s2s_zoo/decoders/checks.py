@@ -1,12 +1,20 @@
 """Which arguments of a recurrent decoder go together."""
 
 from s2s_zoo.decoders.cells import BRIDGES
+from s2s_zoo.layers.config import LayerSpec
 from s2s_zoo.protocol.registry import check_option
 
 QUERIES = ("current", "previous")
 
 
-def check_options(attention, layers, query, input_feeding, summary_feeding, bridge):
+def check_options(
+    attention: LayerSpec | None,
+    layers: int,
+    query: str,
+    input_feeding: bool,
+    summary_feeding: bool,
+    bridge: str,
+) -> None:
     """Raises ValueError for an unknown option, and where nothing of the source would be known."""
     if layers < 1:
         raise ValueError(
@@ -27,7 +35,9 @@ def check_options(attention, layers, query, input_feeding, summary_feeding, brid
         )
 
 
-def check_copying(attention, pointer, extra_ids, coverage_loss):
+def check_copying(
+    attention: LayerSpec | None, pointer: bool, extra_ids: int, coverage_loss: float
+) -> None:
     """Raises ValueError for arguments of a decoder that do not go together."""
     if attention is None and (pointer or coverage_loss):
         raise ValueError(

@@ -5,6 +5,8 @@ from keras import ops
 
 from s2s_zoo.decoders.stepwise import StepwiseDecoder
 from s2s_zoo.layers.recurrence import recurrent_layer, step_layer
+from s2s_zoo.protocol import EncoderOutput
+from s2s_zoo.protocol.types import Shape
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -18,7 +20,7 @@ class ConditionalGRUDecoder(StepwiseDecoder):
     `{"name": "bahdanau", ...}`.
     """
 
-    def build(self, target_shape, encoded_shape):
+    def build(self, target_shape: Shape, encoded_shape: EncoderOutput) -> None:
         memory_dim = encoded_shape.memory[-1]
         self.first, self.second = (
             recurrent_layer("gru", self.units, name) for name in ("first", "second")

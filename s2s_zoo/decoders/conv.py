@@ -1,10 +1,12 @@
 """The convolutional decoder with an attention in every layer (Gehring et al. 2017)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import dot_scores, masked_softmax, weighted_sum
-from s2s_zoo.layers.config import ConfiguredLayer, build_from, config_of
+from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from, config_of
 from s2s_zoo.layers.convolution import (
     HALF,
     GatedConvolution,
@@ -12,8 +14,10 @@ from s2s_zoo.layers.convolution import (
     linear,
 )
 from s2s_zoo.layers.embedding import TokenEmbedding
-from s2s_zoo.layers.output import OutputMatrix, logits_of
+from s2s_zoo.layers.output import Output, OutputMatrix, logits_of
 from s2s_zoo.layers.positions import POSITIONS, add_positions
+from s2s_zoo.protocol import EncoderOutput
+from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -47,16 +51,16 @@ class ConvDecoder(ConfiguredLayer):
 
     def __init__(
         self,
-        vocabulary_size,
-        embedding_dim,
-        units,
-        layers=4,
-        kernel_size=3,
-        positions="learned",
-        tie_embeddings=False,
-        dropout=0.0,
-        **kwargs,
-    ):
+        vocabulary_size: int,
+        embedding_dim: int,
+        units: int,
+        layers: int = 4,
+        kernel_size: int = 3,
+        positions: LayerSpec | None = "learned",
+        tie_embeddings: bool = False,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"name": "decoder", **kwargs})
         self.supports_masking = True
         check_sizes("ConvDecoder", layers, dropout)
@@ -84,7 +88,7 @@ class ConvDecoder(ConfiguredLayer):
         self.leave = linear(embedding_dim, "leave")
         self.output_layer = OutputMatrix(vocabulary_size, tie_embeddings, name="output")
 
-    def build(self, target_shape, encoded_shape):
+    def build(self, target_shape: Shape, encoded_shape: EncoderOutput) -> None:
         width = encoded_shape.memory[-1]
         if width != self.embedding_dim:
             raise ValueError(
@@ -102,7 +106,7 @@ class ConvDecoder(ConfiguredLayer):
             layer.build((None, None, self.units))
         self.built = True
 
-    def init(self, encoded, max_length=None):
+    def init(self, encoded: EncoderOutput, max_length: int | None = None) -> tuple[Nest, Nest]:
         """Prepares decoding.
 
         Args:
@@ -124,7 +128,9 @@ class ConvDecoder(ConfiguredLayer):
         memory = {"mask": encoded.mask, "keys": keys, "values": values}
         return memory, {"past": [past] * self.layers, "alignment": alignment}
 
-    def step(self, tokens, index, state, memory, output=None):
+    def step(
+        self, tokens: Tensor, index: Tensor, state: Nest, memory: Nest, output: Output = None
+    ) -> tuple[Tensor, Nest]:
         """One step: tokens (N,) int at position `index` to logits (N, V) and the next state.
 
         `output` makes other logits of (N, R), in place of `logits`.
@@ -133,7 +139,7 @@ class ConvDecoder(ConfiguredLayer):
         x, state = self._run(add_positions(embedded, self.positions, index), state, memory)
         return (output or self.logits)(ops.squeeze(x, 1)), state
 
-    def call(self, target, encoded, training=False):
+    def call(self, target: Tensor, encoded: EncoderOutput, training: bool = False) -> Tensor:
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
         kept = ops.stop_gradient(encoded.memory)
         memory, state = self.init(
@@ -143,11 +149,11 @@ class ConvDecoder(ConfiguredLayer):
         x, _ = self._run(self.dropout(embedded, training=training), state, memory, training)
         return logits_of(self, self.dropout(x, training=training))
 
-    def logits(self, x):
+    def logits(self, x: Tensor) -> Tensor:
         """Returns (..., V) of the top of the stack (..., E)."""
         return self.output_layer.logits(x, self.embedding)
 
-    def output_rows(self, tokens):
+    def output_rows(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the rows (L, R) of the output matrix and the biases (L,) of tokens (L,)."""
         return self.output_layer.rows(tokens, self.embedding)
 
@@ -169,7 +175,7 @@ class ConvDecoder(ConfiguredLayer):
             alignment = alignment + weights[:, -1] / self.layers
         return self.leave(x), {"past": past, "alignment": alignment}
 
-    def in_config(self):
+    def in_config(self) -> Config:
         return {
             "positions": config_of(POSITIONS, self.positions),
             "dropout": self.dropout.rate,

@@ -1,20 +1,24 @@
 """The decoder of Google's neural machine translation (Wu et al. 2016)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import attend, attended, initial_history, with_noise
 from s2s_zoo.decoders.cells import bridge_layers, initial_cells
-from s2s_zoo.layers.config import ConfiguredLayer, build_from, config_of
+from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
-from s2s_zoo.layers.output import OutputMatrix, logits_of
+from s2s_zoo.layers.output import Output, OutputMatrix, logits_of
 from s2s_zoo.layers.recurrence import (
     recurrent_layer,
     run_layer,
     step_layer,
 )
 from s2s_zoo.layers.sequences import unrolled_scan
+from s2s_zoo.protocol import EncoderOutput
+from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -44,15 +48,15 @@ class GNMTDecoder(ConfiguredLayer):
 
     def __init__(
         self,
-        vocabulary_size,
-        embedding_dim,
-        units,
-        attention,
-        layers=4,
-        tie_embeddings=False,
-        dropout=0.0,
-        **kwargs,
-    ):
+        vocabulary_size: int,
+        embedding_dim: int,
+        units: int,
+        attention: LayerSpec,
+        layers: int = 4,
+        tie_embeddings: bool = False,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"name": "decoder", **kwargs})
         self.supports_masking = True
         if attention is None or layers < 2:
@@ -75,7 +79,7 @@ class GNMTDecoder(ConfiguredLayer):
             self.readout = keras.layers.Dense(embedding_dim, use_bias=False, name="readout")
         self.output_layer = OutputMatrix(vocabulary_size, tie_embeddings, name="output")
 
-    def build(self, target_shape, encoded_shape):
+    def build(self, target_shape: Shape, encoded_shape: EncoderOutput) -> None:
         memory_dim = encoded_shape.memory[-1]
         if not self.embedding.built:
             self.embedding.build()
@@ -92,7 +96,7 @@ class GNMTDecoder(ConfiguredLayer):
         self.output_layer.build((None, width))
         self.built = True
 
-    def init(self, encoded, max_length=None):
+    def init(self, encoded: EncoderOutput, max_length: int | None = None) -> tuple[Nest, Nest]:
         """Prepares decoding.
 
         Args:
@@ -112,7 +116,9 @@ class GNMTDecoder(ConfiguredLayer):
         }
         return attended(self.attention, encoded), state
 
-    def step(self, tokens, index, state, memory, output=None):
+    def step(
+        self, tokens: Tensor, index: Tensor, state: Nest, memory: Nest, output: Output = None
+    ) -> tuple[Tensor, Nest]:
         """One step: tokens (N,) int at position `index` to logits (N, V) and the next state.
 
         `output` makes other logits of (N, R), in place of `logits`.
@@ -128,7 +134,7 @@ class GNMTDecoder(ConfiguredLayer):
         top = self._above(cells[0][0], state["context"], state["cells"], run)
         return (output or self.logits)(self._read(top)), {**state, "cells": cells}
 
-    def call(self, target, encoded, training=False):
+    def call(self, target: Tensor, encoded: EncoderOutput, training: bool = False) -> Tensor:
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
         embedded = self.dropout(self.embedding(target), training=training)
         memory, state = self.init(encoded)
@@ -146,11 +152,11 @@ class GNMTDecoder(ConfiguredLayer):
         top = self._above(done["cells"][0][0], done["context"], cells, run, training)
         return logits_of(self, self._read(top))
 
-    def logits(self, top):
+    def logits(self, top: Tensor) -> Tensor:
         """Returns (..., V) of what `_read` gives (..., R)."""
         return self.output_layer.logits(top, self.embedding)
 
-    def output_rows(self, tokens):
+    def output_rows(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the rows (L, R) of the output matrix and the biases (L,) of tokens (L,)."""
         return self.output_layer.rows(tokens, self.embedding)
 
@@ -177,7 +183,7 @@ class GNMTDecoder(ConfiguredLayer):
             x = x + h if i > 1 else h
         return x
 
-    def in_config(self):
+    def in_config(self) -> Config:
         return {
             "attention": config_of(ATTENTIONS, self.attention),
             "dropout": self.dropout.rate,

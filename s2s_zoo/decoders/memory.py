@@ -1,12 +1,17 @@
 """A decoder with a memory it reads and writes (Wang et al. 2016)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from s2s_zoo.attention import BahdanauAttention
 from s2s_zoo.decoders.stepwise import StepwiseDecoder
+from s2s_zoo.layers.config import LayerSpec
 from s2s_zoo.layers.recurrence import recurrent_layer, step_layer
 from s2s_zoo.layers.sequences import mean_of_real
+from s2s_zoo.protocol import EncoderOutput
+from s2s_zoo.protocol.types import Nest, Shape
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -43,16 +48,16 @@ class MemoryDecoder(StepwiseDecoder):
 
     def __init__(
         self,
-        vocabulary_size,
-        embedding_dim,
-        units,
-        attention,
-        cells=8,
-        cell_dim=None,
-        tie_embeddings=False,
-        dropout=0.0,
-        **kwargs,
-    ):
+        vocabulary_size: int,
+        embedding_dim: int,
+        units: int,
+        attention: LayerSpec,
+        cells: int = 8,
+        cell_dim: int | None = None,
+        tie_embeddings: bool = False,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             vocabulary_size, embedding_dim, units, attention, tie_embeddings, dropout, **kwargs
         )
@@ -73,7 +78,7 @@ class MemoryDecoder(StepwiseDecoder):
             for name, activation in (("cells", None), ("erase", "sigmoid"), ("add", "sigmoid"))
         )
 
-    def build(self, target_shape, encoded_shape):
+    def build(self, target_shape: Shape, encoded_shape: EncoderOutput) -> None:
         memory_dim = encoded_shape.memory[-1]
         seen = memory_dim + self.cell_dim + self.embedding_dim
         self.build_shared(memory_dim, self.units + seen)
@@ -89,7 +94,7 @@ class MemoryDecoder(StepwiseDecoder):
         )
         self.built = True
 
-    def init(self, encoded, max_length=None):
+    def init(self, encoded: EncoderOutput, max_length: int | None = None) -> tuple[Nest, Nest]:
         memory, state = super().init(encoded, max_length)
         summary = self.first_cells(mean_of_real(encoded.memory, encoded.mask))
         cells = ops.sigmoid(ops.expand_dims(summary, 1) + self.cell_bias)

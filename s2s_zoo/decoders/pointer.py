@@ -1,5 +1,7 @@
 """Copying from the source: the pointer-generator and its coverage loss (See et al. 2017)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,6 +9,7 @@ from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.kernels import softmax
 from s2s_zoo.layers.kernels.compiled import kernels_available
 from s2s_zoo.protocol import PAD
+from s2s_zoo.protocol.types import Shape, Tensor
 
 MOST_EXTRA_IDS = 10_000  # every step allocates them
 LEAST_GENERATED = 1e-8  # keeps the logarithm of 1 - (1 - p_gen) finite
@@ -30,7 +33,7 @@ class Pointer(ConfiguredLayer):
         extra_ids: int, X, the most words outside the vocabulary of one source; 0 with subwords.
     """
 
-    def __init__(self, vocabulary_size, extra_ids=0, **kwargs):
+    def __init__(self, vocabulary_size: int, extra_ids: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(extra_ids, int) or not 0 <= extra_ids <= MOST_EXTRA_IDS:
             raise ValueError(
@@ -41,15 +44,15 @@ class Pointer(ConfiguredLayer):
         self.extra_ids = extra_ids
         self.gate = keras.layers.Dense(1, name="gate")
 
-    def build(self, features_shape):
+    def build(self, features_shape: Shape) -> None:
         self.gate.build(features_shape)
 
-    def generation(self, hidden, context, embedded):
+    def generation(self, hidden: Tensor, context: Tensor, embedded: Tensor) -> Tensor:
         """Returns p_gen (...,) float32 of h_t (..., U), c_t (..., D) and E y_{t-1} (..., E)."""
         features = ops.concatenate([hidden, context, embedded], axis=-1)
         return ops.sigmoid(ops.cast(self.gate(features)[..., 0], "float32"))
 
-    def memory(self, tokens):
+    def memory(self, tokens: Tensor | None) -> dict[str, Tensor]:
         """What `log_probabilities` needs of the source, once per source.
 
         Args:
@@ -70,7 +73,9 @@ class Pointer(ConfiguredLayer):
         same = ops.equal(ops.expand_dims(tokens, 2), ops.expand_dims(tokens, 1))
         return {"tokens": tokens, "first": ops.cast(ops.argmax(same, axis=-1), "int32")}
 
-    def log_probabilities(self, logits, alignment, p_gen, memory):
+    def log_probabilities(
+        self, logits: Tensor, alignment: Tensor, p_gen: Tensor, memory: dict[str, Tensor]
+    ) -> Tensor:
         """Returns log P, (N, [T,] V + X) float32: its own log-softmax, so it stands for logits.
 
         Args:
@@ -123,7 +128,7 @@ def _add(values, places, updates):
     return ops.reshape(added, ops.shape(values))
 
 
-def coverage_loss(alignment, target):
+def coverage_loss(alignment: Tensor, target: Tensor) -> Tensor:
     """How much attention goes where attention has been: the mean over the target tokens of
 
         covloss_t = sum_i min(a_ti, c_ti),  c_t = sum_{t' < t} a_t'    (1704.04368, equation 12)

@@ -1,5 +1,7 @@
 """The recurrent decoder: with attention after or before the cell, or with none."""
 
+from typing import Any, Literal
+
 import keras
 from keras import ops
 
@@ -14,11 +16,13 @@ from s2s_zoo.decoders.cells import (
 )
 from s2s_zoo.decoders.checks import check_copying, check_options
 from s2s_zoo.decoders.pointer import Pointer, coverage_loss
-from s2s_zoo.layers.config import ConfiguredLayer, build_from, config_of
+from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
-from s2s_zoo.layers.output import OutputMatrix, logits_of
-from s2s_zoo.layers.recurrence import StepDense, recurrent_layer
+from s2s_zoo.layers.output import Output, OutputMatrix, logits_of
+from s2s_zoo.layers.recurrence import Cell, StepDense, recurrent_layer
 from s2s_zoo.layers.sequences import unrolled_scan
+from s2s_zoo.protocol import EncoderOutput
+from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -75,24 +79,24 @@ class RecurrentDecoder(ConfiguredLayer):
 
     def __init__(
         self,
-        vocabulary_size,
-        embedding_dim,
-        units,
-        attention="luong",
-        cell="lstm",
-        layers=1,
-        query="current",
-        input_feeding=False,
-        summary_feeding=False,
-        residual=False,
-        bridge="dense",
-        tie_embeddings=False,
-        dropout=0.0,
-        pointer=False,
-        extra_ids=0,
-        coverage_loss=0.0,
-        **kwargs,
-    ):
+        vocabulary_size: int,
+        embedding_dim: int,
+        units: int,
+        attention: LayerSpec | None = "luong",
+        cell: Cell = "lstm",
+        layers: int = 1,
+        query: Literal["current", "previous"] = "current",
+        input_feeding: bool = False,
+        summary_feeding: bool = False,
+        residual: bool = False,
+        bridge: Literal["dense", "zero"] = "dense",
+        tie_embeddings: bool = False,
+        dropout: float = 0.0,
+        pointer: bool = False,
+        extra_ids: int = 0,
+        coverage_loss: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"name": "decoder", **kwargs})
         self.supports_masking = True
         check_options(attention, layers, query, input_feeding, summary_feeding, bridge)
@@ -124,7 +128,7 @@ class RecurrentDecoder(ConfiguredLayer):
             vocabulary_size, tie_embeddings, bias=False, name="output"
         )
 
-    def build(self, target_shape, encoded_shape):
+    def build(self, target_shape: Shape, encoded_shape: EncoderOutput) -> None:
         memory_dim = encoded_shape.memory[-1]
         state_dim = encoded_shape.state[-1]
         summary = state_dim if self.summary_feeding else 0
@@ -150,7 +154,7 @@ class RecurrentDecoder(ConfiguredLayer):
             shape=(self.vocabulary_size,), initializer="zeros", name="output_bias"
         )
 
-    def init(self, encoded, max_length=None):
+    def init(self, encoded: EncoderOutput, max_length: int | None = None) -> tuple[Nest, Nest]:
         """Prepares decoding.
 
         Args:
@@ -181,7 +185,9 @@ class RecurrentDecoder(ConfiguredLayer):
             state["readout"] = ops.zeros(shape, dtype=self.compute_dtype)
         return memory, state
 
-    def step(self, tokens, index, state, memory, output=None):
+    def step(
+        self, tokens: Tensor, index: Tensor, state: Nest, memory: Nest, output: Output = None
+    ) -> tuple[Tensor, Nest]:
         """One step: tokens (N,) int at position `index` to logits (N, V) and the next state.
 
         `output` makes other logits of (N, R), in place of `logits`.
@@ -191,7 +197,7 @@ class RecurrentDecoder(ConfiguredLayer):
             return output(readout), state
         return self._output(self.logits(readout), state, memory), state
 
-    def call(self, target, encoded, training=False):
+    def call(self, target: Tensor, encoded: EncoderOutput, training: bool = False) -> Tensor:
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
         embedded = self.dropout(self.embedding(target), training=training)
         memory, state = self.init(encoded)
@@ -212,16 +218,16 @@ class RecurrentDecoder(ConfiguredLayer):
         logits = logits_of(self, self.dropout(steps["readout"], training=training))
         return self._output(logits, steps, memory)
 
-    def add_losses(self, steps, target):
+    def add_losses(self, steps: Nest, target: Tensor) -> None:
         """Adds to the loss what the states (B, T, ...) of a training pass ask for."""
         if self.coverage_loss:
             self.add_loss(self.coverage_loss * coverage_loss(steps["alignment"], target))
 
-    def logits(self, readout):
+    def logits(self, readout: Tensor) -> Tensor:
         """Returns (..., V) of h~ (..., R)."""
         return self.output_projection.logits(readout, self.embedding, self.output_bias)
 
-    def output_rows(self, tokens):
+    def output_rows(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the rows (L, R) of W_o and the biases (L,) of tokens (L,)."""
         return self.output_projection.rows(tokens, self.embedding, self.output_bias)
 
@@ -262,12 +268,7 @@ class RecurrentDecoder(ConfiguredLayer):
         return state, readout
 
     def _whole_sequence(self, x, state, memory, noise, training):
-        """The same steps for all positions at once, from x (B, T, E).
-
-        Returns:
-            dict with the entries "readout" (B, T, R), with attention "alignment" (B, T, S) and
-            with a pointer "p_gen" (B, T).
-        """
+        """The same steps for all positions at once, of x (B, T, E): what `call` needs of them."""
         embedded, context, extra, steps = x, None, [], {}
         if self.summary_feeding:
             summary = ops.expand_dims(memory["summary"], 1)
@@ -288,7 +289,7 @@ class RecurrentDecoder(ConfiguredLayer):
             parts.append(embedded)
         return self.readout(ops.concatenate([*parts, *extra], axis=-1))
 
-    def in_config(self):
+    def in_config(self) -> Config:
         return {
             "attention": config_of(ATTENTIONS, self.attention),
             "dropout": self.dropout.rate,

@@ -1,11 +1,15 @@
 """The decoder of Show, Attend and Tell (Xu et al. 2015)."""
 
+from typing import Any, Literal
+
 import keras
 from keras import ops
 
 from s2s_zoo.decoders.recurrent import RecurrentDecoder
-from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec
+from s2s_zoo.layers.recurrence import Cell
 from s2s_zoo.protocol import PAD
+from s2s_zoo.protocol.types import Nest, Shape, Tensor
 
 REDUCTIONS = ("sum", "mean")
 
@@ -44,18 +48,18 @@ class ShowAttendTellDecoder(RecurrentDecoder):
 
     def __init__(
         self,
-        vocabulary_size,
-        embedding_dim,
-        units,
-        attention="gated",
-        cell="lstm",
-        layers=1,
-        tie_embeddings=False,
-        doubly_stochastic=1.0,
-        reduction="mean",
-        dropout=0.0,
-        **kwargs,
-    ):
+        vocabulary_size: int,
+        embedding_dim: int,
+        units: int,
+        attention: LayerSpec = "gated",
+        cell: Cell = "lstm",
+        layers: int = 1,
+        tie_embeddings: bool = False,
+        doubly_stochastic: float = 1.0,
+        reduction: Literal["sum", "mean"] = "mean",
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             vocabulary_size,
             embedding_dim,
@@ -79,11 +83,11 @@ class ShowAttendTellDecoder(RecurrentDecoder):
         self.readout_dim = embedding_dim
         self.readout = DeepOutput(embedding_dim, name="readout")
 
-    def add_losses(self, steps, target):
+    def add_losses(self, steps: Nest, target: Tensor) -> None:
         if self.doubly_stochastic:
             self.add_loss(self.penalty(steps["alignment"], target != PAD))
 
-    def penalty(self, alignment, real):
+    def penalty(self, alignment: Tensor, real: Tensor) -> Tensor:
         """Equation 14 of weights (B, T, S), of which the positions `real` (B, T) count."""
         seen = ops.sum(alignment * ops.cast(ops.expand_dims(real, -1), alignment.dtype), axis=1)
         reduce = ops.sum if self.reduction == "sum" else ops.mean
@@ -98,14 +102,14 @@ class DeepOutput(ConfiguredLayer):
         embedding_dim: int, E.
     """
 
-    def __init__(self, embedding_dim, **kwargs):
+    def __init__(self, embedding_dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.embedding_dim = embedding_dim
         self.projection = keras.layers.Dense(embedding_dim, use_bias=False, name="projection")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.projection.build((*input_shape[:-1], input_shape[-1] - self.embedding_dim))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         hidden, embedded = inputs[..., : -self.embedding_dim], inputs[..., -self.embedding_dim :]
         return ops.tanh(self.projection(hidden) + embedded)

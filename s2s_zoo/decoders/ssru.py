@@ -1,11 +1,15 @@
 """The Transformer decoder with simpler simple recurrent units (Kim et al. 2019)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from s2s_zoo.decoders.transformer import TransformerDecoder
 from s2s_zoo.layers.initial import initializer
 from s2s_zoo.layers.sequences import unrolled_scan
+from s2s_zoo.protocol import EncoderOutput
+from s2s_zoo.protocol.types import Shape, Tensor
 
 
 class SSRU(keras.layers.Layer):
@@ -20,10 +24,10 @@ class SSRU(keras.layers.Layer):
         (N, T, E), the h; c_0 is zero.
     """
 
-    def __init__(self, name="ssru", **kwargs):
+    def __init__(self, name: str = "ssru", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
 
-    def build(self, shape, memory_shape=None):
+    def build(self, shape: Shape, memory_shape: Shape | None = None) -> None:
         start = initializer("glorot_uniform")
         width = shape[-1]
         self.gate = keras.layers.Dense(width, kernel_initializer=start, name="gate")
@@ -34,7 +38,7 @@ class SSRU(keras.layers.Layer):
         self.value.build(shape)
         self.built = True
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         kept, added = self._products(x)
         cells = unrolled_scan(
             lambda c, moves, time: self._move(c, *ops.split(moves, 2, axis=-1)),
@@ -43,7 +47,7 @@ class SSRU(keras.layers.Layer):
         )
         return ops.relu(ops.cast(cells, x.dtype))
 
-    def step(self, x, c):
+    def step(self, x: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """One position: (N, E) and c (N, E) float32 to h (N, E) and the next c."""
         c = self._move(c, *self._products(x))
         return ops.relu(ops.cast(c, x.dtype)), c
@@ -71,7 +75,7 @@ class SSRUDecoder(TransformerDecoder):
 
     mixer = SSRU
 
-    def build(self, target_shape, encoded_shape):
+    def build(self, target_shape: Shape, encoded_shape: EncoderOutput) -> None:
         if self.stack.relative_bias is not None:
             raise ValueError(
                 "SSRUDecoder has no self-attention whose scores could be biased. Received: "

@@ -1,14 +1,18 @@
 """What decoders share whose every step waits for the answer of the attention before it."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import attend, attended, initial_history, with_noise
-from s2s_zoo.layers.config import ConfiguredLayer, build_from, config_of
+from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
-from s2s_zoo.layers.output import OutputMatrix, logits_of
+from s2s_zoo.layers.output import Output, OutputMatrix, logits_of
 from s2s_zoo.layers.sequences import mean_of_real, unrolled_scan
+from s2s_zoo.protocol import EncoderOutput
+from s2s_zoo.protocol.types import Config, Nest, Tensor
 
 
 class StepwiseDecoder(ConfiguredLayer):
@@ -32,14 +36,14 @@ class StepwiseDecoder(ConfiguredLayer):
 
     def __init__(
         self,
-        vocabulary_size,
-        embedding_dim,
-        units,
-        attention,
-        tie_embeddings=False,
-        dropout=0.0,
-        **kwargs,
-    ):
+        vocabulary_size: int,
+        embedding_dim: int,
+        units: int,
+        attention: LayerSpec,
+        tie_embeddings: bool = False,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"name": "decoder", **kwargs})
         self.supports_masking = True
         if attention is None:
@@ -63,7 +67,7 @@ class StepwiseDecoder(ConfiguredLayer):
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.output_layer = OutputMatrix(vocabulary_size, tie_embeddings, name="output")
 
-    def build_shared(self, memory_dim, readout_dim):
+    def build_shared(self, memory_dim: int, readout_dim: int) -> None:
         """Builds the layers made here, for a memory (B, S, D) and what `_read` reads, (B, R)."""
         if not self.embedding.built:
             self.embedding.build()
@@ -72,7 +76,7 @@ class StepwiseDecoder(ConfiguredLayer):
         self.readout.build((None, readout_dim))
         self.output_layer.build((None, self.readout.units))
 
-    def init(self, encoded, max_length=None):
+    def init(self, encoded: EncoderOutput, max_length: int | None = None) -> tuple[Nest, Nest]:
         """Prepares decoding.
 
         Args:
@@ -92,7 +96,9 @@ class StepwiseDecoder(ConfiguredLayer):
         }
         return attended(self.attention, encoded), state
 
-    def step(self, tokens, index, state, memory, output=None):
+    def step(
+        self, tokens: Tensor, index: Tensor, state: Nest, memory: Nest, output: Output = None
+    ) -> tuple[Tensor, Nest]:
         """One step: tokens (N,) int at position `index` to logits (N, V) and the next state.
 
         `output` makes other logits of (N, R), in place of `logits`.
@@ -101,7 +107,7 @@ class StepwiseDecoder(ConfiguredLayer):
         state = self._advance(embedded, index, state, memory)
         return (output or self.logits)(self._read(state, embedded)), state
 
-    def call(self, target, encoded, training=False):
+    def call(self, target: Tensor, encoded: EncoderOutput, training: bool = False) -> Tensor:
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
         embedded = self.dropout(self.embedding(target), training=training)
         memory, state = self.init(encoded)
@@ -114,11 +120,11 @@ class StepwiseDecoder(ConfiguredLayer):
         readout = self._read(unrolled_scan(step, state, embedded), embedded)
         return logits_of(self, self.dropout(readout, training=training))
 
-    def logits(self, readout):
+    def logits(self, readout: Tensor) -> Tensor:
         """Returns (..., V) of h~ (..., R)."""
         return self.output_layer.logits(readout, self.embedding)
 
-    def output_rows(self, tokens):
+    def output_rows(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the rows (L, R) of the output matrix and the biases (L,) of tokens (L,)."""
         return self.output_layer.rows(tokens, self.embedding)
 
@@ -135,7 +141,7 @@ class StepwiseDecoder(ConfiguredLayer):
         context, state = attend(self.attention, query, memory, state, index, training)
         return {**state, "context": context}
 
-    def in_config(self):
+    def in_config(self) -> Config:
         return {
             "attention": config_of(ATTENTIONS, self.attention),
             "dropout": self.dropout.rate,

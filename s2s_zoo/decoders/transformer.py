@@ -1,14 +1,17 @@
 """The Transformer decoder (Vaswani et al. 2017)."""
 
+from typing import Any, Literal
+
 import keras
 from keras import ops
 
-from s2s_zoo.attention.transformer import TransformerStack
-from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.attention.transformer import Activation, TransformerStack
+from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.kernels.native import written_at
-from s2s_zoo.layers.output import OutputMatrix, logits_of
-from s2s_zoo.protocol import START
+from s2s_zoo.layers.output import Output, OutputMatrix, logits_of
+from s2s_zoo.protocol import START, EncoderOutput
+from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -28,33 +31,33 @@ class TransformerDecoder(ConfiguredLayer):
         ValueError: for an unknown option, or heads that do not divide E.
     """
 
-    mixer = None
+    mixer: type[keras.layers.Layer] | None = None
 
     def __init__(
         self,
-        vocabulary_size,
-        embedding_dim,
-        layers=6,
-        heads=8,
-        hidden_dim=2048,
-        head_dim=None,
-        activation="relu",
-        gated=False,
-        norm="post",
-        normalization="layer",
-        epsilon=1e-5,
-        embedding_norm=False,
-        positions="sinusoidal",
-        relative_positions=None,
-        scale_embedding=True,
-        scale_scores=True,
-        bias=True,
-        dropout=0.0,
-        tie_embeddings=False,
-        output_bias=True,
-        start_token=START,
-        **kwargs,
-    ):
+        vocabulary_size: int,
+        embedding_dim: int,
+        layers: int = 6,
+        heads: int = 8,
+        hidden_dim: int = 2048,
+        head_dim: int | None = None,
+        activation: Activation = "relu",
+        gated: bool = False,
+        norm: Literal["post", "pre"] = "post",
+        normalization: Literal["layer", "rms"] = "layer",
+        epsilon: float = 1e-5,
+        embedding_norm: bool = False,
+        positions: LayerSpec | None = "sinusoidal",
+        relative_positions: dict[str, int] | None = None,
+        scale_embedding: bool = True,
+        scale_scores: bool = True,
+        bias: bool = True,
+        dropout: float = 0.0,
+        tie_embeddings: bool = False,
+        output_bias: bool = True,
+        start_token: int = START,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"name": "decoder", **kwargs})
         self.supports_masking = True
         self.vocabulary_size = vocabulary_size
@@ -63,7 +66,7 @@ class TransformerDecoder(ConfiguredLayer):
         self.tie_embeddings = tie_embeddings
         self.use_output_bias = output_bias
         self.start_token = start_token
-        self.options = {
+        self.options: Config = {
             "layers": layers,
             "heads": heads,
             "hidden_dim": hidden_dim,
@@ -91,7 +94,7 @@ class TransformerDecoder(ConfiguredLayer):
         )
         self.output_bias = None
 
-    def build(self, target_shape, encoded_shape):
+    def build(self, target_shape: Shape, encoded_shape: EncoderOutput) -> None:
         if not self.embedding.built:
             self.embedding.build()
         self.stack.build(encoded_shape.memory[-1])
@@ -102,7 +105,7 @@ class TransformerDecoder(ConfiguredLayer):
             )
         self.built = True
 
-    def init(self, encoded, max_length):
+    def init(self, encoded: EncoderOutput, max_length: int) -> tuple[Nest, Nest]:
         """Prepares decoding.
 
         Args:
@@ -128,7 +131,9 @@ class TransformerDecoder(ConfiguredLayer):
         }
         return memory, state
 
-    def step(self, tokens, index, state, memory, output=None):
+    def step(
+        self, tokens: Tensor, index: Tensor, state: Nest, memory: Nest, output: Output = None
+    ) -> tuple[Tensor, Nest]:
         """One step: tokens (N,) int at position `index` to logits (N, V) and the next state.
 
         `output` makes other logits of (N, R), in place of `logits`.
@@ -150,7 +155,7 @@ class TransformerDecoder(ConfiguredLayer):
         state = {"layers": layers, "alignment": alignment}
         return (output or self.logits)(x), state
 
-    def call(self, target, encoded, training=False):
+    def call(self, target: Tensor, encoded: EncoderOutput, training: bool = False) -> Tensor:
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
         first = ops.full_like(target[:, :1], self.start_token)
         target = ops.concatenate([first, target[:, 1:]], axis=1)
@@ -161,11 +166,11 @@ class TransformerDecoder(ConfiguredLayer):
             x, _ = block.run(x, attend, (keys, encoded.mask), training=training)
         return logits_of(self, self.stack.finish(x))
 
-    def logits(self, x):
+    def logits(self, x: Tensor) -> Tensor:
         """Returns (..., V) of the top of the stack (..., E)."""
         return self.output_projection.logits(x, self.embedding, self.output_bias)
 
-    def output_rows(self, tokens):
+    def output_rows(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the rows (L, E) of the output matrix and the biases (L,) of tokens (L,)."""
         return self.output_projection.rows(tokens, self.embedding, self.output_bias)
 
@@ -198,5 +203,5 @@ class TransformerDecoder(ConfiguredLayer):
         bias = self.stack.bias(positions, positions)
         return lambda attention, h: attention(h, attention.project(h), mask=mask, bias=bias)[0]
 
-    def in_config(self):
+    def in_config(self) -> Config:
         return {**self.options, "output_bias": self.use_output_bias}

@@ -2,6 +2,8 @@
 
 import inspect
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -9,6 +11,7 @@ from keras import ops
 from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.registry import lookup
+from s2s_zoo.protocol.types import Config, Shape, StrPath, Tensor
 
 # Our names, and those of keras.applications. What these do to pixels and how they name their
 # layers does not depend on what was built before (EfficientNet's first version fails the second).
@@ -64,8 +67,14 @@ class CNNEncoder(ConfiguredLayer):
     """
 
     def __init__(
-        self, backbone, size=(224, 224), alpha=None, projection=None, dropout=0.0, **kwargs
-    ):
+        self,
+        backbone: str,
+        size: Sequence[int] = (224, 224),
+        alpha: float | None = None,
+        projection: int | None = None,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"name": "encoder", **kwargs})
         self.backbone_name = backbone
         self.size = tuple(size)
@@ -77,29 +86,29 @@ class CNNEncoder(ConfiguredLayer):
                 f"CNNEncoder expected alpha with a MobileNet only. Received: alpha={alpha}, "
                 f"backbone={backbone!r}. Leave alpha out."
             )
-        self.train_from = None  # the first layer that is not frozen
+        self.train_from: str | None = None  # the first layer that is not frozen
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         if projection is not None:
             self.projection = keras.layers.Dense(projection, activation="relu", name="projection")
 
     @property
-    def source_shape(self):
+    def source_shape(self) -> Shape:
         return (None, *self.size, 3)
 
     @property
-    def memory_dim(self):
+    def memory_dim(self) -> int:
         return self.projection_dim or self.backbone.output.shape[-1]
 
     @property
-    def state_dim(self):
+    def state_dim(self) -> int:
         return self.memory_dim
 
     @property
-    def grid(self):
+    def grid(self) -> tuple[int, int]:
         """(h, w), rows and columns of the regions."""
         return tuple(self.backbone.output.shape[1:3])
 
-    def build(self, source_shape=None):
+    def build(self, source_shape: Shape | None = None) -> None:
         self.backbone = self._new_backbone(weights=None)
         if self.projection_dim is not None:
             self.projection.build((None, None, self.backbone.output.shape[-1]))
@@ -111,7 +120,7 @@ class CNNEncoder(ConfiguredLayer):
             input_shape=(*self.size, 3), include_top=False, weights=weights, **alpha
         )
 
-    def load_backbone(self, weights):
+    def load_backbone(self, weights: StrPath) -> None:
         """Gives the network its first weights, those of image classification.
 
         Args:
@@ -123,7 +132,7 @@ class CNNEncoder(ConfiguredLayer):
         else:
             self.backbone.load_weights(weights)
 
-    def freeze(self, before=None):
+    def freeze(self, before: str | None = None) -> None:
         """Freezes the network up to a layer, all of it where None; the rest can be trained.
 
         Call `model.compile` afterwards.
@@ -153,7 +162,7 @@ class CNNEncoder(ConfiguredLayer):
         for i, layer in enumerate(layers):
             layer.trainable = i >= first
 
-    def frozen(self):
+    def frozen(self) -> keras.Model:
         """Returns a `keras.Model` from pixels (B, H, W, 3) to what the frozen part makes of them.
 
         It gives (B, h, w, C) float32, the input of the first layer that `freeze` left trainable.
@@ -163,7 +172,7 @@ class CNNEncoder(ConfiguredLayer):
         outputs = below(self._scaled(pixels), training=False)
         return keras.Model(pixels, ops.cast(outputs, "float32"))
 
-    def call(self, source, training=False):
+    def call(self, source: Tensor, training: bool = False) -> EncoderOutput:
         if source.shape[-1] == 3:
             features = self.backbone(self._scaled(source), training=False)
         else:
@@ -188,7 +197,7 @@ class CNNEncoder(ConfiguredLayer):
         preprocess = sys.modules[self._application.__module__].preprocess_input
         return preprocess(ops.cast(pixels, "float32"), data_format="channels_last")
 
-    def in_config(self):
+    def in_config(self) -> Config:
         return {
             "backbone": self.backbone_name,
             "size": list(self.size),

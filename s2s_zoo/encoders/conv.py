@@ -1,9 +1,11 @@
 """The convolutional encoder (Gehring et al. 2017)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from s2s_zoo.layers.config import ConfiguredLayer, build_from, config_of
+from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from, config_of
 from s2s_zoo.layers.convolution import (
     HALF,
     GatedConvolution,
@@ -14,6 +16,7 @@ from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.positions import POSITIONS, add_positions
 from s2s_zoo.layers.sequences import mean_of_real, zero_padding
 from s2s_zoo.protocol import PAD, EncoderOutput
+from s2s_zoo.protocol.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -50,15 +53,15 @@ class ConvEncoder(ConfiguredLayer):
 
     def __init__(
         self,
-        vocabulary_size,
-        embedding_dim,
-        units,
-        layers=4,
-        kernel_size=3,
-        positions="learned",
-        dropout=0.0,
-        **kwargs,
-    ):
+        vocabulary_size: int,
+        embedding_dim: int,
+        units: int,
+        layers: int = 4,
+        kernel_size: int = 3,
+        positions: LayerSpec | None = "learned",
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"name": "encoder", **kwargs})
         self.supports_masking = True
         check_sizes("ConvEncoder", layers, dropout)
@@ -83,10 +86,10 @@ class ConvEncoder(ConfiguredLayer):
         self.leave = linear(embedding_dim, "leave")
 
     @property
-    def source_shape(self):
+    def source_shape(self) -> Shape:
         return (None, None)
 
-    def build(self, source_shape=None):
+    def build(self, source_shape: Shape | None = None) -> None:
         if not self.embedding.built:
             self.embedding.build()
         if self.positions is not None:
@@ -96,7 +99,7 @@ class ConvEncoder(ConfiguredLayer):
             layer.build((None, None, self.units))
         self.built = True
 
-    def call(self, source, training=False):
+    def call(self, source: Tensor, training: bool = False) -> EncoderOutput:
         mask = ops.not_equal(source, PAD)
         embedded = add_positions(self.embedding(source), self.positions)
         embedded = self.dropout(embedded, training=training)
@@ -107,7 +110,7 @@ class ConvEncoder(ConfiguredLayer):
         state = mean_of_real((memory + embedded) * HALF, mask)
         return EncoderOutput(memory, mask, state, embedded, source)
 
-    def in_config(self):
+    def in_config(self) -> Config:
         return {
             "positions": config_of(POSITIONS, self.positions),
             "dropout": self.dropout.rate,

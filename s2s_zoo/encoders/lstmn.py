@@ -1,5 +1,7 @@
 """The long short-term memory network: a recurrent encoder with a memory of its own past."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -9,6 +11,7 @@ from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.recurrence import recurrent_layer, step_layer
 from s2s_zoo.layers.sequences import mean_of_real, unrolled_loop
 from s2s_zoo.protocol import PAD, EncoderOutput
+from s2s_zoo.protocol.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -36,7 +39,14 @@ class LSTMNEncoder(ConfiguredLayer):
         EncoderOutput: memory (B, S, U), mask (B, S), state (B, U), the last h.
     """
 
-    def __init__(self, vocabulary_size, embedding_dim, units, dropout=0.0, **kwargs):
+    def __init__(
+        self,
+        vocabulary_size: int,
+        embedding_dim: int,
+        units: int,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"name": "encoder", **kwargs})
         self.supports_masking = True
         self.vocabulary_size = vocabulary_size
@@ -48,17 +58,17 @@ class LSTMNEncoder(ConfiguredLayer):
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
     @property
-    def source_shape(self):
+    def source_shape(self) -> Shape:
         return (None, None)
 
-    def build(self, source_shape=None):
+    def build(self, source_shape: Shape | None = None) -> None:
         if not self.embedding.built:
             self.embedding.build()
         self.attention.build((None, self.embedding_dim + self.units), (None, None, self.units))
         self.layer.build((None, None, self.embedding_dim))
         self.built = True
 
-    def call(self, source, training=False):
+    def call(self, source: Tensor, training: bool = False) -> EncoderOutput:
         mask = ops.not_equal(source, PAD)
         x = self.dropout(self.embedding(source), training=training)
         rows, length = ops.shape(source)
@@ -88,5 +98,5 @@ class LSTMNEncoder(ConfiguredLayer):
         memory = self.dropout(memory, training=training)
         return EncoderOutput(memory, mask, state, tokens=source)
 
-    def in_config(self):
+    def in_config(self) -> Config:
         return {"dropout": self.dropout.rate}

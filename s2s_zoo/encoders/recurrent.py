@@ -1,13 +1,16 @@
 """Recurrent text encoders: bidirectional, forward, or reading the source backwards."""
 
+from typing import Any, Literal
+
 import keras
 from keras import ops
 
 from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.embedding import TokenEmbedding
-from s2s_zoo.layers.recurrence import recurrent_layer, run_layer
+from s2s_zoo.layers.recurrence import Cell, recurrent_layer, run_layer
 from s2s_zoo.protocol import PAD, EncoderOutput
 from s2s_zoo.protocol.registry import check_option
+from s2s_zoo.protocol.types import Config, Shape, Tensor
 
 READINGS = {
     "bidirectional": ("forward", "backward"),
@@ -49,16 +52,18 @@ class RecurrentEncoder(ConfiguredLayer):
 
     def __init__(
         self,
-        vocabulary_size,
-        embedding_dim,
-        units,
-        cell="lstm",
-        layers=1,
-        direction="bidirectional",
-        residual=False,
-        dropout=0.0,
-        **kwargs,
-    ):
+        vocabulary_size: int,
+        embedding_dim: int,
+        units: int,
+        cell: Cell = "lstm",
+        layers: int = 1,
+        direction: Literal[
+            "bidirectional", "forward", "reversed", "bidirectional_bottom"
+        ] = "bidirectional",
+        residual: bool = False,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"name": "encoder", **kwargs})
         self.supports_masking = True
         check_option("RecurrentEncoder", "direction", direction, DIRECTIONS)
@@ -90,18 +95,18 @@ class RecurrentEncoder(ConfiguredLayer):
         return READINGS[self.direction]
 
     @property
-    def memory_dim(self):
+    def memory_dim(self) -> int:
         return self.units * len(self.stack[-1])
 
     @property
-    def state_dim(self):
+    def state_dim(self) -> int:
         return self.memory_dim
 
     @property
-    def source_shape(self):
+    def source_shape(self) -> Shape:
         return (None, None)
 
-    def build(self, source_shape=None):
+    def build(self, source_shape: Shape | None = None) -> None:
         if not self.embedding.built:
             self.embedding.build()
         width = self.embedding_dim
@@ -110,7 +115,7 @@ class RecurrentEncoder(ConfiguredLayer):
                 layer.build((None, None, width))
             width = self.units * len(layers)
 
-    def call(self, source, training=False):
+    def call(self, source: Tensor, training: bool = False) -> EncoderOutput:
         mask = ops.not_equal(source, PAD)
         memory = self.dropout(self.embedding(source), training=training)
         for i, layers in enumerate(self.stack):
@@ -122,7 +127,7 @@ class RecurrentEncoder(ConfiguredLayer):
             memory = memory + outputs if self.residual and one_width else outputs
         return EncoderOutput(memory, mask, state, tokens=source)
 
-    def in_config(self):
+    def in_config(self) -> Config:
         return {"dropout": self.dropout.rate}
 
 

@@ -1,15 +1,18 @@
 """The Transformer encoder (Vaswani et al. 2017)."""
 
+from typing import Any, Literal
+
 import keras
 from keras import ops
 
 from s2s_zoo.attention.hashing import LSHAttention
-from s2s_zoo.attention.transformer import TransformerStack
-from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.attention.transformer import Activation, TransformerStack
+from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.sequences import mean_of_real
 from s2s_zoo.protocol import PAD, EncoderOutput
 from s2s_zoo.protocol.registry import check_keys
+from s2s_zoo.protocol.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -51,27 +54,27 @@ class TransformerEncoder(ConfiguredLayer):
 
     def __init__(
         self,
-        vocabulary_size,
-        embedding_dim,
-        layers=6,
-        heads=8,
-        hidden_dim=2048,
-        head_dim=None,
-        activation="relu",
-        gated=False,
-        norm="post",
-        normalization="layer",
-        epsilon=1e-5,
-        embedding_norm=False,
-        positions="sinusoidal",
-        relative_positions=None,
-        scale_embedding=True,
-        scale_scores=True,
-        bias=True,
-        dropout=0.0,
-        lsh=None,
-        **kwargs,
-    ):
+        vocabulary_size: int,
+        embedding_dim: int,
+        layers: int = 6,
+        heads: int = 8,
+        hidden_dim: int = 2048,
+        head_dim: int | None = None,
+        activation: Activation = "relu",
+        gated: bool = False,
+        norm: Literal["post", "pre"] = "post",
+        normalization: Literal["layer", "rms"] = "layer",
+        epsilon: float = 1e-5,
+        embedding_norm: bool = False,
+        positions: LayerSpec | None = "sinusoidal",
+        relative_positions: dict[str, int] | None = None,
+        scale_embedding: bool = True,
+        scale_scores: bool = True,
+        bias: bool = True,
+        dropout: float = 0.0,
+        lsh: dict[str, int] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"name": "encoder", **kwargs})
         self.supports_masking = True
         if lsh is not None:
@@ -84,7 +87,7 @@ class TransformerEncoder(ConfiguredLayer):
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = self.memory_dim = self.state_dim = embedding_dim
         self.scale_embedding = scale_embedding
-        self.options = {
+        self.options: Config = {
             "layers": layers,
             "heads": heads,
             "hidden_dim": hidden_dim,
@@ -118,15 +121,15 @@ class TransformerEncoder(ConfiguredLayer):
         )
 
     @property
-    def source_shape(self):
+    def source_shape(self) -> Shape:
         return (None, None)
 
-    def build(self, source_shape=None):
+    def build(self, source_shape: Shape | None = None) -> None:
         self.embedding.build()
         self.stack.build()
         self.built = True
 
-    def call(self, source, training=False):
+    def call(self, source: Tensor, training: bool = False) -> EncoderOutput:
         mask = ops.not_equal(source, PAD)
         x = self.stack.embed(self.embedding(source), training=training)
         positions = ops.arange(ops.shape(source)[1], dtype="int32")
@@ -142,5 +145,5 @@ class TransformerEncoder(ConfiguredLayer):
         memory = self.stack.finish(x)
         return EncoderOutput(memory, mask, mean_of_real(memory, mask), tokens=source)
 
-    def in_config(self):
+    def in_config(self) -> Config:
         return self.options

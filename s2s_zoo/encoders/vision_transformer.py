@@ -1,12 +1,16 @@
 """Image encoder: a Transformer over patches (Dosovitskiy et al. 2020)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
-from s2s_zoo.attention.transformer import TransformerStack
+from s2s_zoo.attention.transformer import Activation, TransformerStack
 from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.initial import initializer
 from s2s_zoo.protocol import EncoderOutput
+from s2s_zoo.protocol.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -45,20 +49,20 @@ class VisionTransformerEncoder(ConfiguredLayer):
 
     def __init__(
         self,
-        size=(224, 224),
-        patch=16,
-        embedding_dim=768,
-        layers=12,
-        heads=12,
-        hidden_dim=3072,
-        activation="gelu",
-        epsilon=1e-6,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
-        projection=None,
-        dropout=0.0,
-        **kwargs,
-    ):
+        size: Sequence[int] = (224, 224),
+        patch: int = 16,
+        embedding_dim: int = 768,
+        layers: int = 12,
+        heads: int = 12,
+        hidden_dim: int = 3072,
+        activation: Activation = "gelu",
+        epsilon: float = 1e-6,
+        mean: Sequence[float] = (0.5, 0.5, 0.5),
+        std: Sequence[float] = (0.5, 0.5, 0.5),
+        projection: int | None = None,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"name": "encoder", **kwargs})
         self.size = tuple(size)
         if not patch >= 1 or any(side % patch for side in self.size):
@@ -71,7 +75,7 @@ class VisionTransformerEncoder(ConfiguredLayer):
         self.mean, self.std = tuple(mean), tuple(std)
         self.projection_dim = projection
         self.memory_dim = self.state_dim = projection or embedding_dim
-        self.options = {
+        self.options: Config = {
             "layers": layers,
             "heads": heads,
             "hidden_dim": hidden_dim,
@@ -103,15 +107,16 @@ class VisionTransformerEncoder(ConfiguredLayer):
             self.projection = keras.layers.Dense(projection, name="projection")
 
     @property
-    def source_shape(self):
+    def source_shape(self) -> Shape:
         return (None, *self.size, 3)
 
     @property
-    def grid(self):
+    def grid(self) -> tuple[int, int]:
         """(h, w), rows and columns of the patches."""
-        return tuple(side // self.patch for side in self.size)
+        height, width = self.size
+        return height // self.patch, width // self.patch
 
-    def build(self, source_shape=None):
+    def build(self, source_shape: Shape | None = None) -> None:
         self.patches.build(self.source_shape)
         self.class_token = self.add_weight(
             shape=(1, 1, self.embedding_dim), initializer="zeros", name="class_token"
@@ -121,7 +126,7 @@ class VisionTransformerEncoder(ConfiguredLayer):
             self.projection.build((None, None, self.embedding_dim))
         self.built = True
 
-    def call(self, source, training=False):
+    def call(self, source: Tensor, training: bool = False) -> EncoderOutput:
         pixels = (ops.cast(source, "float32") / 255 - ops.array(self.mean)) / ops.array(self.std)
         x = self.patches(ops.cast(pixels, self.compute_dtype))
         batch, rows, columns, width = ops.shape(x)
@@ -141,7 +146,7 @@ class VisionTransformerEncoder(ConfiguredLayer):
             memory = self.projection(memory)
         return EncoderOutput(memory, mask, ops.mean(memory, axis=1))
 
-    def in_config(self):
+    def in_config(self) -> Config:
         return {
             **self.options,
             "size": list(self.size),

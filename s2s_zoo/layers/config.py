@@ -2,10 +2,16 @@
 imported."""
 
 import inspect
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import keras
 
 from s2s_zoo.protocol.registry import check_keys, lookup
+from s2s_zoo.protocol.types import Config
+
+# A layer, its name in a table, or a dict with "name" and constructor arguments.
+LayerSpec: TypeAlias = keras.layers.Layer | str | Config
 
 
 class ConfiguredLayer(keras.layers.Layer):
@@ -14,14 +20,14 @@ class ConfiguredLayer(keras.layers.Layer):
     A subclass has `in_config` for arguments of which it keeps something else, such as a layer.
     """
 
-    def in_config(self):
+    def in_config(self) -> Config:
         """Returns a dict of the arguments (plain JSON) that the attributes of their names are not.
 
         Names that the constructor does not have are left out.
         """
         return {}
 
-    def get_config(self):
+    def get_config(self) -> Config:
         others = self.in_config()
         arguments = {
             name: others[name] if name in others else getattr(self, name)
@@ -30,7 +36,9 @@ class ConfiguredLayer(keras.layers.Layer):
         return {**super().get_config(), **arguments}
 
 
-def build_from(table, config, kind, name=None):
+def build_from(
+    table: Mapping[str, Any], config: LayerSpec | None, kind: str, name: str | None = None
+) -> Any:
     """Makes a layer, or a function, of a table from its description.
 
     Args:
@@ -68,7 +76,7 @@ def build_from(table, config, kind, name=None):
     return layer_class(**arguments, **({"name": name} if name else {}))
 
 
-def config_of(table, layer):
+def config_of(table: Mapping[str, Any], layer: keras.layers.Layer | None) -> Config | None:
     """The plain-JSON description of a layer: its name in the table and constructor arguments.
 
     Raises:

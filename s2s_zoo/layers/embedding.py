@@ -1,7 +1,9 @@
 """The token embedding."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import keras
 from keras import ops
@@ -9,12 +11,13 @@ from keras import ops
 from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.initial import initializer
 from s2s_zoo.protocol import UNK
+from s2s_zoo.protocol.types import Shape, Tensor
 
-_blend = ContextVar("blend", default=None)
+_blend: ContextVar[tuple[Tensor, Tensor] | None] = ContextVar("blend", default=None)
 
 
 @contextmanager
-def blended(shares, others):
+def blended(shares: Tensor, others: Tensor) -> Iterator[None]:
     """Within it embedded tokens are shares * E(tokens) + (1 - shares) * E(others).
 
     Args:
@@ -48,14 +51,16 @@ class TokenEmbedding(ConfiguredLayer):
         (..., E) vectors.
     """
 
-    def __init__(self, vocabulary_size, embedding_dim, scaled=True, **kwargs):
+    def __init__(
+        self, vocabulary_size: int, embedding_dim: int, scaled: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
         self.scaled = scaled
 
-    def build(self, tokens_shape=None):
+    def build(self, tokens_shape: Shape | None = None) -> None:
         self.embeddings = self.add_weight(
             shape=(self.vocabulary_size, self.embedding_dim),
             initializer=initializer(
@@ -64,11 +69,12 @@ class TokenEmbedding(ConfiguredLayer):
             name="embeddings",
         )
 
-    def call(self, tokens):
+    def call(self, tokens: Tensor) -> Tensor:
         vectors = self._vectors(tokens)
-        if _blend.get() is None:
+        blend = _blend.get()
+        if blend is None:
             return vectors
-        shares, others = _blend.get()
+        shares, others = blend
         shares = ops.cast(ops.expand_dims(shares, -1), vectors.dtype)
         return shares * vectors + (1 - shares) * self._vectors(others)
 
@@ -77,5 +83,5 @@ class TokenEmbedding(ConfiguredLayer):
         vectors = ops.cast(ops.take(self.embeddings, tokens, axis=0), self.compute_dtype)
         return vectors * self.embedding_dim**0.5 if self.scaled else vectors
 
-    def compute_output_shape(self, tokens_shape):
+    def compute_output_shape(self, tokens_shape: Shape) -> Shape:
         return (*tokens_shape, self.embedding_dim)

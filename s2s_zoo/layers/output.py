@@ -2,16 +2,24 @@
 
 import contextlib
 import contextvars
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import keras
 from keras import ops
 
+from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.initial import initializer
 from s2s_zoo.layers.kernels import products
 from s2s_zoo.layers.kernels.compiled import kernels_available
 from s2s_zoo.layers.kernels.native import times_transposed
+from s2s_zoo.protocol.types import Shape, Tensor
 
 _deferred = contextvars.ContextVar("deferred", default=False)
+
+
+# What a decoder makes its logits by, (N, R) to (N, V), or None for its own matrix.
+Output: TypeAlias = Callable[[Tensor], Tensor] | None
 
 
 class OutputMatrix(keras.layers.Layer):
@@ -23,7 +31,7 @@ class OutputMatrix(keras.layers.Layer):
         bias: bool, a bias of its own; False for a decoder that has none, or keeps it itself.
     """
 
-    def __init__(self, vocabulary_size, tied, bias=True, **kwargs):
+    def __init__(self, vocabulary_size: int, tied: bool, bias: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.tied = tied
@@ -32,7 +40,7 @@ class OutputMatrix(keras.layers.Layer):
         if not tied:
             self.kernel_initializer = initializer(keras.initializers.GlorotUniform())
 
-    def build(self, shape):
+    def build(self, shape: Shape) -> None:
         if not self.tied:
             self.kernel = self.add_weight(
                 shape=(shape[-1], self.vocabulary_size),
@@ -44,7 +52,9 @@ class OutputMatrix(keras.layers.Layer):
                 shape=(self.vocabulary_size,), initializer="zeros", name="bias"
             )
 
-    def logits(self, vectors, embedding, bias=None):
+    def logits(
+        self, vectors: Tensor, embedding: TokenEmbedding, bias: Tensor | None = None
+    ) -> Tensor:
         """Returns the logits of vectors.
 
         Those of one step are float32, as a search would make them anyway, and get their bias there:
@@ -75,7 +85,9 @@ class OutputMatrix(keras.layers.Layer):
             logits = logits + ops.cast(bias, logits.dtype)
         return ops.reshape(logits, (*ops.shape(vectors)[:-1], self.vocabulary_size))
 
-    def rows(self, tokens, embedding, bias=None):
+    def rows(
+        self, tokens: Tensor, embedding: TokenEmbedding, bias: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Returns the part of the matrix that is of some tokens.
 
         Args:
@@ -96,7 +108,7 @@ class OutputMatrix(keras.layers.Layer):
 
 
 @contextlib.contextmanager
-def deferred(wanted=True):
+def deferred(wanted: bool = True) -> Iterator[None]:
     """Within it the call of a decoder ends before the logits: see `logits_of`."""
     token = _deferred.set(wanted)
     try:
@@ -105,11 +117,11 @@ def deferred(wanted=True):
         _deferred.reset(token)
 
 
-def is_deferred():
+def is_deferred() -> bool:
     """Whether `logits_of` leaves the logits to the loss."""
     return _deferred.get()
 
 
-def logits_of(decoder, readout):
+def logits_of(decoder: Any, readout: Tensor) -> Tensor:
     """Returns `decoder.logits(readout)` (B, T, V), or where they are deferred the readout."""
     return readout if _deferred.get() else decoder.logits(readout)

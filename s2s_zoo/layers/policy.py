@@ -1,6 +1,8 @@
 """The dtype policies that something is made or computed under."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 
@@ -8,12 +10,12 @@ import keras
 class UnderPolicy(keras.layers.Layer):
     """Calls a function while weights are read in the dtype that the policy computes in."""
 
-    def call(self, function):
+    def call(self, function: Callable[[], Any]) -> Any:
         return function()
 
 
 @contextmanager
-def dtype_policy(dtype):
+def dtype_policy(dtype: Any) -> Iterator[None]:
     """The Keras dtype policy of what is built in the block; None changes nothing."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(before if dtype is None else dtype)

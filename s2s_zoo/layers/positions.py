@@ -1,11 +1,14 @@
 """How a Transformer knows the order of its tokens: vectors added to them, or biased scores."""
 
+from typing import Any, Literal
+
 import keras
 import numpy as np
 from keras import ops
 
 from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.protocol.registry import check_option
+from s2s_zoo.protocol.types import Shape, Tensor
 
 SPACINGS = ("paper", "tensor2tensor")
 
@@ -31,13 +34,15 @@ class SinusoidalPositions(ConfiguredLayer):
         (T, E).
     """
 
-    def __init__(self, spacing="paper", offset=0, **kwargs):
+    def __init__(
+        self, spacing: Literal["paper", "tensor2tensor"] = "paper", offset: int = 0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         check_option("SinusoidalPositions", "spacing", spacing, SPACINGS)
         self.spacing = spacing
         self.offset = offset
 
-    def build(self, embedding_shape):
+    def build(self, embedding_shape: Shape) -> None:
         width = embedding_shape[-1]
         half = width // 2
         if width % 2 or width < 4:
@@ -48,7 +53,7 @@ class SinusoidalPositions(ConfiguredLayer):
         last = half if self.spacing == "paper" else half - 1
         self.frequencies = (10000.0 ** (-np.arange(half) / last)).astype("float32")
 
-    def call(self, positions):
+    def call(self, positions: Tensor) -> Tensor:
         positions = ops.cast(positions + self.offset, "float32")
         angles = ops.expand_dims(positions, -1) * ops.convert_to_tensor(self.frequencies)
         vectors = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
@@ -70,19 +75,19 @@ class LearnedPositions(ConfiguredLayer):
         (T, E).
     """
 
-    def __init__(self, length=512, offset=0, **kwargs):
+    def __init__(self, length: int = 512, offset: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.length = length
         self.offset = offset
 
-    def build(self, embedding_shape):
+    def build(self, embedding_shape: Shape) -> None:
         self.embeddings = self.add_weight(
             shape=(self.length + self.offset, embedding_shape[-1]),
             initializer=keras.initializers.RandomNormal(stddev=0.02),
             name="embeddings",
         )
 
-    def call(self, positions):
+    def call(self, positions: Tensor) -> Tensor:
         vectors = ops.take(self.embeddings, positions + self.offset, axis=0)
         return ops.cast(vectors, self.compute_dtype)
 
@@ -109,14 +114,21 @@ class RelativeBias(ConfiguredLayer):
         (H, T, S).
     """
 
-    def __init__(self, heads, buckets=32, max_distance=128, bidirectional=True, **kwargs):
+    def __init__(
+        self,
+        heads: int,
+        buckets: int = 32,
+        max_distance: int = 128,
+        bidirectional: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.heads = heads
         self.buckets = buckets
         self.max_distance = max_distance
         self.bidirectional = bidirectional
 
-    def build(self, positions_shape=None):
+    def build(self, positions_shape: Shape | None = None) -> None:
         self.embeddings = self.add_weight(
             shape=(self.buckets, self.heads),
             initializer=keras.initializers.RandomNormal(stddev=0.02),
@@ -124,7 +136,7 @@ class RelativeBias(ConfiguredLayer):
         )
         self.bucket_of = self._buckets_of(np.arange(-self.max_distance, self.max_distance + 1))
 
-    def call(self, query_positions, key_positions):
+    def call(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
         distance = ops.expand_dims(key_positions, 0) - ops.expand_dims(query_positions, 1)
         # From max_distance on the bucket is the same.
         distance = ops.clip(distance, -self.max_distance, self.max_distance) + self.max_distance
@@ -147,7 +159,9 @@ class RelativeBias(ConfiguredLayer):
 POSITIONS = {"sinusoidal": SinusoidalPositions, "learned": LearnedPositions}
 
 
-def add_positions(vectors, encoding, first=0):
+def add_positions(
+    vectors: Tensor, encoding: keras.layers.Layer | None, first: Tensor = 0
+) -> Tensor:
     """Adds to vectors (N, T, E) a layer's encoding of their positions, counted from `first`.
 
     Without an encoding (None) the vectors are returned as they are.

@@ -1,5 +1,8 @@
 """One recurrent layer over a sequence."""
 
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
 import keras
 from keras import ops
 
@@ -7,6 +10,7 @@ from s2s_zoo.layers.initial import initializer
 from s2s_zoo.layers.kernels import loop, lstm, products
 from s2s_zoo.layers.kernels.compiled import kernels_available
 from s2s_zoo.protocol.registry import lookup
+from s2s_zoo.protocol.types import Shape, Tensor
 
 
 class Orthogonal(keras.initializers.Orthogonal):
@@ -15,10 +19,11 @@ class Orthogonal(keras.initializers.Orthogonal):
     TensorFlow and torch have no QR decomposition in bfloat16 and float16.
     """
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Shape, dtype: str | None = None) -> Tensor:
         return ops.cast(super().__call__(shape, "float32"), dtype or "float32")
 
 
+Cell: TypeAlias = Literal["lstm", "gru", "simple_rnn"]
 CELLS = {
     "lstm": keras.layers.LSTM,
     "gru": keras.layers.GRU,
@@ -26,7 +31,7 @@ CELLS = {
 }
 
 
-def recurrent_layer(cell, units, name, reverse=False):
+def recurrent_layer(cell: Cell, units: int, name: str, reverse: bool = False) -> keras.layers.Layer:
     """A Keras recurrent layer that returns its sequence and its final states.
 
     Args:
@@ -53,7 +58,7 @@ def recurrent_layer(cell, units, name, reverse=False):
 class StepDense(keras.layers.Dense):
     """A dense layer that may also be called at every step of a loop; see `kernels.loop`."""
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         if not (kernels_available() and loop.inside() and len(inputs.shape) == 2):
             return super().call(inputs, training=training)
         outputs = loop.affine(self, [inputs], self._cast_weights)
@@ -64,7 +69,13 @@ class StepDense(keras.layers.Dense):
         return [None if x is None else ops.cast(x, self.compute_dtype) for x in weights]
 
 
-def run_layer(layer, inputs, mask=None, initial_state=None, training=False):
+def run_layer(
+    layer: keras.layers.Layer,
+    inputs: Tensor,
+    mask: Tensor | None = None,
+    initial_state: list[Tensor] | None = None,
+    training: bool = False,
+) -> tuple[Tensor, list[Tensor]]:
     """Runs a layer made by `recurrent_layer` over (B, T, E).
 
     Args:
@@ -87,7 +98,9 @@ def run_layer(layer, inputs, mask=None, initial_state=None, training=False):
     return ops.flip(outputs, axis=1) if layer.go_backwards else outputs, states
 
 
-def step_layer(layer, inputs, states):
+def step_layer(
+    layer: keras.layers.Layer, inputs: Tensor, states: Sequence[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
     """One step of a layer made by `recurrent_layer`: (N, E) and states (N, U) to h and states."""
     if not (isinstance(layer, keras.layers.LSTM) and kernels_available()):
         return layer.cell(inputs, list(states))

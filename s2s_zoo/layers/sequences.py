@@ -1,23 +1,27 @@
 """Sequences: padding, which neither counts nor leaks, and a step function over time."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 from keras import ops
 
 from s2s_zoo.layers.kernels import loop
+from s2s_zoo.protocol.types import Nest, Tensor
 
 
-def zero_padding(x, mask):
+def zero_padding(x: Tensor, mask: Tensor) -> Tensor:
     """Sets (B, S, D) to zero where the mask (B, S) is False."""
     return x * ops.expand_dims(ops.cast(mask, x.dtype), -1)
 
 
-def mean_of_real(x, mask):
+def mean_of_real(x: Tensor, mask: Tensor) -> Tensor:
     """The mean (B, D) of (B, S, D) over the positions where the mask (B, S) is True, or zeros."""
     count = ops.sum(ops.cast(mask, x.dtype), axis=1, keepdims=True)
     return ops.sum(zero_padding(x, mask), axis=1) / ops.maximum(count, 1)
 
 
-def unrolled_scan(step, carry, inputs):
+def unrolled_scan(step: Callable[[Nest, Tensor, Any], Nest], carry: Nest, inputs: Tensor) -> Nest:
     """Runs `carry = step(carry, x, time)` over time and stacks the carries.
 
     TensorFlow's XLA has no gradient for `ops.scan`, so a static length is unrolled there.
@@ -49,7 +53,7 @@ def unrolled_scan(step, carry, inputs):
     return keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), stacked)
 
 
-def unrolled_loop(step, carry, inputs):
+def unrolled_loop(step: Callable[[Nest, Tensor, Any], Nest], carry: Nest, inputs: Tensor) -> Nest:
     """Runs `carry = step(carry, x, time)` as `unrolled_scan` and returns the last carry alone."""
     length = inputs.shape[1]
     if keras.backend.backend() == "tensorflow" and length is not None:

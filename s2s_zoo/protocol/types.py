@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 Tensor: TypeAlias = Any  # of whatever backend, symbolic or not, or an array
 Nest: TypeAlias = Any  # tensors in dicts, lists and tuples
-Shape: TypeAlias = tuple[int | None, ...]
+Shape: TypeAlias = tuple[Any, ...]  # ints, and None where a size is open
 Config: TypeAlias = dict[str, Any]  # plain JSON
 StrPath: TypeAlias = str | os.PathLike[str]
 Step: TypeAlias = Callable[[Tensor, Tensor, Nest, Nest], tuple[Tensor, Nest]]

@@ -5,6 +5,7 @@ import functools
 from s2s_zoo.layers.kernels import loop
 from s2s_zoo.layers.kernels.compiled import compiled
 from s2s_zoo.layers.kernels.softmax import PARTS, rounded
+from s2s_zoo.protocol.types import Tensor
 
 
 @functools.cache
@@ -56,7 +57,7 @@ def _gradient_of_keys(kept):
     return tf.reduce_sum(found, axis=1, keepdims=True) if several else found
 
 
-def additive_scores(query, keys, vector):
+def additive_scores(query: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
     """v . tanh(query + key): (N, A), (N, S, A), (A,) or (N, T, A), (N, 1, S, A), (A,) to (..., S).
 
     The query and the keys have one dtype.

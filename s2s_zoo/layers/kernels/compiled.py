@@ -1,13 +1,15 @@
 """Where the kernels are used, and what compiles their pointwise parts by XLA."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import keras
 
 from s2s_zoo.layers.kernels import native
 
 
-def kernels_available():
+def kernels_available() -> bool:
     """Whether these kernels are to be used: TensorFlow without a GPU, unless plain is asked for."""
     return _on_cpu() and not native.plain.get()
 
@@ -21,7 +23,7 @@ def _on_cpu():
     return not tf.config.list_physical_devices("GPU")
 
 
-def compiled(function):
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns `function`, in graphs and for several rows one operation that XLA compiles."""
     import tensorflow as tf
 

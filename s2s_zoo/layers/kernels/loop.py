@@ -8,11 +8,16 @@ would have made it of, and after the first step's all of it is one product.
 import contextlib
 import contextvars
 import functools
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from s2s_zoo.layers.kernels import lstm
 from s2s_zoo.layers.kernels.compiled import compiled
+from s2s_zoo.protocol.types import Tensor
 
-_shared = contextvars.ContextVar("shared", default=None)
+_shared: contextvars.ContextVar[dict[Any, Any] | None] = contextvars.ContextVar(
+    "shared", default=None
+)
 
 
 class Shared:
@@ -29,10 +34,11 @@ class Shared:
         kept: list, what the gradient of each step appends to.
     """
 
-    def __init__(self, value, total):
+    def __init__(self, value: Tensor, total: Callable[[list[Any]], Tensor]) -> None:
         import tensorflow as tf
 
-        self.frozen, self.kept = tf.stop_gradient(value), []
+        self.frozen = tf.stop_gradient(value)
+        self.kept: list[Any] = []
 
         @tf.custom_gradient
         def mark(value):
@@ -47,7 +53,7 @@ class Shared:
 
 
 @contextlib.contextmanager
-def loop():
+def loop() -> Iterator[None]:
     """Steps that are called inside share what they read."""
     token = _shared.set({})
     try:
@@ -56,12 +62,12 @@ def loop():
         _shared.reset(token)
 
 
-def inside():
+def inside() -> bool:
     """Whether a loop is being unrolled."""
     return _shared.get() is not None
 
 
-def shared(owner, value, total):
+def shared(owner: Any, value: Callable[[], Tensor], total: Callable[[list[Any]], Tensor]) -> Shared:
     """Returns the `Shared` that the first step of this loop has made; outside a loop a new one.
 
     Args:
@@ -69,11 +75,13 @@ def shared(owner, value, total):
         value: function that returns the tensor, called at the first step alone.
         total: as for `Shared`, the same function at every step.
     """
-    found = _shared.get() if inside() else {}
+    of_loop = _shared.get()
+    if of_loop is None:
+        return Shared(value(), total)
     key = id(owner), total
-    if key not in found:
-        found[key] = owner, Shared(value(), total)  # with the owner, so that its id stays its own
-    return found[key][1]
+    if key not in of_loop:
+        of_loop[key] = owner, Shared(value(), total)  # with the owner, so that its id stays its own
+    return of_loop[key][1]
 
 
 def _gradient_of_matrix(kept):
@@ -90,7 +98,7 @@ def _gradient_of_values(kept):
     return tf.matmul(weights, upstream, transpose_a=True)
 
 
-def affine(layer, x, weights):
+def affine(layer: Any, x: list[Tensor], weights: Callable[[], list[Tensor]]) -> Tensor:
     """x W + b of a step.
 
     Args:
@@ -123,7 +131,7 @@ def affine(layer, x, weights):
     return run(tf.concat([*x, *bias], axis=-1), one.mark)
 
 
-def weighted_sum(weights, values):
+def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
     """Weights (N, S) over values (N, S, D), which all steps share: (N, D)."""
     import tensorflow as tf
 
@@ -152,7 +160,7 @@ def _lstm_gradient():
     return backward
 
 
-def lstm_step(c, z):
+def lstm_step(c: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     """`lstm.lstm_step` with a gradient that keeps no more than its arguments."""
     import tensorflow as tf
 

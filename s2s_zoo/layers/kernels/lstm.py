@@ -14,9 +14,10 @@ import operator
 
 from s2s_zoo.layers.kernels.compiled import compiled
 from s2s_zoo.layers.kernels.products import affine_apart
+from s2s_zoo.protocol.types import Tensor
 
 
-def lstm_cell(c, *gates):
+def lstm_cell(c: Tensor, *gates: Tensor) -> tuple[Tensor, Tensor]:
     """c (B, U) and gates (B, 4U), what they are sums of apart, to h and c, (B, U), in float32."""
     import tensorflow as tf
 
@@ -26,7 +27,7 @@ def lstm_cell(c, *gates):
     return tf.sigmoid(o) * tf.tanh(c), c
 
 
-def lstm_cell_gradient(c, z, dh, dc):
+def lstm_cell_gradient(c: Tensor, z: Tensor, dh: Tensor, dc: Tensor) -> tuple[list[Tensor], Tensor]:
     """Gradients of `lstm_cell`, in float32: of the four gates z is of, and of c, all (B, U)."""
     import tensorflow as tf
 
@@ -78,7 +79,7 @@ def _lstm_step_kernel():
     return step
 
 
-def lstm_step(c, *gates):
+def lstm_step(c: Tensor, *gates: Tensor) -> tuple[Tensor, Tensor]:
     """One step of an LSTM from its gates.
 
     Args:
@@ -91,7 +92,14 @@ def lstm_step(c, *gates):
     return _lstm_step_kernel()(c, *gates)
 
 
-def lstm_inference(x, recurrent_kernel, h, c, mask=None, reverse=False):
+def lstm_inference(
+    x: Tensor,
+    recurrent_kernel: Tensor,
+    h: Tensor,
+    c: Tensor,
+    mask: Tensor | None = None,
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
     """`lstm` in one loop, for sequences of any length; its gradients are TensorFlow's own.
 
     Returns:
@@ -117,7 +125,14 @@ def lstm_inference(x, recurrent_kernel, h, c, mask=None, reverse=False):
     return outputs.stack(), h, tf.cast(c, dtype)
 
 
-def lstm(x, recurrent_kernel, h, c, mask=None, reverse=False):
+def lstm(
+    x: Tensor,
+    recurrent_kernel: Tensor,
+    h: Tensor,
+    c: Tensor,
+    mask: Tensor | None = None,
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
     """An LSTM over a sequence of static length whose input product is already done.
 
     Args:

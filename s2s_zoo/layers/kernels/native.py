@@ -2,16 +2,19 @@
 
 import contextlib
 import contextvars
+from collections.abc import Iterator
 
 import keras
 import numpy as np
 from keras import ops
 
+from s2s_zoo.protocol.types import Shape, Tensor
+
 plain = contextvars.ContextVar("plain", default=False)
 
 
 @contextlib.contextmanager
-def plain_operations(wanted=True):
+def plain_operations(wanted: bool = True) -> Iterator[None]:
     """Graphs made inside are of plain operations, for formats that know no others."""
     token = plain.set(wanted)
     try:
@@ -20,7 +23,7 @@ def plain_operations(wanted=True):
         plain.reset(token)
 
 
-def empty(shape, dtype=None):
+def empty(shape: Shape, dtype: str | None = None) -> Tensor:
     """An initializer that sets nothing: memory that is not written takes no room yet."""
     if keras.backend.backend() != "tensorflow":
         return keras.ops.empty(shape, dtype)
@@ -29,7 +32,7 @@ def empty(shape, dtype=None):
     return tf.raw_ops.Empty(shape=shape, dtype=dtype, init=False)
 
 
-def tensor(value, dtype):
+def tensor(value: np.ndarray, dtype: str) -> Tensor:
     """Returns what a weight of `dtype` can be assigned to hold an array, copied once.
 
     TensorFlow copies an array twice on its way in; memory on its boundary of 64 bytes it takes
@@ -47,7 +50,7 @@ def tensor(value, dtype):
     return tf.experimental.dlpack.from_dlpack(taken.__dlpack__())
 
 
-def times_transposed(x, y):
+def times_transposed(x: Tensor, y: Tensor) -> Tensor:
     """Returns x y^T of (..., N, D) and (..., M, D), both of the same rank: (..., N, M).
 
     Of a product with `ops.transpose` TensorFlow makes one operation in float32 only; in bfloat16 it
@@ -60,7 +63,7 @@ def times_transposed(x, y):
     return keras.ops.matmul(x, keras.ops.swapaxes(y, -1, -2))
 
 
-def written_at(cache, index, value):
+def written_at(cache: Tensor, index: Tensor, value: Tensor) -> Tensor:
     """Returns cache (B, H, T, D) with value (B, H, 1, D) at position `index` of T."""
     if not plain.get():
         return ops.slice_update(cache, (0, 0, index, 0), value)

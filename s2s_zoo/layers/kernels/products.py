@@ -4,8 +4,10 @@ TensorFlow and oneDNN add a bias at the pace of the product or more slowly, exce
 of the matrix, or one operation with the product of a single row.
 """
 
+from s2s_zoo.protocol.types import Tensor
 
-def affine(x, matrix, bias, transposed=False):
+
+def affine(x: Tensor, matrix: Tensor, bias: Tensor, transposed: bool = False) -> Tensor:
     """x W + b of whole sequences, its bias a row of the matrix in half precision.
 
     There TensorFlow adds a bias at the pace of the product itself, and sums the gradient of the
@@ -29,7 +31,7 @@ def affine(x, matrix, bias, transposed=False):
     return tf.matmul(x, matrix, transpose_b=transposed)
 
 
-def step_affine(x, matrix, bias, transposed=False):
+def step_affine(x: Tensor, matrix: Tensor, bias: Tensor, transposed: bool = False) -> Tensor:
     """x W + b of one step: of a single row in half precision one operation, half the time of two.
 
     In float32 that is no gain through oneDNN, and without it twice the time of a whole step.
@@ -50,7 +52,7 @@ def step_affine(x, matrix, bias, transposed=False):
     return product + bias
 
 
-def affine_apart(x, matrix, *rest):
+def affine_apart(x: Tensor, matrix: Tensor, *rest: Tensor) -> list[Tensor]:
     """What x W + the rest is the sum of, for a cell to add up: it does so for nothing.
 
     A product adds at its own pace; but of a single row, where each operation costs its overhead,

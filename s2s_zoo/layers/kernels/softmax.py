@@ -6,8 +6,10 @@ parts of a row are added to each other, many at a time, and what is left is an e
 """
 
 import functools
+from typing import Any
 
 from s2s_zoo.layers.kernels.compiled import compiled
+from s2s_zoo.protocol.types import Tensor
 
 PARTS = 8
 
@@ -43,7 +45,7 @@ def _log_normaliser(z):
     return top + tf.math.log(_total(z, lambda part: tf.exp(part - top)))
 
 
-def rounded(x, dtype):
+def rounded(x: Tensor, dtype: Any) -> Tensor:
     """`tf.cast` of float32, but for bfloat16 one that XLA turns into code for many at a time."""
     import tensorflow as tf
 
@@ -83,7 +85,7 @@ def _cross_entropy_kernels():
     return forward, backward
 
 
-def cross_entropy(logits, labels, smoothing):
+def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
     """Label-smoothed cross-entropy: logits (B, T, V) and int32 labels (B, T) to float32 (B, T)."""
     import tensorflow as tf
 
@@ -121,7 +123,7 @@ def _log_softmax_kernels():
     return forward, backward
 
 
-def log_softmax(logits, least):
+def log_softmax(logits: Tensor, least: float) -> Tensor:
     """Log-softmax of logits (..., V) of any dtype, in float32 and at least `least`."""
     import tensorflow as tf
 
