@@ -99,18 +99,19 @@ class LSHAttention(keras.layers.Layer):
         self.built = True
 
     def call(self, x: Tensor, mask: Tensor) -> Tensor:
-        queries, values = (
+        queries, values = (  # (N, H, S, d) each
             split_heads(project(x), self.heads, self.depth)
             for project in (self.query_projection, self.value_projection)
         )
         squares = ops.sum(ops.square(ops.cast(queries, "float32")), axis=-1, keepdims=True)
         keys = queries * ops.cast(ops.rsqrt(squares + 1e-12), queries.dtype)
-        buckets = self._buckets(queries, mask)
+        buckets = self._buckets(queries, mask)  # (N, H, R, S), as are order and rank
         length = ops.shape(x)[1]
         order = ops.argsort(buckets * length + ops.arange(length, dtype="int32"), axis=-1)
         order = ops.cast(order, "int32")
         rank = ops.cast(ops.argsort(order, axis=-1), "int32")
         contexts, sums = self._attend(queries, keys, values, mask, buckets, order, rank)
+        # How much each round counts, (N, H, R, S, 1), and the mean of all of them, (N, H, S, d).
         share = ops.exp(sums - ops.max(sums, axis=2, keepdims=True))
         share = ops.cast(share / ops.sum(share, axis=2, keepdims=True), contexts.dtype)
         context = ops.sum(contexts * share, axis=2)
@@ -122,13 +123,13 @@ class LSHAttention(keras.layers.Layer):
         if self.buckets == 1:
             buckets = ops.zeros((rows, self.heads, self.rounds, length), dtype="int32")
         else:
-            turned = ops.einsum(
+            rotated = ops.einsum(  # (N, H, R, S, buckets / 2)
                 "nhsd,rdb->nhrsb",
                 ops.cast(queries, "float32"),
                 ops.cast(self.rotations, "float32"),
             )
-            turned = ops.concatenate([turned, -turned], axis=-1)
-            buckets = ops.cast(ops.argmax(turned, axis=-1), "int32")
+            rotated = ops.concatenate([rotated, -rotated], axis=-1)  # (N, H, R, S, buckets)
+            buckets = ops.cast(ops.argmax(rotated, axis=-1), "int32")
         return ops.where(ops.reshape(mask, (rows, 1, 1, length)), buckets, self.buckets)
 
     def _attend(self, queries, keys, values, mask, buckets, order, rank):
@@ -145,10 +146,10 @@ class LSHAttention(keras.layers.Layer):
         """
         rows, length = ops.shape(mask)
         count = (length + self.chunk - 1) // self.chunk
-        slots = ops.arange(count * self.chunk, dtype="int32")
-        order = ops.take(order, ops.minimum(slots, length - 1), axis=-1)
+        slots = ops.arange(count * self.chunk, dtype="int32")  # (count C,); the last may be empty
+        order = ops.take(order, ops.minimum(slots, length - 1), axis=-1)  # (N, H, R, count C)
         first = ops.reshape(ops.arange(rows * self.heads, dtype="int32"), (rows, self.heads, 1, 1))
-        order = order + first * length
+        order = order + first * length  # rows of (N H S, F)
 
         def chunks(x):
             """(N, H, S, F) to (N, H, R, count, C, F), in the order of the slots."""
@@ -169,21 +170,25 @@ class LSHAttention(keras.layers.Layer):
         places = ops.broadcast_to(
             ops.reshape(places, (rows, 1, 1, length)), (rows, self.heads, 1, length)
         )
-        known = ops.concatenate([places, buckets, rank // self.chunk], axis=2)
-        known = chunks(ops.transpose(known, (0, 1, 3, 2)))
-        known = known * ops.cast(ops.reshape(slots < length, (count, self.chunk, 1)), "int32")
-        ours, theirs = ops.expand_dims(known, -2), ops.expand_dims(around(known), -3)
-        found = [
+        facts = ops.concatenate([places, buckets, rank // self.chunk], axis=2)  # (N, H, 1 + 2 R, S)
+        facts = chunks(ops.transpose(facts, (0, 1, 3, 2)))  # (N, H, R, count, C, 1 + 2 R)
+        facts = facts * ops.cast(ops.reshape(slots < length, (count, self.chunk, 1)), "int32")
+        # (N, H, R, count, C, 1, 1 + 2 R) and (N, H, R, count, 1, 3 C, 1 + 2 R)
+        ours, theirs = ops.expand_dims(facts, -2), ops.expand_dims(around(facts), -3)
+        # For each round the pairs that it finds, (N, H, R, count, C, 3 C): R of them.
+        of_rounds = [
             ops.logical_and(
                 ours[..., bucket] == theirs[..., bucket],
                 ops.abs(ours[..., chunk] - theirs[..., chunk]) <= 1,
             )
             for bucket, chunk in ((1 + r, 1 + r + self.rounds) for r in range(self.rounds))
         ]
-        this = ops.stack([pairs[:, :, r] for r, pairs in enumerate(found)], axis=2)
-        allowed = ops.logical_and(this, theirs[..., 0] > 0)
-        times = sum(ops.cast(pairs, "float32") for pairs in found)
+        # Those that a round finds among its own slots, and how many rounds find each.
+        own = ops.stack([pairs[:, :, r] for r, pairs in enumerate(of_rounds)], axis=2)
+        allowed = ops.logical_and(own, theirs[..., 0] > 0)
+        times = sum(ops.cast(pairs, "float32") for pairs in of_rounds)
 
+        # (N, H, R, count, C, d) by (N, H, R, count, d, 3 C) to (N, H, R, count, C, 3 C)
         scores = ops.matmul(chunks(queries), ops.swapaxes(around(chunks(keys)), -1, -2))
         scores = ops.cast(scores, "float32")
         if self.scaled:
@@ -192,15 +197,17 @@ class LSHAttention(keras.layers.Layer):
             ops.maximum(times, 1.0)
         )
         scores = ops.where(allowed, scores, -1e9)
-        sums = ops.logsumexp(scores, axis=-1, keepdims=True)
+        sums = ops.logsumexp(scores, axis=-1, keepdims=True)  # (N, H, R, count, C, 1)
         weights = ops.exp(scores - sums) * ops.cast(allowed, "float32")
+        # (N, H, R, count, C, 3 C) by (N, H, R, count, 3 C, d) to (N, H, R, count, C, d)
         contexts = ops.matmul(ops.cast(weights, values.dtype), around(chunks(values)))
 
         first = ops.arange(rows * self.heads * self.rounds, dtype="int32")
         first = ops.reshape(first, (rows, self.heads, self.rounds, 1))
-        back = rank + first * count * self.chunk
+        back = rank + first * count * self.chunk  # (N, H, R, S), rows of (N H R count C, F)
 
         def unsort(x):
+            """(N, H, R, count, C, F) to (N, H, R, S, F), in the order of the positions."""
             return ops.take(ops.reshape(x, (-1, x.shape[-1])), back, axis=0)
 
         return unsort(contexts), unsort(sums)
