@@ -1,12 +1,13 @@
 """Every preset builds at its own size and takes a step at a small one."""
 
 import json
+import re
 
 import keras
 import numpy as np
 import pytest
 
-from s2s_zoo.model.presets import PRESETS, preset
+from s2s_zoo.model.presets import PRESETS, list_presets, preset
 from s2s_zoo.model.seq2seq import Seq2Seq
 from s2s_zoo.protocol import END, START
 from s2s_zoo.training.losses import SmoothedCrossEntropy
@@ -52,3 +53,8 @@ def test_a_preset_is_a_copy_and_an_unknown_one_is_named():
     assert "vocabulary_size" not in preset("cho-2014")["model"]["encoder"]
     with pytest.raises(ValueError, match="Did you mean 'luong-2015-global'"):
         preset("luong-2015-globl")
+
+
+def test_the_names_are_in_the_order_of_their_years():
+    years = [int(re.search(r"-(\d{4})", name)[1]) for name in list_presets()]
+    assert len(years) == 10 and years == sorted(years)

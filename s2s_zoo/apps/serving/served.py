@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -118,14 +117,7 @@ class Served:
             Refused: 422 for options that do not fit the model or one another.
         """
         options = request.chosen()
-        search = self._check(request, options)
-        found = dict(search.options)
-        if found.get("num_return", 1) > found.get("num_beams", math.inf):
-            raise Refused(
-                422,
-                f"num_return={found['num_return']} answers are more than the "
-                f"num_beams={found['num_beams']} that are searched. Give num_beams as many.",
-            )
+        self._check(request, options)
         # What a seed draws depends on the whole batch.
         alone = next(self._numbers) if "seed" in options else 0
         return Generation(self, tuple(sorted(options.items())), request.return_alignment, alone)
@@ -148,7 +140,7 @@ class Served:
         return lambda: self.pipeline.stream(source, return_alignment=aligned, **options)
 
     def _check(self, request, options):
-        """Returns the Search of a request, without its seed."""
+        """Raises Refused for options that do not fit the model or one another."""
         if request.return_alignment and not self.has_alignment:
             raise Refused(
                 422, "This checkpoint has no attention, so there is no alignment. Leave it out."
@@ -171,7 +163,6 @@ class Served:
                 processor.encode_source([""])  # which needs the languages, where there are many
         except ValueError as error:
             raise Refused(422, str(error)) from error
-        return search
 
     def read(self, sources: Sequence[Any]) -> Sequence[Any]:
         """Makes of images the pixels that the model reads; text stays as it is.
