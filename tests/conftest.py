@@ -114,7 +114,7 @@ def photos(tmp_path_factory):
 
     Returns the folder and a list of (path, [captions]).
     """
-    from PIL import Image
+    Image = pytest.importorskip("PIL.Image")
 
     folder, captions = tmp_path_factory.mktemp("photos"), []
     for colour in COLOURS:

@@ -133,7 +133,11 @@ def test_errors(options, message):
         CNNEncoder(**options)
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+# How Keras names its layers is not a matter of the backend, and JAX compiles each of them.
+BUILT = BACKBONES if keras.backend.backend() == "tensorflow" else ("mobilenet", "resnet50")
+
+
+@pytest.mark.parametrize("backbone", BUILT)
 def test_every_backbone_has_stable_names_and_gives_a_feature_map(backbone):
     paths = []
     for _ in range(2):
