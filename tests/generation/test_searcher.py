@@ -1,5 +1,7 @@
 """Few shapes, few compilations, and the options of a call."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -123,8 +125,9 @@ def test_what_a_search_would_refuse_is_refused_before(searcher, options, message
         searcher.plan(options, DEFAULTS)
 
 
-def test_coverage_needs_attention(searcher, monkeypatch):
-    monkeypatch.setattr(searcher.model.decoder, "attention", None)
+def test_coverage_needs_attention():
+    without = SimpleNamespace(decoder=SimpleNamespace(attention=None))
+    searcher = Searcher(without, lambda length: length, 20)
     with pytest.raises(ValueError, match="needs a model with attention"):
         searcher.plan({"num_beams": 2, "coverage_penalty": 0.5}, DEFAULTS)
 
