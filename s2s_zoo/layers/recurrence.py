@@ -94,6 +94,9 @@ def run_layer(
             return _run_lstm_kernel(lstm.lstm_inference, layer, inputs, mask, initial_state)
         if inputs.shape[1] is not None:
             return _run_lstm_kernel(lstm.lstm, layer, inputs, mask, initial_state)
+    if isinstance(layer, keras.layers.LSTM) and keras.backend.backend() == "jax":
+        # cuDNN's takes float32 alone there, and says so too late for Keras to do without.
+        layer.use_cudnn = "auto" if layer.compute_dtype == "float32" else False
     outputs, *states = layer(inputs, mask=mask, initial_state=initial_state)
     return ops.flip(outputs, axis=1) if layer.go_backwards else outputs, states
 
