@@ -12,10 +12,12 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
-from s2s_zoo.data.images import image_files
-from s2s_zoo.protocol.errors import DataError, S2SZooError
+import numpy as np
+
+from s2s_zoo.data.rows import Row, files_of_rows, read_rows, require_pyarrow, write_rows
+from s2s_zoo.protocol.errors import DataError, S2SZooError, is_failure
 from s2s_zoo.protocol.types import StrPath
 
 if TYPE_CHECKING:
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("parquet", "jsonl")
 MANIFEST = "bulk.json"
-Row: TypeAlias = dict[str, Any]
+KEY = "key"  # the column of a shard that says where a row was
+OF_ROWS = (S2SZooError, TypeError)  # errors that a row alone is the reason of
 
 
 @functools.lru_cache(maxsize=1)
@@ -50,10 +53,12 @@ class Writer:
 
     Returns:
         list of dict, in order: each row with `output`, a str, and `output`_error, None. Where a row
-        has nothing that can be read, the first is None and the second says why; the others go on.
+        cannot be used, the first is None and the second says why; the others go on.
 
     Raises:
         DataError: for a row that already has one of the two columns.
+        ValueError: for an option that does not fit the checkpoint. What fails with every row, such
+            as a device that is gone, is no row's fault and is raised too.
     """
 
     def __init__(
@@ -64,30 +69,60 @@ class Writer:
 
     def __call__(self, rows: Sequence[Row]) -> list[Row]:
         for row in rows:
-            if taken := {self.output, self.error} & row.keys():
-                raise DataError(
-                    f"The rows already have a column {taken.pop()!r}. Name another one as output, "
-                    "or take it away."
-                )
+            self.check_columns(row, "The rows already have")
+        pipeline = loaded(self.model)
+        pipeline([], progress=False, **self.options)
+        answers = self._answers(pipeline, rows)
+        for _, error in answers:
+            if error is not None and not isinstance(error, OF_ROWS):
+                self._check_works(pipeline, error)
+                break
         return [
-            {**row, self.output: text, self.error: error}
-            for row, (text, error) in zip(rows, self._answers(rows), strict=True)
+            {**row, self.output: text, self.error: _reason(error)}
+            for row, (text, error) in zip(rows, answers, strict=True)
         ]
 
-    def _answers(self, rows):
+    def check_columns(self, row: Row, who: str) -> None:
+        """Raises DataError where a row has a column that is to be added."""
+        if taken := {self.output, self.error} & row.keys():
+            raise DataError(
+                f"{who} a column {taken.pop()!r}. Name another one as output, or take it away."
+            )
+
+    def _answers(self, pipeline, rows):
         """(text, error) of each row: all at once where all of them can be used, else by parts."""
         try:
-            sources = [row[self.column] for row in rows]
-            texts = loaded(self.model)(sources, progress=False, **self.options)
-            return [(text, None) for text in texts]
-        except (S2SZooError, TypeError, KeyError) as error:
+            sources = [self._source(row) for row in rows]
+            return [(text, None) for text in pipeline(sources, progress=False, **self.options)]
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             if len(rows) > 1:
                 half = len(rows) // 2
-                return [*self._answers(rows[:half]), *self._answers(rows[half:])]
-            if isinstance(error, KeyError):
-                names = ", ".join(map(str, rows[0]))
-                return [(None, f"no column {self.column!r}; there are: {names}")]
-            return [(None, str(error))]
+                parts = rows[:half], rows[half:]
+                return [answer for part in parts for answer in self._answers(pipeline, part)]
+            return [(None, error)]
+
+    def _source(self, row):
+        if self.column not in row:
+            names = ", ".join(map(str, row))
+            raise DataError(f"no column {self.column!r}; there are: {names}")
+        return row[self.column]
+
+    def _check_works(self, pipeline, error):
+        """Raises an error of a row again where what has no fault fails as well."""
+        source = "a" if pipeline.processor.reads == "text" else np.zeros((32, 32, 3), "uint8")
+        try:
+            pipeline([source], progress=False, **self.options)
+        except BaseException:
+            raise error from None
+
+
+def _reason(error):
+    """What a row says of its error: one that has no words for users, with its kind."""
+    if error is None or isinstance(error, OF_ROWS):
+        return None if error is None else str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 def run(
@@ -102,16 +137,17 @@ def run(
     """Maps a `Writer` over files, shard by shard.
 
     A shard is the next `shard_size` rows of a file, with their order and `key`, "FILE:ROW" from 0,
-    as a column. It becomes one file of `output`, written aside and renamed, so what is there is
-    whole; a shard that was cut off is done again.
+    as a column; a column of that name in the file becomes `input_key`. It becomes one file of
+    `output`, written aside and renamed, so what is there is whole; a shard that was cut off is
+    done again.
 
     Args:
         writer: a `Writer`.
         inputs: list of files or folders: Parquet, JSON lines (.jsonl), other names text, one row
-            for each line in a column of the writer's name. In a folder all files, where they are
-            images, their paths.
+            for each line in a column of the writer's name; JSON lines and text also as .gz, .bz2,
+            .xz. In a folder all files, where they are images, their paths.
         output: str or path, a folder.
-        format: "jsonl" or "parquet".
+        format: "jsonl" or "parquet"; for what a row has and the format has not, see `write_rows`.
         shard_size: int, in rows.
         actors: int, processes of Ray Data that hold a model each (`pip install 's2s-zoo[ray]'`), on
             all machines of the cluster that `RAY_ADDRESS` names; None works in this process.
@@ -121,15 +157,16 @@ def run(
         dict for each shard as it is done: "shard" (its file), "rows", "failed".
 
     Raises:
-        DataError: for inputs that are not there, an output that holds something, or a job that is
-            resumed with other inputs, options or shards.
+        DataError: before any work, for inputs that are not there, are damaged or already have the
+            column, an output that holds something, or a job that is resumed with other inputs,
+            options or shards.
     """
     if format not in FORMATS:
         raise DataError(f"Bulk output is one of {FORMATS}. Received: {format!r}.")
     if format == "parquet":
-        _pyarrow()
+        require_pyarrow()
     output = Path(output)
-    shards = list(_shards(inputs, shard_size))
+    shards = list(_shards(writer, inputs, shard_size))
     job: dict[str, Any] = {
         "model": writer.model,
         "options": {"column": writer.column, "output": writer.output, **writer.options},
@@ -150,6 +187,7 @@ def run(
 def _claim(output, job, resume):
     """Makes the folder of a job, or finds that it is this job that is going on there."""
     manifest = output / MANIFEST
+    aside = manifest.with_suffix(".part")
     if manifest.exists():
         if not resume:
             raise DataError(f"{output} holds a job. Go on with --resume, or name another folder.")
@@ -158,90 +196,58 @@ def _claim(output, job, resume):
                 f"{output} holds a job with other inputs, options or shards. Resume with those it "
                 "was started with, or name another folder."
             )
+        for cut_off in output.glob(".part-*"):
+            cut_off.unlink()
         return
-    if output.exists() and any(output.iterdir()):
+    if output.exists() and any(path != aside for path in output.iterdir()):
         raise DataError(f"{output} is not empty. Name a folder of its own.")
     output.mkdir(parents=True, exist_ok=True)
-    aside = manifest.with_suffix(".part")
     aside.write_text(json.dumps(job), encoding="utf-8")
     os.replace(aside, manifest)
 
 
-def _shards(inputs, size):
+def _shards(writer, inputs, size):
     """(path, first row, row after the last) of each shard."""
     if size < 1:
         raise DataError(f"A shard has at least one row. Received: shard_size={size}.")
     for path in map(Path, inputs):
         if not path.exists():
             raise DataError(f"{path} is not there. Name files or folders.")
-        for file in _files(path):
-            count = sum(1 for _ in _rows(file, None))
+        for file in files_of_rows(path):
+            if file.name == MANIFEST:  # of a job whose shards are read again
+                continue
+            count = 0
+            for row in read_rows(file, writer.column):
+                writer.check_columns(row, f"{file}, row {count}, already has")
+                count += 1
             for start in range(0, count, size):
                 yield file, start, min(start + size, count)
-
-
-def _files(path):
-    """What holds rows: a file, a folder of images, or the files of another folder."""
-    if not path.is_dir():
-        return [path]
-    try:
-        image_files(path)
-    except DataError:
-        return sorted(file for file in path.iterdir() if file.is_file())
-    return [path]
-
-
-def _rows(path, column):
-    """Every row of a file as a dict; what is no UTF-8 or no JSON is in the column "unreadable"."""
-    if path.is_dir():
-        yield from ({column: str(image)} for image in image_files(path))
-    elif path.suffix == ".parquet":
-        for batch in _pyarrow().parquet.ParquetFile(path).iter_batches():
-            yield from batch.to_pylist()
-    else:
-        with path.open("rb") as file:
-            for line in file:
-                line = line.rstrip(b"\r\n")
-                try:
-                    row = json.loads(line) if path.suffix == ".jsonl" else {column: line.decode()}
-                except ValueError:
-                    row = None
-                readable = isinstance(row, dict)
-                yield row if readable else {"unreadable": line.decode("utf-8", "backslashreplace")}
-
-
-def _pyarrow():
-    try:
-        import pyarrow.parquet
-    except ModuleNotFoundError as error:
-        raise DataError("Parquet needs a package: pip install 's2s-zoo[ray]'") from error
-    return pyarrow
 
 
 def _work(writer, task):
     """Does one shard and returns what came of it."""
     path, start, stop, target = task
-    rows = itertools.islice(_rows(Path(path), writer.column), start, stop)
-    rows = [{"key": f"{path}:{i}", **row} for i, row in enumerate(rows, start)]
-    done = writer(rows)
+    rows = itertools.islice(read_rows(Path(path), writer.column), start, stop)
+    done = writer([_with_key(row, f"{path}:{i}") for i, row in enumerate(rows, start)])
     target = Path(target)
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
-    _save(done, aside, target.suffix)
-    os.replace(aside, target)
+    aside = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
+    try:
+        write_rows(done, aside, (KEY, writer.output, writer.error))
+        os.replace(aside, target)
+    finally:
+        aside.unlink(missing_ok=True)
     failed = sum(row[writer.error] is not None for row in done)
     return {"shard": str(target), "rows": len(done), "failed": failed}
 
 
-def _save(rows, path, suffix):
-    if suffix == ".parquet":
-        pyarrow = _pyarrow()
-        names = dict.fromkeys(name for row in rows for name in row)
-        columns = {name: [row.get(name) for row in rows] for name in names}
-        pyarrow.parquet.write_table(pyarrow.table(columns), path)
-        return
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+def _with_key(row, key):
+    """A row with its key, its own column of that name under another one."""
+    if KEY in row:
+        name = f"input_{KEY}"
+        while name in row:
+            name = f"input_{name}"
+        row = {name if column == KEY else column: value for column, value in row.items()}
+    return {KEY: key, **row}
 
 
 class _Actor:

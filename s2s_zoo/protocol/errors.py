@@ -15,3 +15,11 @@ class DataError(S2SZooError):
 
 class DistributionError(S2SZooError):
     """The devices or processes asked for are not there, or would not do the same work."""
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether work has failed, and not been told to stop: a panic of native code is a failure too.
+
+    Extensions written in Rust raise PanicException, which is no Exception.
+    """
+    return not isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)

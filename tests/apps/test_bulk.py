@@ -11,7 +11,7 @@ import pytest
 from s2s_zoo.apps import bulk
 from s2s_zoo.apps.bulk import Writer
 from s2s_zoo.apps.cli.main import main
-from s2s_zoo.protocol.errors import DataError
+from s2s_zoo.protocol.errors import CheckpointError, DataError
 
 with_parquet = pytest.mark.skipif(
     importlib.util.find_spec("pyarrow") is None, reason="needs pip install 's2s-zoo[ray]'"
@@ -123,6 +123,141 @@ def test_an_output_that_holds_something_else_is_left_alone(writer, tmp_path):
         bulk.run(writer, [tmp_path / "b.txt"], tmp_path / "out")
 
 
+BAD = [
+    json.dumps({"text": "ein \ud800 hund"}),
+    json.dumps({"text": "ein hund", "other": "\udfff", "\ud800": 1}),
+    "[" * 100_000,
+    json.dumps({"text": "ein hund", "deep": json.loads("[" * 200 + "]" * 200)}),
+    '{"text": "ein hund", "n": NaN}',
+    '{"text": NaN}',
+    "",
+]
+
+
+@pytest.mark.parametrize("format", ["jsonl", pytest.param("parquet", marks=with_parquet)])
+def test_no_row_ends_a_job_and_it_can_be_resumed(writer, tmp_path, format):
+    name = "in.jsonl" if os.name == "nt" else os.fsdecode(b"\xff.jsonl")
+    good = json.dumps({"text": "ein hund"})
+    (tmp_path / name).write_text("\n".join([good, *BAD, good]), encoding="utf-8-sig")
+    arguments = [writer, [tmp_path / name], tmp_path / "out", format, 3]
+    [*_, last] = bulk.run(*arguments)
+    rows = read(tmp_path / "out")
+    assert len(rows) == len(BAD) + 2
+    assert [row["output_error"] is None for row in rows] == [
+        *(True, True, True, False, False, True, False, False, True)
+    ]
+    assert rows[-1]["output"] == rows[0]["output"] and rows[3]["unreadable"] == BAD[2]
+    for file in (tmp_path / "out").glob("part-*.jsonl"):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            json.loads(line, parse_constant=pytest.fail)
+    os.remove(last["shard"])
+    assert [shard["shard"] for shard in bulk.run(*arguments, resume=True)] == [last["shard"]]
+
+
+class Panic(BaseException):
+    """What an extension written in Rust raises."""
+
+
+def test_native_panics_and_unknown_errors_fail_their_row_alone(writer, monkeypatch):
+    pipeline = bulk.loaded(writer.model)
+
+    class Hurt:
+        processor = pipeline.processor
+
+        def __call__(self, sources, **options):
+            if "panic" in sources:
+                raise Panic("out of luck")
+            if "odd" in sources:
+                raise RuntimeError("odd")
+            if "stop" in sources:
+                raise KeyboardInterrupt
+            return pipeline(sources, **options)
+
+    monkeypatch.setattr(bulk, "loaded", lambda model: Hurt())
+    rows = writer([{"text": text} for text in ("ein hund", "panic", "odd", "der ball")])
+    assert [row["output_error"] for row in rows] == [
+        *(None, "Panic: out of luck", "RuntimeError: odd", None)
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        writer([{"text": "stop"}])
+
+
+def test_what_fails_with_every_row_is_raised_and_no_shard_says_done(writer, tmp_path, monkeypatch):
+    pipeline, gone = bulk.loaded(writer.model), []
+
+    class Gone:
+        processor = pipeline.processor
+
+        def __call__(self, sources, **options):
+            gone.extend(sources)
+            if len(gone) > 4:
+                raise RuntimeError("the device is gone")
+            return pipeline(sources, **options)
+
+    monkeypatch.setattr(bulk, "loaded", lambda model: Gone())
+    (tmp_path / "a.txt").write_text("\n".join("abcdef"), encoding="utf-8")
+    arguments = [writer, [tmp_path / "a.txt"], tmp_path / "out", "jsonl", 2]
+    with pytest.raises(RuntimeError, match="the device is gone"):
+        list(bulk.run(*arguments))
+    monkeypatch.undo()
+    assert len(read(tmp_path / "out")) == 4
+    assert [shard["failed"] for shard in bulk.run(*arguments, resume=True)] == [0]
+
+
+def test_a_checkpoint_or_an_option_that_is_not_there_is_no_fault_of_a_row(tmp_path, writer):
+    with pytest.raises(CheckpointError):
+        Writer(tmp_path / "nothing")([{"text": "ein hund"}])
+    with pytest.raises(ValueError, match="num_beans"):
+        Writer(writer.model, num_beans=2)([{"text": "ein hund"}])
+
+
+def test_a_column_that_is_there_is_told_before_any_work(writer, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}\n{"text": "b", "output_error": 1}')
+    with pytest.raises(DataError, match=r"a\.jsonl, row 1, already has a column 'output_error'"):
+        bulk.run(writer, [tmp_path / "a.jsonl"], tmp_path / "out", shard_size=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_key_is_that_of_the_job_and_a_rows_own_is_kept(writer, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "key": 7}\n{"key": 8, "input_key": 9}')
+    list(bulk.run(writer, [tmp_path / "a.jsonl"], tmp_path / "out"))
+    first, second = read(tmp_path / "out")
+    assert first["key"] == f"{tmp_path / 'a.jsonl'}:0" and first["input_key"] == 7
+    assert second["key"].endswith(":1")
+    assert (second["input_key"], second["input_input_key"]) == (9, 8)
+
+
+def test_what_a_killed_job_left_aside_is_cleared_away(writer, tmp_path):
+    (tmp_path / "a.txt").write_text("ein hund", encoding="utf-8")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "bulk.part").write_text("{")  # killed before the job had begun
+    list(bulk.run(writer, [tmp_path / "a.txt"], out))
+    (out / ".part-00000.4711.jsonl").write_text("{")
+    list(bulk.run(writer, [tmp_path / "a.txt"], out, resume=True))
+    assert sorted(path.name for path in out.iterdir()) == ["bulk.json", "part-00000.jsonl"]
+
+
+def test_a_shard_that_cannot_be_written_leaves_nothing(writer, tmp_path, monkeypatch):
+    def full(rows, path, texts):
+        path.write_bytes(b"{")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(bulk, "write_rows", full)
+    (tmp_path / "a.txt").write_text("ein hund", encoding="utf-8")
+    with pytest.raises(OSError, match="No space left"):
+        list(bulk.run(writer, [tmp_path / "a.txt"], tmp_path / "out"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["bulk.json"]
+
+
+def test_the_output_of_a_job_is_the_input_of_the_next(writer, texts, tmp_path):
+    (tmp_path / "a.txt").write_text("\n".join(texts), encoding="utf-8")
+    list(bulk.run(writer, [tmp_path / "a.txt"], tmp_path / "one"))
+    again = Writer(writer.model, column="output", output="back")
+    list(bulk.run(again, [tmp_path / "one"], tmp_path / "two"))
+    assert [row["text"] for row in read(tmp_path / "two")] == texts
+
+
 def test_photos_of_a_folder(tiny_captioner, photos, tmp_path):
     tiny_captioner.save(tmp_path / "model")
     folder, captions = photos
@@ -139,6 +274,17 @@ def test_command_line(tiny_checkpoint, texts, expected, tmp_path, capsys):
     assert capsys.readouterr().out.endswith("6 rows, 0 failed\n")
     assert main(["bulk", str(tmp_path / "a.txt"), *options]) == 1
     assert "Go on with --resume" in capsys.readouterr().err
+
+
+def test_a_job_of_which_no_row_could_be_used_has_failed(tiny_checkpoint, tmp_path, capsys):
+    (tmp_path / "a.jsonl").write_text('{"n": 1}\n{"n": 2}\n')
+    options = ["--model", str(tiny_checkpoint), "--output", str(tmp_path / "out")]
+    assert main(["bulk", str(tmp_path / "a.jsonl"), *options]) == 1
+    said = capsys.readouterr()
+    assert said.out.endswith("2 rows, 2 failed: output_error says why\n")
+    assert said.err == (
+        "s2s-zoo: error: None of the rows could be used. Look at output_error, or --column.\n"
+    )
 
 
 class Dying(Writer):

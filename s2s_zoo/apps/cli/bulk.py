@@ -7,6 +7,7 @@ from typing import Any
 from s2s_zoo.apps import bulk
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
 from s2s_zoo.apps.cli.shared import NAME, positive
+from s2s_zoo.protocol.errors import DataError
 
 
 def add_command(commands: Any) -> None:
@@ -44,3 +45,5 @@ def _bulk(arguments):
         rows, failed = rows + shard["rows"], failed + shard["failed"]
         print(f"{shard['shard']}: {shard['rows']} rows, {shard['failed']} failed", flush=True)
     print(f"{rows} rows, {failed} failed" + (f": {writer.error} says why" if failed else ""))
+    if rows and failed == rows:
+        raise DataError(f"None of the rows could be used. Look at {writer.error}, or --column.")

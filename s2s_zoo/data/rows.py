@@ -1,0 +1,221 @@
+"""Rows of files: Parquet, JSON lines and text in, Parquet and JSON lines out.
+
+Whatever stands in one row, the rows beside it are read and written.
+"""
+
+from __future__ import annotations
+
+import base64
+import bz2
+import codecs
+import gzip
+import json
+import lzma
+import math
+import os
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+from s2s_zoo.data.images import image_files
+from s2s_zoo.data.pairs import BYTE_ORDER_MARK
+from s2s_zoo.protocol.errors import DataError
+
+Row: TypeAlias = dict[str, Any]
+
+UNREADABLE = "unreadable"  # the column of what a line was that is no row
+PACKED: dict[str, Callable[..., Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+}
+REFUSED = (".zip", ".zst", ".lz4", ".7z", ".rar", ".tar", ".tgz", ".parquet")  # the last in others
+DEEPEST = 100  # lists and objects in one another; Python's reader and writer end at about 1,000
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError)
+
+
+def files_of_rows(path: Path) -> list[Path]:
+    """What holds rows: a file, a folder of images, or the files of another folder.
+
+    In a folder names that begin with a dot or an underscore are nobody's data, as for Spark.
+    """
+    if not path.is_dir():
+        return [path]
+    try:
+        image_files(path)
+    except DataError:
+        return sorted(x for x in path.iterdir() if x.is_file() and x.name[0] not in "._")
+    return [path]
+
+
+def read_rows(path: Path, column: str) -> Iterator[Row]:
+    """Yields every row of a file as a dict.
+
+    Args:
+        path: Parquet, JSON lines (.jsonl), a folder of images, other names text; text and JSON
+            lines may be packed (.gz, .bz2, .xz).
+        column: str, where the line of a text and the path of an image is.
+
+    A line that is no UTF-8, no JSON object, or nested deeper than `DEEPEST` is in the column
+    "unreadable".
+
+    Raises:
+        DataError: for a file that is damaged, or packed otherwise.
+    """
+    name = path.name.lower()
+    packing = Path(name).suffix if Path(name).suffix in PACKED else ""
+    kind = Path(name.removesuffix(packing)).suffix
+    if path.is_dir():
+        yield from ({column: str(image)} for image in image_files(path))
+    elif kind == ".parquet" and not packing:
+        yield from _parquet_rows(path)
+    elif kind in REFUSED:
+        known = ", ".join(PACKED)
+        raise DataError(
+            f"{path} cannot be read as it is. Unpack it first: text and JSON lines may be packed "
+            f"as {known}, Parquet not at all."
+        )
+    else:
+        try:
+            with PACKED.get(packing, open)(path, "rb") as file:
+                yield from _lines(file, path, kind == ".jsonl", column)
+        except DAMAGED as error:
+            raise DataError(
+                f"{path} cannot be read: {getattr(error, 'strerror', None) or error}. "
+                "Get the file again."
+            ) from error
+
+
+def _lines(file: BinaryIO, path: Path, is_json: bool, column: str) -> Iterator[Row]:
+    for number, line in enumerate(file):
+        if number == 0:
+            if line.startswith(UTF_16):
+                raise DataError(f"{path} is UTF-16, not UTF-8. Convert it: `iconv -f UTF-16`.")
+            line = line.removeprefix(BYTE_ORDER_MARK)
+        line = line.rstrip(b"\r\n")
+        try:
+            row = json.loads(line) if is_json else {column: line.decode()}
+        except (ValueError, RecursionError):
+            row = None
+        if isinstance(row, dict) and (not is_json or _is_flat(row, line)):
+            yield row
+        else:
+            yield {UNREADABLE: line.decode("utf-8", "backslashreplace")}
+
+
+def _is_flat(value: Any, line: bytes) -> bool:
+    """Whether nothing in what a line says is nested too deep to be written again."""
+    if line.count(b"[") + line.count(b"{") <= DEEPEST:
+        return True
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [x for item in level for x in _parts(item)]
+        if not level:
+            return True
+    return False
+
+
+def _parts(value: Any) -> Collection[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
+    pyarrow = require_pyarrow()
+    try:
+        for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
+            yield from batch.to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path} is no readable Parquet: {reason} Get the file again.") from error
+
+
+def write_rows(rows: Iterable[Row], path: Path, texts: Collection[str] = ()) -> None:
+    """Writes rows to a new file, Parquet or JSON lines as its name says, all the way to the disk.
+
+    JSON has no NaN and no infinity: null stands for them. What it has no kind for is text, bytes
+    in base64. Half of a surrogate pair is an escape, in Parquet with its backslash. A column that
+    Arrow has no kind for is JSON in Parquet.
+
+    Args:
+        rows: list of dict.
+        path: the file.
+        texts: columns that are text, also where none of these rows has one.
+    """
+    with path.open("wb") as file:
+        if path.suffix == ".parquet":
+            _write_parquet(rows, file, texts)
+        else:
+            file.writelines(_line(row) + b"\n" for row in rows)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _line(row: Any) -> bytes:
+    """JSON in UTF-8, whatever is in the row."""
+    try:
+        text = json.dumps(row, ensure_ascii=False, allow_nan=False, default=_plain)
+    except ValueError:
+        row = _without_nan(row)
+        text = json.dumps(row, ensure_ascii=False, allow_nan=False, default=_plain)
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(row, allow_nan=False, default=_plain).encode("ascii")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(x) for name, x in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(x) for x in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write_parquet(rows, file, texts):
+    pyarrow = require_pyarrow()
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {
+        _unicode(name): _column([row.get(name) for row in rows], pyarrow, name in texts)
+        for name in names
+    }
+    pyarrow.parquet.write_table(pyarrow.table(columns), file)
+
+
+def _column(values, pyarrow, is_text):
+    if is_text:
+        return pyarrow.array(map(_unicode, values), pyarrow.string())
+    try:
+        return pyarrow.array(values)
+    except (pyarrow.ArrowException, UnicodeEncodeError, OverflowError):
+        pass
+    if all(value is None or isinstance(value, str) for value in values):
+        return pyarrow.array(map(_unicode, values), pyarrow.string())
+    as_json = [None if value is None else _line(value).decode() for value in values]
+    return pyarrow.array(as_json, pyarrow.string())
+
+
+def _unicode(text):
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def require_pyarrow() -> Any:
+    """The package that Parquet needs.
+
+    Raises:
+        DataError: where it is not installed.
+    """
+    try:
+        import pyarrow.parquet
+    except ModuleNotFoundError as error:
+        raise DataError("Parquet needs a package: pip install 's2s-zoo[ray]'") from error
+    return pyarrow
