@@ -177,7 +177,7 @@ def hub_marian(tmp_path_factory):
     from safetensors.numpy import save_file
 
     from s2s_zoo import Seq2Seq
-    from s2s_zoo.checkpoints.pretrained import marian
+    from s2s_zoo.checkpoints.pretrained import bart, marian
     from s2s_zoo.checkpoints.weights import weights_by_name
     from tests.checkpoints.pretrained.lines import write_marian_pieces
 
@@ -219,7 +219,8 @@ def hub_marian(tmp_path_factory):
         value = ops.convert_to_numpy(weight) + rng.normal(size=weight.shape) * 0.1
         value = value.T if name.endswith("kernel") else value
         value = value[None] if name == "decoder/output_bias" else value
-        theirs = marian.names(name, config)[0]
+        candidates = bart.names(name, {**config, "tie_word_embeddings": True})
+        theirs = "shared.weight" if "shared.weight" in candidates else candidates[0]
         prefix = "" if theirs == "final_logits_bias" else "model."
         tensors[prefix + theirs] = np.ascontiguousarray(value, "float32")
     save_file(tensors, directory / "model.safetensors")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from s2s_zoo.checkpoints.pretrained.family import Family
+from s2s_zoo.checkpoints.pretrained.tied import matrix_names
 from s2s_zoo.checkpoints.pretrained.tokenizers import Files, Read, byte_level
 from s2s_zoo.protocol.types import Config
 
@@ -47,7 +48,7 @@ def describe(config: Config) -> tuple[Config, Config]:
 def names(name: str, config: Config) -> tuple[str, ...]:
     """Returns what a weight of ours may be called in the file, the likeliest first."""
     if name.endswith("embedding/embeddings"):
-        return "shared.weight", f"{name.split('/')[0]}.embed_tokens.weight", "lm_head.weight"
+        return matrix_names(name.split("/")[0], config)
     for ours, theirs in NAMES:
         name = name.replace(ours, theirs)
     return (name.replace("/", "."),)

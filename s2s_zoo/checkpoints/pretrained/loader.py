@@ -10,6 +10,7 @@ from s2s_zoo.checkpoints.pretrained import FAMILIES
 from s2s_zoo.checkpoints.pretrained.generation import longest_target, search_defaults
 from s2s_zoo.checkpoints.pretrained.processor import PretrainedProcessor
 from s2s_zoo.checkpoints.pretrained.sides import read_files
+from s2s_zoo.checkpoints.pretrained.tied import as_tied
 from s2s_zoo.checkpoints.pretrained.weights import read_weights
 from s2s_zoo.checkpoints.weights import weights_by_name
 from s2s_zoo.layers.initial import to_be_loaded
@@ -69,7 +70,7 @@ def load_pretrained(
     task = task or family.task
     try:
         config, tensors = family.unify(config, tensors, directory)
-        config = {**config, "tie_word_embeddings": _tied(config, tensors)}
+        config = as_tied(config, tensors)
         generation = _optional(directory, "generation_config.json") or config
         parts = family.describe(config)
         limit = config.get("max_position_embeddings", MAX_LENGTH)
@@ -164,20 +165,6 @@ def _start(config, generation, processor):
     return processor.to_ours(config["pad_token_id"] if start is None else start)
 
 
-def _tied(config, tensors):
-    """Whether the output matrix is the embedding, which the config alone does not tell."""
-    if "lm_head.weight" not in tensors:
-        return True
-    if not config.get("tie_word_embeddings", True):
-        return False
-    names = ("shared.weight", "decoder.embed_tokens.weight")
-    shared = next((tensors[name] for name in names if name in tensors), None)
-    head = tensors["lm_head.weight"]
-    return shared is None or (
-        shared.shape == head.shape and np.array_equal(shared.read(), head.read())
-    )
-
-
 def _build(parts, config, start):
     encoder, decoder = parts
     tied = config["tie_word_embeddings"]
@@ -198,7 +185,7 @@ def _assign(model, tensors, directory, family, config, processor):
         theirs = next((candidate for candidate in candidates if candidate in tensors), None)
         if theirs is None:
             if name != OPTIONAL:
-                faults.append(f"{candidates[0]} is missing")
+                faults.append(f"{' or '.join(candidates)} is missing")
             continue
         found[name] = theirs
         shape = tuple(weight.shape)

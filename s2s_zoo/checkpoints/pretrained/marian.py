@@ -25,14 +25,6 @@ def describe(config: Config) -> tuple[Config, Config]:
     return encoder, decoder
 
 
-def names(name: str, config: Config) -> tuple[str, ...]:
-    candidates = bart.names(name, config)
-    if name.endswith("embedding/embeddings"):
-        if not config.get("share_encoder_decoder_embeddings", True):
-            return candidates[1:] if name.startswith("decoder") else candidates[1:2]
-    return candidates
-
-
 def tokenizer(files: Files, config: Config) -> Read:
     """SentencePiece models for each side, their ids in one vocabulary or in two."""
     used: tuple[str, ...] = ("source.spm", "target.spm", "vocab.json")
@@ -50,7 +42,7 @@ def tokenizer(files: Files, config: Config) -> Read:
 FAMILY = Family(
     task="translation",
     describe=describe,
-    names=names,
+    names=bart.names,
     tokenizer=tokenizer,
     languages=Languages(pattern=LANGUAGE, place="text"),
 )

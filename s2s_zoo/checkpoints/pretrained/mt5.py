@@ -9,7 +9,7 @@ from s2s_zoo.protocol.types import Config
 
 
 def unify(config: Config, tensors: Tensors, directory: Path) -> tuple[Config, Tensors]:
-    return {**config, "scale_decoder_outputs": False}, tensors
+    return {**config, "scale_decoder_outputs": False, "tie_word_embeddings": True}, tensors
 
 
 FAMILY = replace(t5.FAMILY, unify=unify)

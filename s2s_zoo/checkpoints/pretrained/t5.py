@@ -5,6 +5,7 @@ from pathlib import Path
 
 from s2s_zoo.checkpoints.pretrained.family import Family
 from s2s_zoo.checkpoints.pretrained.tensors import Tensors
+from s2s_zoo.checkpoints.pretrained.tied import matrix_names
 from s2s_zoo.checkpoints.pretrained.tokenizers import SPECIAL, Files, Read, renumbered
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.types import Config
@@ -38,7 +39,8 @@ ACTIVATIONS = {"relu": "relu", "gelu": "gelu_tanh", "gelu_new": "gelu_tanh", "si
 def unify(config: Config, tensors: Tensors, directory: Path) -> tuple[Config, Tensors]:
     """Says whether logits are divided by sqrt(E), which a config tells only by what is tied."""
     scaled = config.get("scale_decoder_outputs", config.get("tie_word_embeddings", True))
-    return {**config, "scale_decoder_outputs": scaled}, tensors
+    # Whether the output matrix is the embedding is then what the tensors say.
+    return {**config, "scale_decoder_outputs": scaled, "tie_word_embeddings": True}, tensors
 
 
 def describe(config: Config) -> tuple[Config, Config]:
@@ -89,7 +91,7 @@ def scale(name: str, config: Config) -> float:
 
 def names(name: str, config: Config) -> tuple[str, ...]:
     if name.endswith("embedding/embeddings"):
-        return "shared.weight", f"{name.split('/')[0]}.embed_tokens.weight"
+        return matrix_names(name.split("/")[0], config)
     for ours, theirs in NAMES:
         name = re.sub(ours, theirs, name)
     gated = config.get("feed_forward_proj", "relu").startswith("gated")
