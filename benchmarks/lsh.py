@@ -29,7 +29,7 @@ def cost(attend, length):
 def full():
     layer = MultiHeadAttention(HEADS, output_dim=WIDTH)
     layer.build((None, None, WIDTH), (None, None, WIDTH))
-    return lambda x, mask: layer(x, layer.project(x), mask=mask)[0]
+    return lambda x, mask: layer(x, x, mask=mask)[0]
 
 
 def hashed(length, rounds):

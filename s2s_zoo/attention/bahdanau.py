@@ -6,13 +6,14 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import additive_scores, alignment_function, weighted_sum
-from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.attention.history import from_the_first
+from s2s_zoo.attention.layer import AttentionLayer
 from s2s_zoo.layers.recurrence import StepDense
 from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class BahdanauAttention(ConfiguredLayer):
+class BahdanauAttention(AttentionLayer):
     """Scores a source position by a small network of query and memory.
 
         e_ts = v^T tanh(W q_t + U h_s)             (1409.0473, appendix A.1.2)
@@ -32,11 +33,11 @@ class BahdanauAttention(ConfiguredLayer):
             {"name": "top_k", "k": 5}; see `s2s_zoo.attention.alignment`.
 
     Call arguments:
-        query: (N, U), or (N, T, U) for all target positions at once, not with `coverage`.
-        keys: (N, S, A), from `project`.
-        values: (N, S, D), the memory.
+        query: (N, U), or (N, T, U) for all target positions; with `coverage` one after another.
+        value: (N, S, D), the memory.
         mask: (N, S) bool, True where the position is real.
-        history: (N, S), c; with `coverage` only.
+        keys: what `project` made of `value`, or None.
+        history: (N, S), c, zeros where None; with `coverage` and (N, U) only.
 
     Returns:
         context (N, [T,] D) and float32 weights (N, [T,] S). A row without a real position has
@@ -52,7 +53,6 @@ class BahdanauAttention(ConfiguredLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.units = units
         self.normalized = normalized
         self.coverage = coverage
@@ -62,9 +62,10 @@ class BahdanauAttention(ConfiguredLayer):
         self.query_projection = StepDense(units, use_bias=False, name="query")
         self.key_projection = keras.layers.Dense(units, use_bias=False, name="key")
 
-    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
+    def build(self, query_shape: Shape, value_shape: Shape) -> None:
+        super().build(query_shape, value_shape)
         self.query_projection.build(query_shape)
-        self.key_projection.build(memory_shape)
+        self.key_projection.build(value_shape)
         self.vector = self.add_weight(
             shape=(self.units,),
             initializer=keras.initializers.RandomUniform(-(self.units**-0.5), self.units**-0.5),
@@ -85,6 +86,7 @@ class BahdanauAttention(ConfiguredLayer):
 
     def project(self, memory: Tensor) -> Tensor:
         """Returns the keys (B, S, A) of a memory (B, S, D), needed once per source."""
+        self.check_built()
         return self.key_projection(memory)
 
     def scores(self, query: Tensor, keys: Nest, history: Tensor | None = None) -> Tensor:
@@ -103,10 +105,14 @@ class BahdanauAttention(ConfiguredLayer):
     def call(
         self,
         query: Tensor,
-        keys: Nest,
-        values: Tensor,
+        value: Tensor,
         mask: Tensor | None = None,
+        keys: Nest | None = None,
         history: Tensor | None = None,
+        value_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
+        keys, mask = self.keys_and_mask(query, value, mask, keys, value_mask)
+        if self.coverage and history is None:
+            return from_the_first(self, query, value, mask, keys)
         weights = self.align(self.scores(query, keys, history), mask)
-        return weighted_sum(weights, values), weights
+        return weighted_sum(weights, value), weights

@@ -6,13 +6,14 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.history import history_of, initial_history, with_noise
+from s2s_zoo.attention.layer import AttentionLayer
 from s2s_zoo.attention.plain import PLAIN
-from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from, config_of
+from s2s_zoo.layers.config import LayerSpec, build_from, config_of
 from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class GatedAttention(ConfiguredLayer):
+class GatedAttention(AttentionLayer):
     """Lets the decoder say how much it wants to see of what it attends to.
 
         beta_t = sigmoid(f_beta(q_t));   c_t = beta_t attend(q_t)    (1502.03044, section 4.2.1)
@@ -29,12 +30,12 @@ class GatedAttention(ConfiguredLayer):
 
     def __init__(self, attention: LayerSpec = "luong", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.attention = build_from(_within(), attention, "attention", name="inner")
         self.gate = keras.layers.Dense(1, activation="sigmoid", name="gate")
 
-    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
-        self.attention.build(query_shape, memory_shape)
+    def build(self, query_shape: Shape, value_shape: Shape) -> None:
+        super().build(query_shape, value_shape)
+        self.attention.build(query_shape, value_shape)
         self.gate.build(query_shape)
 
     @property
@@ -55,9 +56,19 @@ class GatedAttention(ConfiguredLayer):
         return self.attention.project(memory)
 
     def call(
-        self, query: Tensor, keys: Nest, values: Tensor, mask: Tensor | None = None, **options: Any
+        self,
+        query: Tensor,
+        value: Tensor,
+        mask: Tensor | None = None,
+        keys: Nest | None = None,
+        history: Tensor | None = None,
+        noise: Tensor | None = None,
+        value_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        context, weights = self.attention(query, keys, values, mask=mask, **options)
+        keys, mask = self.keys_and_mask(query, value, mask, keys, value_mask)
+        told = {"history": history, "noise": noise}
+        told = {name: x for name, x in told.items() if x is not None}
+        context, weights = self.attention(query, value, mask=mask, keys=keys, **told)
         return context * ops.cast(self.gate(query), context.dtype), weights
 
     def in_config(self) -> Config:

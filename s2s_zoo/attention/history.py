@@ -16,6 +16,7 @@ before the loop over time, since JAX has none within it.
 import keras
 from keras import ops
 
+from s2s_zoo.layers.sequences import unrolled_scan
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.types import Nest, Tensor
 
@@ -107,10 +108,51 @@ def attend(
         told["history"] = index if history == "index" else state[history]
     if "noise" in memory:
         told["noise"] = ops.take(memory["noise"], index, axis=1)
-    context, weights = attention(
-        query, memory["keys"], memory["values"], mask=memory["mask"], training=training, **told
-    )
+    told |= {"mask": memory["mask"], "keys": memory["keys"]}
+    context, weights = attention(query, memory["values"], training=training, **told)
     state = {**state, "alignment": weights}
     if history == "coverage":
         state["coverage"] = state["coverage"] + weights
     return context, state
+
+
+def first_positions(query: Tensor) -> Tensor:
+    """The target positions from 0 on: 0 of a query (N, U), 0 to T - 1 (T,) of (N, T, U)."""
+    return ops.arange(ops.shape(query)[1], dtype="int32") if len(query.shape) == 3 else 0
+
+
+def from_the_first(
+    attention: keras.layers.Layer,
+    query: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    keys: Nest,
+    training: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Asks a sequential attention that was told nothing of the past: there is none yet.
+
+    Args:
+        attention: layer.
+        query: (N, U), the first step, or (N, T, U), one step after another.
+        value, mask, keys: the memory, as of its call; the mask or None.
+        training: bool.
+
+    Returns:
+        context (N, [T,] D) and weights (N, [T,] S).
+    """
+    mask = ops.ones(ops.shape(value)[:2], dtype="bool") if mask is None else mask
+    memory = {"mask": mask, "keys": keys, "values": value}
+    state = initial_history(attention, mask)
+    single = len(query.shape) == 2
+    if training:
+        memory = with_noise(attention, memory, 1 if single else ops.shape(query)[1])
+    if single:
+        context, state = attend(attention, query, memory, state, 0, training)
+        return context, state["alignment"]
+
+    def step(carry, query, index):
+        context, state = attend(attention, query, memory, carry[1], index, training)
+        return context, state
+
+    contexts, states = unrolled_scan(step, (ops.zeros_like(value[:, 0]), state), query)
+    return contexts, states["alignment"]

@@ -5,16 +5,17 @@ from typing import Any
 import keras
 from keras import ops
 
+from s2s_zoo.attention.layer import AttentionLayer
 from s2s_zoo.attention.local import LocalAttention
 from s2s_zoo.attention.scorers import config_of_scorer, scorer_of
-from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from, config_of
+from s2s_zoo.layers.config import LayerSpec, build_from, config_of
 from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 LOCALS = {"local": LocalAttention}
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class HybridAttention(ConfiguredLayer):
+class HybridAttention(AttentionLayer):
     """Looks at the whole source and at a window of it, and weighs the two at every step.
 
         g_t = sigmoid(w^T [q_t ; c^G_t ; c^L_t] + b)
@@ -31,9 +32,9 @@ class HybridAttention(ConfiguredLayer):
 
     Call arguments:
         query: (N, U), or (N, T, U) for all target positions at once.
-        keys: from `project`.
-        values: (N, S, D), the memory.
+        value: (N, S, D), the memory.
         mask: (N, S) bool, True where the position is real; rows are padded on the right.
+        keys: what `project` made of `value`, or None.
         history: the target position, as in `LocalAttention`.
 
     Returns:
@@ -48,16 +49,16 @@ class HybridAttention(ConfiguredLayer):
         self, whole: LayerSpec = "luong", local: LayerSpec = "local", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.whole = scorer_of(whole, "HybridAttention")
         self.local = build_from(LOCALS, local, "local attention", name="local")
         self.gate = keras.layers.Dense(1, activation="sigmoid", name="gate")
         self.history = self.local.history
 
-    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
-        self.whole.build(query_shape, memory_shape)
-        self.local.build(query_shape, memory_shape)
-        self.gate.build((None, query_shape[-1] + 2 * memory_shape[-1]))
+    def build(self, query_shape: Shape, value_shape: Shape) -> None:
+        super().build(query_shape, value_shape)
+        self.whole.build(query_shape, value_shape)
+        self.local.build(query_shape, value_shape)
+        self.gate.build((None, query_shape[-1] + 2 * value_shape[-1]))
 
     def project(self, memory: Tensor) -> Nest:
         """Returns the keys of both attentions to a memory (B, S, D), needed once per source."""
@@ -66,14 +67,16 @@ class HybridAttention(ConfiguredLayer):
     def call(
         self,
         query: Tensor,
-        keys: Nest,
-        values: Tensor,
+        value: Tensor,
         mask: Tensor | None = None,
+        keys: Nest | None = None,
         history: Tensor | None = None,
+        value_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
+        keys, mask = self.keys_and_mask(query, value, mask, keys, value_mask)
         whole, local = keys
-        far, far_weights = self.whole(query, whole, values, mask=mask)
-        near, near_weights = self.local(query, local, values, mask=mask, history=history)
+        far, far_weights = self.whole(query, value, mask=mask, keys=whole)
+        near, near_weights = self.local(query, value, mask=mask, keys=local, history=history)
         gate = self.gate(ops.concatenate([query, far, near], axis=-1))
         context = gate * far + (1 - gate) * near
         gate = ops.cast(gate, "float32")

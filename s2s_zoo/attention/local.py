@@ -6,8 +6,10 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import weighted_sum
+from s2s_zoo.attention.history import first_positions
+from s2s_zoo.attention.layer import AttentionLayer
 from s2s_zoo.attention.scorers import config_of_scorer, scorer_of
-from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec
+from s2s_zoo.layers.config import LayerSpec
 from s2s_zoo.protocol.registry import check_option
 from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
@@ -15,7 +17,7 @@ POSITIONS = ("monotonic", "predictive")
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class LocalAttention(ConfiguredLayer):
+class LocalAttention(AttentionLayer):
     """Attends within D positions of a centre p_t (1508.04025, section 3.2).
 
         a_ts = align(e_ts), over the s with |s - p_t| <= D, s counted from 0
@@ -36,10 +38,11 @@ class LocalAttention(ConfiguredLayer):
 
     Call arguments:
         query: (N, U), or (N, T, U) for all target positions at once.
-        keys: from `project`.
-        values: (N, S, D), the memory.
+        value: (N, S, D), the memory.
         mask: (N, S) bool, True where the position is real; rows are padded on the right.
-        history: the target position t, () or (T,) int; with "monotonic" only.
+        keys: what `project` made of `value`, or None.
+        history: the target position t, () or (T,) int, from 0 on where None; with "monotonic"
+            only.
 
     Returns:
         context (N, [T,] D) and float32 weights (N, [T,] S). A row without a real position has
@@ -58,7 +61,6 @@ class LocalAttention(ConfiguredLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
         check_option("LocalAttention", "position", position, POSITIONS)
         if not window >= 1:
             raise ValueError(
@@ -71,8 +73,9 @@ class LocalAttention(ConfiguredLayer):
         self.renormalize = renormalize
         self.history = "index" if position == "monotonic" else None
 
-    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
-        self.scorer.build(query_shape, memory_shape)
+    def build(self, query_shape: Shape, value_shape: Shape) -> None:
+        super().build(query_shape, value_shape)
+        self.scorer.build(query_shape, value_shape)
         if self.position == "predictive":
 
             def dense(units, name, **options):
@@ -90,13 +93,15 @@ class LocalAttention(ConfiguredLayer):
     def call(
         self,
         query: Tensor,
-        keys: Nest,
-        values: Tensor,
+        value: Tensor,
         mask: Tensor | None = None,
+        keys: Nest | None = None,
         history: Tensor | None = None,
+        value_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
+        keys, mask = self.keys_and_mask(query, value, mask, keys, value_mask)
         scores = self.scorer.scores(query, keys)
-        distance = self._distance(query, ops.shape(values)[1], mask, history)
+        distance = self._distance(query, ops.shape(value)[1], mask, history)
         inside = ops.abs(distance) <= self.window
         if mask is not None:
             inside = ops.logical_and(
@@ -108,12 +113,13 @@ class LocalAttention(ConfiguredLayer):
         if self.renormalize:
             total = ops.sum(weights, axis=-1, keepdims=True)
             weights = weights / ops.where(total > 0, total, 1.0)
-        return weighted_sum(weights, values), weights
+        return weighted_sum(weights, value), weights
 
     def _distance(self, query, length, mask, index):
         """s - p_t: float32, of the rank of the scores."""
         if self.position == "monotonic":
             shape = (1, -1, 1) if len(query.shape) == 3 else (1, 1)
+            index = first_positions(query) if index is None else index
             centre = ops.reshape(ops.cast(index, "float32"), shape)
         else:
             centre = self.position_vector(self.position_hidden(query))

@@ -3,14 +3,15 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from s2s_zoo.attention.alignment import alignment_function, weighted_sum
-from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.attention.layer import AttentionLayer
 from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class LocationAttention(ConfiguredLayer):
+class LocationAttention(AttentionLayer):
     """Weights positions by the decoder state alone, whatever the source says there.
 
         e_ts = (W q_t)_s                             (1508.04025, equation 8, "location")
@@ -25,9 +26,9 @@ class LocationAttention(ConfiguredLayer):
 
     Call arguments:
         query: (N, U), or (N, T, U) for all target positions at once.
-        keys: (N, S, D), from `project`.
-        values: (N, S, D), the memory.
+        value: (N, S, D), the memory.
         mask: (N, S) bool, True where the position is real.
+        keys: what `project` made of `value`, or None.
 
     Returns:
         context (N, [T,] D) and float32 weights (N, [T,] S). A row without a real position has
@@ -41,7 +42,6 @@ class LocationAttention(ConfiguredLayer):
         self, max_source_length: int, alignment: str | Config = "softmax", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
         if max_source_length < 1:
             raise ValueError(
                 "LocationAttention expected a max_source_length of at least 1. "
@@ -52,7 +52,8 @@ class LocationAttention(ConfiguredLayer):
         self.align = alignment_function(alignment)
         self.projection = keras.layers.Dense(max_source_length, use_bias=False, name="location")
 
-    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
+    def build(self, query_shape: Shape, value_shape: Shape) -> None:
+        super().build(query_shape, value_shape)
         self.projection.build(query_shape)
 
     def project(self, memory: Tensor) -> Tensor:
@@ -62,16 +63,29 @@ class LocationAttention(ConfiguredLayer):
     def scores(self, query: Tensor, keys: Nest) -> Tensor:
         """Returns (N, [T,] S), what `call` turns into weights."""
         length = keys.shape[1]
-        if length is not None and length > self.max_source_length:
+        if not isinstance(length, int) or _made_up(keys):
+            return ops.take(self.projection(query), ops.arange(ops.shape(keys)[1]), axis=-1)
+        if length > self.max_source_length:
             raise ValueError(
                 f"LocationAttention(max_source_length={self.max_source_length}) has no weights "
                 f"for longer sources. Received: {length} positions. Cut the sources there (the "
                 "processor's max_source_length does), or train with a greater one."
             )
-        return self.projection(query)[..., : keras.ops.shape(keys)[1]]
+        return self.projection(query)[..., :length]
 
     def call(
-        self, query: Tensor, keys: Nest, values: Tensor, mask: Tensor | None = None
+        self,
+        query: Tensor,
+        value: Tensor,
+        mask: Tensor | None = None,
+        keys: Nest | None = None,
+        value_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
+        keys, mask = self.keys_and_mask(query, value, mask, keys, value_mask)
         weights = self.align(self.scores(query, keys), mask)
-        return weighted_sum(weights, values), weights
+        return weighted_sum(weights, value), weights
+
+
+def _made_up(x):
+    """Whether the sizes of a tensor are none of a text: torch stands so for those not known yet."""
+    return getattr(getattr(x, "device", None), "type", None) == "meta"

@@ -6,13 +6,14 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import additive_scores, alignment_function, weighted_sum
-from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.attention.history import from_the_first
+from s2s_zoo.attention.layer import AttentionLayer
 from s2s_zoo.layers.recurrence import StepDense
 from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class LocationSensitiveAttention(ConfiguredLayer):
+class LocationSensitiveAttention(AttentionLayer):
     """Additive attention with features of its last weights (1506.07503, section 2.1).
 
         f_t = F * a_{t-1};  e_ts = v^T tanh(W q_t + U h_s + V f_ts + b)
@@ -28,15 +29,15 @@ class LocationSensitiveAttention(ConfiguredLayer):
             {"name": "top_k", "k": 5}; see `s2s_zoo.attention.alignment`.
 
     Call arguments:
-        query: (N, U).
-        keys: (N, S, A), from `project`.
-        values: (N, S, D), the memory.
+        query: (N, U), or (N, T, U) for all target positions, one after another.
+        value: (N, S, D), the memory.
         mask: (N, S) bool, True where the position is real.
-        history: (N, S), the weights of the last step.
+        keys: what `project` made of `value`, or None.
+        history: (N, S), the weights of the last step, zeros where None; with (N, U) only.
 
     Returns:
-        context (N, D) and float32 weights (N, S). A row without a real position has zero weights
-        and a zero context.
+        context (N, [T,] D) and float32 weights (N, [T,] S). A row without a real position has
+        zero weights and a zero context.
 
     Raises:
         ValueError: for an even width.
@@ -53,7 +54,6 @@ class LocationSensitiveAttention(ConfiguredLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
         if width % 2 == 0:
             raise ValueError(
                 "LocationSensitiveAttention expected an odd width, with a position in its middle. "
@@ -71,9 +71,10 @@ class LocationSensitiveAttention(ConfiguredLayer):
         )
         self.feature_projection = keras.layers.Dense(units, use_bias=False, name="feature")
 
-    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
+    def build(self, query_shape: Shape, value_shape: Shape) -> None:
+        super().build(query_shape, value_shape)
         self.query_projection.build(query_shape)
-        self.key_projection.build(memory_shape)
+        self.key_projection.build(value_shape)
         self.convolution.build((None, None, 1))
         self.feature_projection.build((None, None, self.filters))
         self.vector = self.add_weight(
@@ -84,19 +85,24 @@ class LocationSensitiveAttention(ConfiguredLayer):
 
     def project(self, memory: Tensor) -> Tensor:
         """Returns the keys (B, S, A) of a memory (B, S, D), needed once per source."""
+        self.check_built()
         return self.key_projection(memory)
 
     def call(
         self,
         query: Tensor,
-        keys: Nest,
-        values: Tensor,
+        value: Tensor,
         mask: Tensor | None = None,
+        keys: Nest | None = None,
         history: Tensor | None = None,
+        value_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
+        keys, mask = self.keys_and_mask(query, value, mask, keys, value_mask)
+        if history is None:
+            return from_the_first(self, query, value, mask, keys)
         features = self.convolution(ops.expand_dims(history, -1))
         keys = keys + self.feature_projection(features)
         vector = ops.convert_to_tensor(self.vector)
         scores = additive_scores(self.query_projection(query), keys, vector)
         weights = self.align(scores, mask)
-        return weighted_sum(weights, values), weights
+        return weighted_sum(weights, value), weights

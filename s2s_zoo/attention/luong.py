@@ -11,7 +11,7 @@ from s2s_zoo.attention.alignment import (
     dot_scores,
     weighted_sum,
 )
-from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.attention.layer import AttentionLayer
 from s2s_zoo.layers.recurrence import StepDense
 from s2s_zoo.protocol.registry import check_option
 from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
@@ -20,7 +20,7 @@ SCORES = ("dot", "general", "concat")
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class LuongAttention(ConfiguredLayer):
+class LuongAttention(AttentionLayer):
     """Scores a source position against the current decoder state (1508.04025, equation 8).
 
     The paper's fourth score is `LocationAttention`, its local attention `LocalAttention`.
@@ -40,9 +40,9 @@ class LuongAttention(ConfiguredLayer):
 
     Call arguments:
         query: (N, U), or (N, T, U) for all target positions at once.
-        keys: (N, S, A), from `project`.
-        values: (N, S, D), the memory.
+        value: (N, S, D), the memory.
         mask: (N, S) bool, True where the position is real.
+        keys: what `project` made of `value`, or None.
 
     Returns:
         context (N, [T,] D) and float32 weights (N, [T,] S). A row without a real position has
@@ -62,7 +62,6 @@ class LuongAttention(ConfiguredLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
         check_option("LuongAttention", "score", score, SCORES)
         if (units is None) == (score == "concat"):
             raise ValueError(
@@ -80,8 +79,9 @@ class LuongAttention(ConfiguredLayer):
         self.alignment = alignment
         self.align = alignment_function(alignment)
 
-    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
-        query_dim, memory_dim = query_shape[-1], memory_shape[-1]
+    def build(self, query_shape: Shape, value_shape: Shape) -> None:
+        super().build(query_shape, value_shape)
+        query_dim, memory_dim = query_shape[-1], value_shape[-1]
         if self.score == "dot" and query_dim != memory_dim:
             raise ValueError(
                 "LuongAttention(score='dot') needs a query and a memory of one width. Received: "
@@ -99,7 +99,7 @@ class LuongAttention(ConfiguredLayer):
         if self.score != "dot":
             width = query_dim if self.score == "general" else self.units
             self.key_projection = keras.layers.Dense(width, use_bias=False, name="key")
-            self.key_projection.build(memory_shape)
+            self.key_projection.build(value_shape)
         if self.scaled:
             self.gain = self.add_weight(
                 shape=(), initializer=keras.initializers.Constant(query_dim**-0.5), name="gain"
@@ -107,6 +107,7 @@ class LuongAttention(ConfiguredLayer):
 
     def project(self, memory: Tensor) -> Tensor:
         """Returns the keys (B, S, A) of a memory (B, S, D), needed once per source."""
+        self.check_built()
         keys = memory if self.score == "dot" else self.key_projection(memory)
         return ops.multiply(keys, ops.cast(self.gain, keys.dtype)) if self.scaled else keys
 
@@ -118,7 +119,13 @@ class LuongAttention(ConfiguredLayer):
         return dot_scores(query, keys)
 
     def call(
-        self, query: Tensor, keys: Nest, values: Tensor, mask: Tensor | None = None
+        self,
+        query: Tensor,
+        value: Tensor,
+        mask: Tensor | None = None,
+        keys: Nest | None = None,
+        value_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
+        keys, mask = self.keys_and_mask(query, value, mask, keys, value_mask)
         weights = self.align(self.scores(query, keys), mask)
-        return weighted_sum(weights, values), weights
+        return weighted_sum(weights, value), weights

@@ -6,13 +6,15 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import weighted_sum
+from s2s_zoo.attention.history import from_the_first
+from s2s_zoo.attention.layer import AttentionLayer
 from s2s_zoo.attention.scorers import config_of_scorer, scorer_of
-from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec
+from s2s_zoo.layers.config import LayerSpec
 from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class MonotonicAttention(ConfiguredLayer):
+class MonotonicAttention(AttentionLayer):
     """Walks along the source and at each step stops at one position (1704.00784, section 2).
 
     At position s it stops with probability p_ts = sigmoid(e_ts + r), else it goes on; the next
@@ -34,17 +36,18 @@ class MonotonicAttention(ConfiguredLayer):
         initial_bias: float, r before training; the lower, the farther it walks at first.
 
     Call arguments:
-        query: (N, U).
-        keys: from `project`.
-        values: (N, S, D), the memory.
+        query: (N, U), or (N, T, U) for all target positions, one after another.
+        value: (N, S, D), the memory.
         mask: (N, S) bool, True where the position is real; rows are padded on the right.
-        history: (N, S), the weights of the last step; `initial_alignment` before the first.
-        noise: (N, S) from `draw_noise`, or None.
+        keys: what `project` made of `value`, or None.
+        history: (N, S), the weights of the last step, `initial_alignment` where None; with (N, U)
+            only.
+        noise: (N, S) from `draw_noise`, or None; beside a history.
         training: bool.
 
     Returns:
-        context (N, D) and float32 weights (N, S). A row without a real position has zero weights
-        and a zero context.
+        context (N, [T,] D) and float32 weights (N, [T,] S). A row without a real position has
+        zero weights and a zero context.
 
     Raises:
         ValueError: for negative noise, and scores with an alignment: this one has its own.
@@ -61,7 +64,6 @@ class MonotonicAttention(ConfiguredLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
         if not noise >= 0:
             raise ValueError(
                 f"MonotonicAttention expected noise of at least 0. Received: noise={noise}."
@@ -78,8 +80,9 @@ class MonotonicAttention(ConfiguredLayer):
         if noise:
             self.seed_generator = keras.random.SeedGenerator()
 
-    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
-        self.scorer.build(query_shape, memory_shape)
+    def build(self, query_shape: Shape, value_shape: Shape) -> None:
+        super().build(query_shape, value_shape)
+        self.scorer.build(query_shape, value_shape)
         self.bias = self.add_weight(
             shape=(), initializer=keras.initializers.Constant(self.initial_bias), name="bias"
         )
@@ -103,13 +106,17 @@ class MonotonicAttention(ConfiguredLayer):
     def call(
         self,
         query: Tensor,
-        keys: Nest,
-        values: Tensor,
+        value: Tensor,
         mask: Tensor | None = None,
+        keys: Nest | None = None,
         history: Tensor | None = None,
         noise: Tensor | None = None,
+        value_mask: Tensor | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor]:
+        keys, mask = self.keys_and_mask(query, value, mask, keys, value_mask)
+        if history is None:
+            return from_the_first(self, query, value, mask, keys, training)
         scores = ops.cast(self.scorer.scores(query, keys), "float32")
         scores = scores + ops.cast(self.bias, "float32")
         if noise is not None:
@@ -119,7 +126,7 @@ class MonotonicAttention(ConfiguredLayer):
         before = ops.cast(history, "float32")
         weights = _first_stop if self.hard and not training else _expected_stop
         weights = weights(scores, before)
-        return weighted_sum(weights, values), weights
+        return weighted_sum(weights, value), weights
 
     def in_config(self) -> Config:
         return {"scores": config_of_scorer(self.scorer)}

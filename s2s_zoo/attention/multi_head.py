@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import alignment_function
-from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.attention.layer import AttentionLayer
 from s2s_zoo.layers.heads import (
     head_depth,
     join_heads,
@@ -18,7 +18,7 @@ from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class MultiHeadAttention(ConfiguredLayer):
+class MultiHeadAttention(AttentionLayer):
     """Attends with several heads at once (1706.03762, section 3.2.2).
 
         head_i = softmax(Q W_i^Q (K W_i^K)^T / sqrt(d)) V W_i^V;   out = [head_1 ; ... ; head_H] W^O
@@ -34,9 +34,9 @@ class MultiHeadAttention(ConfiguredLayer):
 
     Call arguments:
         query: (N, U), or (N, T, U) for all target positions at once.
-        keys: what `project` returned.
-        values: not read: `project` has made the values of the heads too.
+        value: (N, S, D), the memory; not read where `keys` are given, and may then be None.
         mask: (N, S) bool, True where the position is real; or (1 or N, 1 or H, T, S).
+        keys: the keys and values of the heads, what `project` made of `value`, or None.
         bias: (H, T, S), added to the scores before the softmax, or None.
 
     Returns:
@@ -58,7 +58,6 @@ class MultiHeadAttention(ConfiguredLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
         if heads < 1:
             raise ValueError(
                 f"MultiHeadAttention expected at least one head. Received: heads={heads}."
@@ -71,8 +70,9 @@ class MultiHeadAttention(ConfiguredLayer):
         self.alignment = alignment
         self.align = alignment_function(alignment)
 
-    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
-        query_dim, memory_dim = query_shape[-1], memory_shape[-1]
+    def build(self, query_shape: Shape, value_shape: Shape) -> None:
+        super().build(query_shape, value_shape)
+        query_dim, memory_dim = query_shape[-1], value_shape[-1]
         needs = "MultiHeadAttention needs a query width"
         self.depth = head_depth(needs, query_dim, self.heads, self.head_dim)
         inner = self.heads * self.depth
@@ -87,18 +87,20 @@ class MultiHeadAttention(ConfiguredLayer):
 
         A memory (B, D) is one position.
         """
+        self.check_built()
         return self._split(self.key_projection(memory)), self._split(self.value_projection(memory))
 
     def call(
         self,
         query: Tensor,
-        keys: Nest,
-        values: Tensor | None = None,
+        value: Tensor | None = None,
         mask: Tensor | None = None,
+        keys: Nest | None = None,
         bias: Tensor | None = None,
+        value_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
+        (keys, values), mask = self.keys_and_mask(query, value, mask, keys, value_mask)
         single = len(query.shape) == 2
-        keys, values = keys
         query = self._split(self.query_projection(query))
         if self.scaled:
             query = query * self.depth**-0.5

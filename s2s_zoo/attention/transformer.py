@@ -187,7 +187,7 @@ class TransformerBlock(keras.layers.Layer):
         def attend_to_memory(h):
             nonlocal alignment
             keys, memory_mask = memory
-            context, alignment = self.attentions[1](h, keys, mask=memory_mask)
+            context, alignment = self.attentions[1](h, mask=memory_mask, keys=keys)
             return context
 
         parts = [attend_to_self, attend_to_memory, self.feed_forward]

@@ -191,7 +191,7 @@ class TransformerDecoder(ConfiguredLayer):
                 name: written_at(past[name], index, value)
                 for name, value in zip(("keys", "values"), attention.project(h), strict=True)
             }
-            return attention(h, (new["keys"], new["values"]), mask=mask, bias=bias)[0], new
+            return attention(h, mask=mask, keys=(new["keys"], new["values"]), bias=bias)[0], new
 
         return mix
 
@@ -201,7 +201,7 @@ class TransformerDecoder(ConfiguredLayer):
         mask = ops.expand_dims(positions, 0) <= ops.expand_dims(positions, 1)
         mask = ops.reshape(mask, (1, 1, *ops.shape(mask)))
         bias = self.stack.bias(positions, positions)
-        return lambda attention, h: attention(h, attention.project(h), mask=mask, bias=bias)[0]
+        return lambda attention, h: attention(h, h, mask=mask, bias=bias)[0]
 
     def in_config(self) -> Config:
         return {**self.options, "output_bias": self.use_output_bias}

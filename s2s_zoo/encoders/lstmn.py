@@ -76,7 +76,8 @@ class LSTMNEncoder(ConfiguredLayer):
 
         def step(carry, x, time):
             query = ops.concatenate([x, carry["mixed"][:, : self.units]], axis=-1)
-            mixed, _ = self.attention(query, carry["keys"], carry["tape"], mask=positions < time)
+            past = {"mask": positions < time, "keys": carry["keys"]}
+            mixed, _ = self.attention(query, carry["tape"], **past)
             h, states = step_layer(self.layer, x, ops.split(mixed, 2, axis=-1))
             now = ops.expand_dims(ops.equal(positions, time), -1)
 

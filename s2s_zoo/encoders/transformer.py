@@ -138,7 +138,7 @@ class TransformerEncoder(ConfiguredLayer):
         def attend(attention, h):
             if self.lsh is not None:
                 return attention(h, mask=mask)
-            return attention(h, attention.project(h), mask=mask, bias=bias)[0]
+            return attention(h, h, mask=mask, bias=bias)[0]
 
         for block in self.stack.blocks:
             x, _ = block.run(x, attend, training=training)

@@ -137,7 +137,7 @@ class VisionTransformerEncoder(ConfiguredLayer):
         mask = ops.ones(ops.shape(x)[:2], dtype="bool")
 
         def attend(attention, h):
-            return attention(h, attention.project(h), mask=mask)[0]
+            return attention(h, h, mask=mask)[0]
 
         for block in self.stack.blocks:
             x, _ = block.run(x, attend, training=training)

@@ -15,6 +15,11 @@ def zero_padding(x: Tensor, mask: Tensor) -> Tensor:
     return x * ops.expand_dims(ops.cast(mask, x.dtype), -1)
 
 
+def carried_mask(x: Tensor) -> Tensor | None:
+    """The mask that Keras carries along with a tensor, or None."""
+    return getattr(x, "_keras_mask", None)
+
+
 def mean_of_real(x: Tensor, mask: Tensor) -> Tensor:
     """The mean (B, D) of (B, S, D) over the positions where the mask (B, S) is True, or zeros."""
     count = ops.sum(ops.cast(mask, x.dtype), axis=1, keepdims=True)

@@ -24,7 +24,7 @@ def test_additive_scores_worked_by_hand():
     scores = np.array([3 * np.tanh(1.5), 3 * np.tanh(0.5) - 4 * np.tanh(0.5)])
     expected = np.exp(scores) / np.exp(scores).sum()
     attention = layer()
-    context, weights = attention(QUERY, attention.project(MEMORY), MEMORY)
+    context, weights = attention(QUERY, MEMORY)
     np.testing.assert_allclose(ops.convert_to_numpy(weights)[0], expected, atol=1e-6)
     np.testing.assert_allclose(ops.convert_to_numpy(context)[0], expected @ MEMORY[0], atol=1e-6)
 
@@ -43,7 +43,7 @@ def test_normalized_scores_use_the_direction_of_the_vector():
         ]
     )
     expected = np.exp(scores) / np.exp(scores).sum()
-    _, weights = attention(QUERY, attention.project(MEMORY), MEMORY)
+    _, weights = attention(QUERY, MEMORY)
     np.testing.assert_allclose(ops.convert_to_numpy(weights)[0], expected, atol=1e-6)
 
 
@@ -60,5 +60,5 @@ def test_coverage_enters_the_hidden_layer():
         ]
     )
     expected = np.exp(scores) / np.exp(scores).sum()
-    _, weights = attention(QUERY, attention.project(MEMORY), MEMORY, history=used)
+    _, weights = attention(QUERY, MEMORY, history=used)
     np.testing.assert_allclose(ops.convert_to_numpy(weights)[0], expected, atol=1e-6)

@@ -18,8 +18,8 @@ def test_the_context_is_gated_by_the_query_and_the_weights_are_not():
     for weight in gated.weights:
         weight.assign(RNG.normal(size=weight.shape))
     keys = gated.project(MEMORY)
-    context, weights = numbers(gated(QUERY, keys, MEMORY, mask=MASK))
-    inner, inner_weights = numbers(gated.attention(QUERY, keys, MEMORY, mask=MASK))
+    context, weights = numbers(gated(QUERY, MEMORY, keys=keys, mask=MASK))
+    inner, inner_weights = numbers(gated.attention(QUERY, MEMORY, keys=keys, mask=MASK))
     kernel, bias = map(ops.convert_to_numpy, gated.gate.weights)
     beta = 1 / (1 + np.exp(-(QUERY @ kernel + bias)))
     assert beta.shape == (2, 1) and 0.01 < beta.min() and beta.max() < 0.99
@@ -39,7 +39,7 @@ def test_what_the_attention_within_asks_for_is_passed_on():
     keys = gated.project(MEMORY)
     seen = np.array([[3.0, 0.0, 0.0]] * 2, "float32")
     fresh, used = (
-        numbers(gated(QUERY, keys, MEMORY, mask=MASK, history=history))[1]
+        numbers(gated(QUERY, MEMORY, keys=keys, mask=MASK, history=history))[1]
         for history in (0 * seen, seen)
     )
     assert not np.allclose(used, fresh)
@@ -52,8 +52,8 @@ def test_training_reaches_the_attention_within():
     noise = gated.draw_noise(MASK, 6)
     assert tuple(noise.shape) == (2, 6, 3)
     asked = {"history": first, "noise": noise[:, 0], "training": True}
-    soft = ops.convert_to_numpy(gated(QUERY, keys, MEMORY, mask=MASK, **asked)[1])
-    expected = gated.attention(QUERY, keys, MEMORY, mask=MASK, **asked)[1]
+    soft = ops.convert_to_numpy(gated(QUERY, MEMORY, keys=keys, mask=MASK, **asked)[1])
+    expected = gated.attention(QUERY, MEMORY, keys=keys, mask=MASK, **asked)[1]
     np.testing.assert_array_equal(soft, ops.convert_to_numpy(expected))
     assert ((soft > 0) & (soft < 1)).any()
     assert GatedAttention("luong").draw_noise(MASK, 6) is None

@@ -15,7 +15,7 @@ class Probe:
         self.history = history
         self.told = []
 
-    def __call__(self, query, keys, values, mask=None, training=False, **told):
+    def __call__(self, query, value, mask=None, keys=None, training=False, **told):
         self.told.append(told)
         return "context", ops.ones((2, 3))
 

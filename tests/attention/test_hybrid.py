@@ -25,8 +25,8 @@ def numbers(found):
 
 def parts(layer):
     """What the two attentions give by themselves."""
-    whole = layer.whole(QUERY, layer.whole.project(MEMORY), MEMORY, mask=MASK)
-    local = layer.local(QUERY, layer.local.project(MEMORY), MEMORY, mask=MASK)
+    whole = layer.whole(QUERY, MEMORY, mask=MASK)
+    local = layer.local(QUERY, MEMORY, mask=MASK)
     return numbers(whole), numbers(local)
 
 
@@ -37,7 +37,7 @@ def test_the_gate_weighs_contexts_and_weights():
     gate = np.concatenate([QUERY, far, near], axis=-1) @ kernel + bias
     gate = 1 / (1 + np.exp(-gate))
     assert gate.std() > 0.1
-    context, weights = numbers(layer(QUERY, layer.project(MEMORY), MEMORY, mask=MASK))
+    context, weights = numbers(layer(QUERY, MEMORY, mask=MASK))
     np.testing.assert_allclose(context, gate * far + (1 - gate) * near, atol=1e-5)
     np.testing.assert_allclose(weights, gate * far_weights + (1 - gate) * near_weights, atol=1e-5)
 
@@ -46,7 +46,7 @@ def test_the_gate_weighs_contexts_and_weights():
 def test_an_open_gate_is_global_and_a_closed_one_local(bias, which):
     layer = filled()
     layer.gate.set_weights([np.zeros((14, 1)), np.array([bias])])
-    found = numbers(layer(QUERY, layer.project(MEMORY), MEMORY, mask=MASK))
+    found = numbers(layer(QUERY, MEMORY, mask=MASK))
     for ours, theirs in zip(found, parts(layer)[which], strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 

@@ -20,7 +20,7 @@ def filled(layer):
 
 
 def attend(layer, query=QUERY, mask=MASK, **history):
-    found = layer(query, layer.project(MEMORY), MEMORY, mask=mask, **history)
+    found = layer(query, MEMORY, mask=mask, **history)
     return [ops.convert_to_numpy(x) for x in found]
 
 
@@ -30,7 +30,7 @@ def test_monotonic_windows_worked_by_hand():
     layer.build((None, 1), (None, None, 1))
     memory = np.array([[[1.0], [2.0], [3.0], [4.0]]], "float32")
     query = np.ones((1, 6, 1), "float32")
-    _, weights = layer(query, layer.project(memory), memory, history=np.arange(6))
+    _, weights = layer(query, memory, history=np.arange(6))
     one, two, three = (np.exp(np.arange(n)) / np.exp(np.arange(n)).sum() for n in (1, 2, 3))
     expected = [
         [*two, 0, 0],

@@ -17,7 +17,7 @@ def layer():
 
 def attend(memory, query=QUERY, mask=None):
     attention = layer()
-    found = attention(query, attention.project(memory), memory, mask=mask)
+    found = attention(query, memory, mask=mask)
     return [ops.convert_to_numpy(x) for x in found]
 
 

@@ -21,7 +21,7 @@ def test_the_scores_equal_the_equation_position_by_position():
     mask = np.arange(6) < np.array([[6], [4]])
     before = before * mask
     query, memory, before = (x.astype("float32") for x in (query, memory, before))
-    context, weights = layer(query, layer.project(memory), memory, mask=mask, history=before)
+    context, weights = layer(query, memory, mask=mask, history=before)
     kernel = w["convolution/kernel"]
     for row, length in enumerate((6, 4)):
         scores = []
@@ -52,8 +52,8 @@ def test_before_the_first_step_it_is_additive_attention():
     rng = np.random.default_rng(2)
     query = rng.normal(size=(2, 4)).astype("float32")
     memory = rng.normal(size=(2, 6, 3)).astype("float32")
-    ours = layer(query, layer.project(memory), memory, history=np.zeros((2, 6), "float32"))
-    theirs = additive(query, additive.project(memory), memory)
+    ours = layer(query, memory, history=np.zeros((2, 6), "float32"))
+    theirs = additive(query, memory)
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(
             ops.convert_to_numpy(one), ops.convert_to_numpy(other), atol=1e-6

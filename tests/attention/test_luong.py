@@ -7,7 +7,7 @@ from s2s_zoo.attention import BahdanauAttention, LuongAttention
 
 def attend(layer, query, memory, mask=None):
     keys = layer.project(memory)
-    return [ops.convert_to_numpy(x) for x in layer(query, keys, memory, mask=mask)]
+    return [ops.convert_to_numpy(x) for x in layer(query, memory, keys=keys, mask=mask)]
 
 
 def built(layer, query_dim=2, memory_dim=2, weights=()):

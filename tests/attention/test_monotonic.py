@@ -23,9 +23,7 @@ def walk(layer, queries=QUERIES, memory=MEMORY, mask=MASK, **options):
     """The weights of every step (T, N, S), each told those of the step before."""
     before, steps = layer.initial_alignment(mask), []
     for query in queries:
-        context, before = layer(
-            query, layer.project(memory), memory, mask=mask, history=before, **options
-        )
+        context, before = layer(query, memory, mask=mask, history=before, **options)
         steps.append(ops.convert_to_numpy(before))
         expected = np.einsum("ns,nsd->nd", steps[-1], memory)
         np.testing.assert_allclose(ops.convert_to_numpy(context), expected, atol=1e-4)

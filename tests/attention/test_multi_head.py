@@ -30,7 +30,7 @@ def test_every_head_attends_on_its_own(scaled):
     bias = rng.normal(size=(2, 3, 6))
     context, mean = layer(
         ops.cast(query, "float32"),
-        layer.project(ops.cast(memory, "float32")),
+        ops.cast(memory, "float32"),
         mask=ops.convert_to_tensor(mask),
         bias=ops.cast(bias, "float32"),
     )
@@ -54,8 +54,8 @@ def test_one_query_is_the_first_of_many():
     rng = np.random.default_rng(2)
     query = ops.convert_to_tensor(rng.normal(size=(2, 3, 4)).astype("float32"))
     keys = layer.project(ops.convert_to_tensor(rng.normal(size=(2, 5, 6)).astype("float32")))
-    many, weights = layer(query, keys)
-    one, weight = layer(query[:, 0], keys)
+    many, weights = layer(query, keys=keys)
+    one, weight = layer(query[:, 0], keys=keys)
     np.testing.assert_allclose(
         ops.convert_to_numpy(one), ops.convert_to_numpy(many)[:, 0], atol=1e-6
     )
@@ -65,7 +65,7 @@ def test_one_query_is_the_first_of_many():
 def test_a_row_without_a_real_position_has_no_weights():
     layer, _ = filled(MultiHeadAttention(2), (None, 4), (None, None, 4))
     x = ops.ones((1, 3, 4))
-    _, weights = layer(x, layer.project(x), mask=ops.zeros((1, 3), dtype="bool"))
+    _, weights = layer(x, x, mask=ops.zeros((1, 3), dtype="bool"))
     np.testing.assert_array_equal(ops.convert_to_numpy(weights), 0)
 
 

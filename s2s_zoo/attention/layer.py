@@ -1,0 +1,130 @@
+"""What every attention is as a Keras layer: what it is called with, and what it gives."""
+
+from typing import Any
+
+import keras
+
+from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.layers.sequences import carried_mask
+from s2s_zoo.protocol.types import Nest, Shape, Tensor
+
+
+class AttentionLayer(ConfiguredLayer):
+    """Looks at a memory: `context, weights = attention(query, value, mask=None, keys=None)`.
+
+    The keys are projected inside. A loop over the target projects once, `keys = project(value)`,
+    and gives them to every call.
+
+    A subclass has `project`, which begins with `check_built`, and `call`, which begins with
+    `keys_and_mask`.
+
+    Call arguments of all of them:
+        query: (N, U), or (N, T, U) for all target positions at once.
+        value: (N, S, D), the memory.
+        mask: (N, S) bool, True where the position of the memory is real; where None, the mask that
+            Keras carries along with `value`, if there is one.
+        keys: what `project` made of `value`; where None it is called.
+        history: what the mechanism needs of the steps before (`s2s_zoo.attention.history`); where
+            None this is the first step, or with (N, T, U) all of them from the first on.
+        value_mask: filled in by Keras.
+
+    Returns:
+        context (N, [T,] D) and float32 weights (N, [T,] S). A row without a real position has
+        zero weights and a zero context.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def build(self, query_shape: Shape, value_shape: Shape) -> None:
+        self.widths = query_shape[-1], value_shape[-1]
+
+    def check_built(self) -> None:
+        """Raises ValueError for a layer that does not know the width of its query yet."""
+        if not hasattr(self, "widths"):
+            raise ValueError(
+                f"{type(self).__name__}.project expected a layer that is built: keys may depend on "
+                "the width of the query. Received: one that was never called. Call it once, or "
+                f"{self.name}.build(query_shape, value_shape) first."
+            )
+
+    def keys_and_mask(
+        self,
+        query: Tensor,
+        value: Tensor | None,
+        mask: Tensor | None,
+        keys: Nest | None,
+        value_mask: Tensor | None,
+    ) -> tuple[Nest, Tensor | None]:
+        """The keys, made here where they are not given, and the mask, checked.
+
+        Raises:
+            ValueError: for a query or a memory of another rank, width or batch size, and for a
+                mask that is not bool or of another shape.
+        """
+        self._check_memory(query, value, keys)
+        mask = value_mask if mask is None else mask
+        if mask is not None:
+            self._check_mask(query, value, mask)
+        return self.project(value) if keys is None else keys, mask
+
+    def _check_memory(self, query, value, keys):
+        given, own = value is not None, "Use a layer of its own for another width."
+        if len(query.shape) not in (2, 3) or (given and len(value.shape) != 3):
+            expected = "a query (N, U) or (N, T, U) and a value (N, S, D)"
+            remedy = "Call it as attention(query, value); a list of inputs is not taken."
+        elif keys is None and not given:
+            expected = "a value (N, S, D) or keys"
+            remedy = "Give the memory, or keys=attention.project(memory)."
+        elif query.shape[-1] != self.widths[0]:
+            expected, remedy = f"a query of width {self.widths[0]}, as it was built for", own
+        elif keys is None and value.shape[-1] != self.widths[1]:
+            expected, remedy = f"a value of width {self.widths[1]}, as it was built for", own
+        elif given and _differ(query.shape[0], value.shape[0]):
+            expected = "query and value of one batch size"
+            remedy = "Repeat the memory for the queries: keras.ops.repeat(value, times, axis=0)."
+        else:
+            return
+        raise ValueError(
+            f"{type(self).__name__} expected {expected}. Received: query {_shape(query)}, "
+            f"value {_shape(value)}. {remedy}"
+        )
+
+    def _check_mask(self, query, value, mask):
+        expected = (query.shape[0], None if value is None else value.shape[1])
+        one_row = len(mask.shape) == 2 and mask.shape[0] == 1
+        fits = len(mask.shape) == 4 or (
+            len(mask.shape) == 2
+            and (one_row or not _differ(mask.shape[0], expected[0]))
+            and not _differ(mask.shape[1], expected[1])
+        )
+        dtype = keras.backend.standardize_dtype(mask.dtype)
+        if dtype != "bool" or not fits:
+            raise ValueError(
+                f"{type(self).__name__} expected a bool mask (N, S) of {expected}, True where the "
+                f"memory is real. Received: a mask of {dtype} {_shape(mask)}. Make it of the ids, "
+                "source != 0, or with keras.ops.cast(mask, 'bool'). Keys are given by name: "
+                "attention(query, value, mask=mask, keys=keys)."
+            )
+
+    def compute_mask(self, query: Tensor, previous_mask: Tensor | None = None) -> list[Any]:
+        """The context is as real as its query; `previous_mask` may be that of the memory."""
+        return [carried_mask(query), None]
+
+    def compute_output_shape(self, query_shape: Shape, value_shape: Shape) -> tuple[Shape, Shape]:
+        context = (*query_shape[:-1], value_shape[-1])
+        return context, (*query_shape[:-1], value_shape[1])
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """By tracing `call`: the weights are float32 under every policy."""
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+
+
+def _differ(size, other):
+    """Whether two sizes are known and not the same."""
+    return None not in (size, other) and size != other
+
+
+def _shape(x):
+    return None if x is None else tuple(x.shape)
