@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from s2s_zoo.apps.serving.batcher import Batcher, Overloaded
 from s2s_zoo.apps.serving.body import drain, read_body, wait_for_leaving
-from s2s_zoo.apps.serving.metrics import Metrics, Observed
+from s2s_zoo.apps.serving.metrics import HEADERS, Metrics, Observed
 from s2s_zoo.apps.serving.page import PAGE, POLICY
 from s2s_zoo.apps.serving.predict import model_name
 from s2s_zoo.apps.serving.predict_api import PredictApi
@@ -93,6 +93,7 @@ def create_app(served: Served, limits: Limits) -> FastAPI:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _no_such_endpoint)
     app.add_exception_handler(ClientDisconnect, _left)
+    app.add_exception_handler(Exception, _broken)
 
     def reads(kind):
         content = {"application/json": {"schema": kind.model_json_schema()}}
@@ -129,7 +130,8 @@ class Service:
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         limits = self.limits
         self.batcher = Batcher(
-            limits.max_batch, limits.max_wait, limits.max_queue, self.metrics.batch_size.observe
+            *(limits.max_batch, limits.max_wait, limits.max_queue),
+            *(self.metrics.batch_size.observe, self.metrics.restarts.inc),
         )
         [self.warming] = self.batcher.submit(self.served.warm, [None])
         yield
@@ -150,12 +152,18 @@ class Service:
         }
 
     async def health(self) -> Response:
-        """200 once the model has been loaded and warmed, 503 before, 500 if that failed."""
+        """200 where the model answers; 503 where it is warmed or cannot; 500 if warming failed."""
         if not self.warming.done():
             return JSONResponse({"status": "warming"}, 503, {"retry-after": "1"})
         if error := self.warming.exception():
             message = f"{type(error).__name__}: {error}"
             return JSONResponse({"status": "failed", "error": message}, 500)
+        if self.batcher.revive():
+            message = "The thread of the model had ended, and was started again."
+            return JSONResponse({"status": "restarted", "error": message}, 503)
+        if (seconds := self.batcher.busy_for) > self.limits.timeout:
+            message = f"The model has been at one batch for {seconds:.0f} seconds."
+            return JSONResponse({"status": "stuck", "error": message}, 503)
         return JSONResponse({"status": "ready"})
 
     async def figures(self) -> Response:
@@ -271,7 +279,13 @@ async def _refused(request, error):
     return JSONResponse({"error": error.message}, error.status, headers)
 
 
+async def _broken(request, error):
+    """What nobody has foreseen is told as JSON too; uvicorn logs it."""
+    message = f"The server failed: {type(error).__name__}."
+    return JSONResponse({"error": message}, 500, HEADERS)
+
+
 async def _no_such_endpoint(request, error):
     known = "; ".join(f"{path}: {what}" for path, what in ENDPOINTS.items())
-    message = f"{request.method} {request.url.path}: {error.detail}. Known: {known}."
+    message = f"{request.method} {request.scope['path']}: {error.detail}. Known: {known}."
     return JSONResponse({"error": message}, error.status_code, error.headers)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any, NamedTuple
+
+log = logging.getLogger("uvicorn.error")
+PAUSE = 0.05  # seconds before a thread that failed outside of any work goes on
 
 
 class Overloaded(Exception):
@@ -34,11 +38,15 @@ class Batcher:
     Sources wait by the work that is to be done on them: those of equal work go together, what has
     waited longest first, each kind in its order.
 
+    Nothing that a work raises ends the thread, a panic of native code or SystemExit neither. Should
+    it end all the same, the next `submit` or `revive` starts another one.
+
     Args:
         max_batch: int, sources run at once.
         max_wait: float, seconds that a source waits for others of its kind to arrive.
         max_queue: int, sources that may wait.
         on_batch: function of the size of every batch, or None.
+        on_restart: function without arguments, called when the thread was lost, or None.
     """
 
     def __init__(
@@ -47,17 +55,20 @@ class Batcher:
         max_wait: float = 0.005,
         max_queue: int = 256,
         on_batch: Callable[[int], Any] | None = None,
+        on_restart: Callable[[], Any] | None = None,
     ) -> None:
         self.max_batch = max_batch
         self.max_wait = max_wait
         self.max_queue = max_queue
         self.on_batch = on_batch
+        self.on_restart = on_restart
         self.length = 0
         self._waiting: dict[Any, deque[Job]] = {}  # of each work
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
-        self._thread.start()
+        self._running: list[Job] = []
+        self._since: float | None = None  # when the batch that is run began
+        self._start()
 
     def submit(
         self, work: Callable[[list[Any]], Sequence[Any]], sources: Sequence[Any]
@@ -76,6 +87,7 @@ class Batcher:
             Overloaded: if they would be too many.
             RuntimeError: after `close`.
         """
+        self.revive()
         now = time.monotonic()
         jobs = [Job(source, Future(), now) for source in sources]
         with self._changed:
@@ -102,17 +114,57 @@ class Batcher:
             self._changed.notify()
         self._thread.join(timeout)
 
+    def revive(self) -> bool:
+        """Starts another thread if the one that was there has ended, and says whether it had."""
+        with self._changed:
+            if self._closed or self._thread.is_alive():
+                return False
+            self._lost(RuntimeError("The thread of the model ended."))
+            self._start()
+            return True
+
+    @property
+    def busy_for(self) -> float:
+        """The seconds that the batch has been running that is run now."""
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def _start(self):
+        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
+        self._thread.start()
+
+    def _lost(self, error):
+        """What was running when the thread failed, not a work of it, has failed with it."""
+        log.error("The thread of the model failed, and goes on.", exc_info=error)
+        for job in self._running:
+            if not job.future.done():
+                job.future.set_exception(as_exception(error))
+        self._running, self._since = [], None
+        if self.on_restart is not None:
+            self.on_restart()
+
     def _forget(self, future):
         if future.cancelled():
             with self._changed:
                 self.length -= 1
 
     def _run(self):
+        while True:
+            try:
+                self._work_off()
+                return
+            except BaseException as error:
+                self._lost(error)
+                time.sleep(PAUSE)
+
+    def _work_off(self):
         while taken := self._take():
             work, jobs = taken
             if jobs and self.on_batch is not None:
                 self.on_batch(len(jobs))
+            self._since = time.monotonic()
             _answer(work, jobs)
+            self._running, self._since = [], None
 
     def _take(self):
         """The next work and its jobs, None when all is done."""
@@ -125,7 +177,7 @@ class Batcher:
                 lambda: len(jobs) >= self.max_batch or self._closed,
                 timeout=jobs[0].arrived + self.max_wait - time.monotonic(),
             )
-            taken = []
+            taken = self._running = []
             while jobs and len(taken) < self.max_batch:
                 job = jobs.popleft()
                 if job.future.set_running_or_notify_cancel():
@@ -142,9 +194,9 @@ def _answer(work, jobs):
         return
     try:
         answered = list(zip(jobs, work([job.source for job in jobs]), strict=True))
-    except Exception as error:
+    except BaseException as error:
         if len(jobs) == 1:
-            jobs[0].future.set_exception(error)
+            jobs[0].future.set_exception(as_exception(error))
             return
         middle = len(jobs) // 2
         _answer(work, jobs[:middle])
@@ -152,3 +204,12 @@ def _answer(work, jobs):
     else:
         for job, answer in answered:
             job.future.set_result(answer)
+
+
+def as_exception(error: BaseException) -> Exception:
+    """What a future can have and asyncio can hand on: for a panic and its like a RuntimeError."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration | CancelledError):
+        return error
+    told = RuntimeError(f"{type(error).__name__}: {error}")
+    told.__cause__ = error
+    return told

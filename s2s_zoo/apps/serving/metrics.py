@@ -48,6 +48,9 @@ class Metrics:
         self.batch_size = Histogram(
             "s2s_zoo_batch_size", "Sources run at once", buckets=BATCHES, registry=registry
         )
+        self.restarts = Counter(
+            "s2s_zoo_model_restarts", "Losses of the thread of the model", registry=registry
+        )
         length = Gauge("s2s_zoo_queue_length", "Sources that wait", registry=registry)
         length.set_function(queue_length)
         self.in_flight = Gauge(

@@ -68,7 +68,5 @@ class PredictApi:
     def _check_model(self, request):
         given, name = request.path_params, model_name(self.served.name)
         if given["name"] != name or given.get("version", str(VERSION)) != str(VERSION):
-            raise Refused(
-                404,
-                f"Expected the model {name!r}, version {VERSION}. Received: {request.url.path}.",
-            )
+            path = request.scope["path"]  # request.url needs a Host that can be read
+            raise Refused(404, f"Expected the model {name!r}, version {VERSION}. Received: {path}.")

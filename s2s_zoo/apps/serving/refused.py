@@ -37,7 +37,7 @@ def too_slow(timeout: float) -> Refused:
     )
 
 
-def failed(error: Exception) -> Refused:
+def failed(error: BaseException) -> Refused:
     """The Refused for an exception of the pipeline: its own words where it has some for users."""
     if isinstance(error, S2SZooError):
         return Refused(422, str(error))

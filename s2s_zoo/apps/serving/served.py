@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from s2s_zoo.apps.serving.refused import Refused
+from s2s_zoo.apps.serving.refused import Refused, failed
 from s2s_zoo.apps.serving.schema import REQUESTS, Options
 from s2s_zoo.generation.options import beams_of, check_names
-from s2s_zoo.protocol.errors import DataError
+from s2s_zoo.protocol.errors import DataError, is_failure
 
 if TYPE_CHECKING:
     from s2s_zoo.pipeline.pipeline import Pipeline
@@ -163,6 +164,10 @@ class Served:
                 processor.encode_source([""])  # which needs the languages, where there are many
         except ValueError as error:
             raise Refused(422, str(error)) from error
+        except BaseException as error:  # tokenizers in native code may panic
+            if is_failure(error):
+                raise failed(error) from error
+            raise
 
     def read(self, sources: Sequence[Any]) -> Sequence[Any]:
         """Makes of images the pixels that the model reads; text stays as it is.
@@ -184,7 +189,7 @@ class Served:
         """A `Result` as plain JSON: what it does not have is left out."""
         found = {
             "text": result.text,
-            "score": result.score,
+            "score": _finite(result.score),
             "source_tokens": list(result.source_tokens),
             "target_tokens": list(result.target_tokens),
         }
@@ -192,5 +197,12 @@ class Served:
             del found["source_tokens"]
         for name in ("alignment", "p_gen"):
             if (value := getattr(result, name)) is not None:
-                found[name] = np.round(np.asarray(value, "float64"), 4).tolist()
+                found[name] = _finite(np.round(np.asarray(value, "float64"), 4).tolist())
         return found
+
+
+def _finite(value):
+    """A number, or nested lists of numbers: null in place of what JSON has no number for."""
+    if isinstance(value, list):
+        return [_finite(x) for x in value]
+    return value if value is None or math.isfinite(value) else None

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 
 import pytest
 
@@ -171,3 +171,96 @@ def test_many_threads_get_their_own_answers(make):
         for first, answers in enumerate(pool.map(ask, range(0, 400, 50))):
             assert answers == [2 * n for n in range(50 * first, 50 * first + 50)]
     assert len(work.batches) < 400 and batcher.length == 0
+
+
+class Panic(BaseException):
+    """What an extension written in Rust raises."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Panic, SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration, CancelledError],
+)
+def test_nothing_that_a_work_raises_ends_the_thread(make, error):
+    batcher = make(max_wait=0)
+
+    def panic(sources):
+        raise error("out of luck")
+
+    for future in batcher.submit(panic, [1, 2]):
+        with pytest.raises(Exception, match="out of luck"):
+            future.result(10)
+    thread = batcher._thread
+    assert results(batcher.submit(Work(), [1])) == [2]
+    assert batcher._thread is thread and batcher.busy_for == 0
+
+
+def test_what_panics_fails_alone(make):
+    batcher, work = make(max_wait=0), Work()
+
+    def panic(sources):
+        if 3 in sources:
+            raise Panic("out of luck")
+        return work(sources)
+
+    held = work.hold(batcher)
+    futures = batcher.submit(panic, [1, 2, 3, 4])
+    work.go.set()
+    assert results([held, *futures[:2], futures[3]]) == [0, 2, 4, 8]
+    assert "Panic: out of luck" in str(futures[2].exception(10))
+
+
+def test_a_thread_that_fails_outside_of_a_work_goes_on(make):
+    restarts, sizes = [], iter([Panic("no more"), None])
+
+    def on_batch(size):
+        if error := next(sizes, None):
+            raise error
+
+    batcher = make(max_wait=0, on_batch=on_batch, on_restart=lambda: restarts.append(1))
+    with pytest.raises(RuntimeError, match="no more"):
+        batcher.submit(Work(), [1])[0].result(10)
+    assert results(batcher.submit(Work(), [1])) == [2] and restarts == [1]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("ask", [lambda batcher: batcher.submit(Work(), [9]), Batcher.revive])
+def test_a_thread_that_ended_is_replaced(make, ask):
+    ends = iter([SystemExit, None, None])
+    batches = iter([None, Panic])
+
+    def raises(errors):
+        if error := next(errors, None):
+            raise error
+
+    batcher = make(
+        max_wait=0,
+        on_batch=lambda size: raises(batches),
+        on_restart=lambda: raises(ends),
+    )
+    work = Work()
+    held = work.hold(batcher)
+    thread = batcher._thread
+    lost = batcher.submit(work, [1])
+    [waits] = batcher.submit(Work(), [2])
+    work.go.set()
+    assert held.result(10) == 0
+    with pytest.raises(RuntimeError, match="Panic"):
+        results(lost)
+    thread.join(10)
+    assert not thread.is_alive() and not waits.done()
+    assert ask(batcher)
+    assert waits.result(10) == 4 and batcher._thread is not thread
+    assert not batcher.revive()
+
+
+def test_how_long_a_batch_has_been_run_is_told(make):
+    batcher, work = make(max_wait=0), Work()
+    assert batcher.busy_for == 0
+    held = work.hold(batcher)
+    time.sleep(0.05)
+    assert 0.05 <= batcher.busy_for < 5
+    work.go.set()
+    assert held.result(10) == 0
+    while batcher.busy_for:
+        time.sleep(0.001)
