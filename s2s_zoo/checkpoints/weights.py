@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 STORED = {**DTYPES, "int8": "I8"}
+BLOCK = 1 << 17  # numbers that fit in a cache
+LARGEST = 1 << 20  # a number of a config that is no side of a matrix, such as a distance
+MOST_LAYERS = 1024
 
 
 def weights_by_name(model: Seq2Seq) -> dict[str, Any]:
@@ -81,7 +85,8 @@ def check_header(header: Header, config: Config, path: Path) -> None:
         path: of the file, for the error.
     """
     try:
-        shapes = _weight_shapes(config, most_layers=len(header))
+        check_numbers(config, [shape for shape, _ in header.values()])
+        shapes = weight_shapes(config)
     except Exception as error:  # whatever it is, a config from elsewhere provoked it
         raise CheckpointError(
             f"{path.parent} does not describe a model of this version of s2s_zoo: "
@@ -108,7 +113,11 @@ def check_header(header: Header, config: Config, path: Path) -> None:
 
 
 def assign(model: Seq2Seq, path: Path) -> None:
-    """Gives `model` the tensors of a file whose header was checked."""
+    """Gives `model` the tensors of a file whose header was checked.
+
+    Raises:
+        CheckpointError: for a number that is NaN or infinite.
+    """
     from s2s_zoo.layers.kernels import native
 
     tensors = parse_tensors(path.read_bytes())
@@ -116,17 +125,55 @@ def assign(model: Seq2Seq, path: Path) -> None:
         values = tensors[name]
         axis = channel_axis(name, values.shape) if values.dtype == "int8" else None
         if axis is not None:
-            values = dequantize(values, tensors[name + SCALE].astype("float32"), axis)
+            scales = tensors[name + SCALE].astype("float32")
+            check_finite(scales, name + SCALE, path)
+            values = dequantize(values, scales, axis)
+        else:
+            check_finite(values, name, path)
         weight.assign(native.tensor(values, weight.dtype))
 
 
-def _weight_shapes(config: Config, most_layers: int) -> dict[str, tuple[int, ...]]:
-    """Returns {name: shape} of the model of a config, none of it allocated.
+def check_finite(values: np.ndarray, name: str, path: Path) -> None:
+    """Raises CheckpointError if a number of a tensor of floats is NaN or infinite."""
+    numbers = values.reshape(-1, order="A")
+    exponent = {"float16": 0x7C00, "bfloat16": 0x7F80}.get(values.dtype.name)
+    for i in range(0, numbers.size, BLOCK):
+        block = numbers[i : i + BLOCK]
+        if exponent is None:
+            finite = np.isfinite(block).all()
+        else:  # ten times as fast as `isfinite`, which makes other floats of them
+            finite = (block.view("uint16") & exponent).max() < exponent
+        if not finite:
+            raise CheckpointError(
+                f"{path}: {name} holds numbers that are NaN or infinite, with which a model "
+                "answers nothing. Use a checkpoint of a training that went well."
+            )
+
+
+def check_numbers(config: Config, shapes: Collection[Sequence[int]]) -> None:
+    """Raises ValueError unless the numbers of a config are of the size of the weights it is for.
 
     Args:
         config: dict, of `Seq2Seq`.
-        most_layers: int; a config with a higher stack is refused before it is built.
+        shapes: those of the tensors. A stack cannot be higher than there are tensors, nor can
+            another number be beyond their longest side and `LARGEST`.
     """
+    longest = max((side for shape in shapes for side in shape), default=0)
+    places: list[tuple[str, Any]] = [("config", config)]
+    while places:
+        key, value = places.pop()
+        if isinstance(value, dict):
+            places += value.items()
+        elif isinstance(value, list | tuple):
+            places += [(key, item) for item in value]
+        elif isinstance(value, int | float):
+            most = min(MOST_LAYERS, len(shapes)) if key == "layers" else max(LARGEST, longest)
+            if not abs(value) <= most:
+                raise ValueError(f"{key}={value!r:.30}, where the weights allow {most} at most.")
+
+
+def weight_shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """Returns {name: shape} of the model of a config, none of it allocated."""
     import keras
 
     from s2s_zoo.model.seq2seq import Seq2Seq
@@ -136,10 +183,6 @@ def _weight_shapes(config: Config, most_layers: int) -> dict[str, tuple[int, ...
             weights = weights_by_name(Seq2Seq.from_config(config))
             return {name: tuple(weight.shape) for name, weight in weights.items()}
 
-    for part in config.values():
-        layers = part.get("layers") if isinstance(part, dict) else None
-        if isinstance(layers, int) and layers > most_layers:
-            raise ValueError(f"{layers} layers, where there are {most_layers} tensors.")
     # Keras keeps the variables that a scope left without values in a list of the thread, and
     # gives them values when the next scope ends: they go with a thread of their own.
     with ThreadPoolExecutor(max_workers=1) as thread:

@@ -82,8 +82,7 @@ def read_file(path: Path) -> bytes:
     Raises:
         CheckpointError: if they are not, or there is no such file.
     """
-    _check_place(path)
-    check_size(path.name, path.stat().st_size)
+    check_file(path)
     return path.read_bytes()
 
 
@@ -134,13 +133,19 @@ def verify_files(
             )
 
 
-def _check_place(path: Path) -> None:
+def check_file(path: Path, kinds: Iterable[str] = LIMITS) -> None:
+    """Raises CheckpointError unless a file has a name, a place and a size that are allowed."""
+    _check_place(path, kinds)
+    check_size(path.name, path.stat().st_size)
+
+
+def _check_place(path: Path, kinds: Iterable[str] = LIMITS) -> None:
     """Raises CheckpointError unless `path` is a file of its own directory.
 
     The Hub's cache holds links to `blobs` in place of files; any other link out of the directory
     is refused.
     """
-    check_name(path.name)
+    check_name(path.name, kinds)
     if not path.is_file():
         raise CheckpointError(f"{path} is missing. {AGAIN}")
     directory = path.parent.resolve()

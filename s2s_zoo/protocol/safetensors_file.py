@@ -4,6 +4,7 @@ Eight bytes that say how long the header is, the header, which is JSON, and the 
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ from s2s_zoo.protocol.files import AGAIN
 
 Header: TypeAlias = dict[str, tuple[tuple[int, ...], str]]  # shape and dtype of each tensor
 MAX_HEADER = 10 << 20  # bytes; a tensor takes about a hundred
+MAX_RANK = 32
 DTYPES = {
     "F64": "float64",
     "F32": "float32",
@@ -64,7 +66,8 @@ def read_places(path: Path) -> dict[str, tuple[int, str, tuple[int, ...]]]:
     """Returns {name: (offset, dtype of numpy, shape)} of a file that transformers wrote.
 
     Raises:
-        CheckpointError: if it is no such file, its header is too long, or it was cut off.
+        CheckpointError: if it is no such file, its header is too long, it was cut off, or the
+            tensors are not exactly the bytes that follow the header.
     """
     again = "Download the checkpoint again."
     size = path.stat().st_size
@@ -80,14 +83,29 @@ def read_places(path: Path) -> dict[str, tuple[int, str, tuple[int, ...]]]:
         if not ends or max(ends) != size:
             expected = f"{max(ends)} are expected" if ends else "its header is cut off"
             raise CheckpointError(f"{path} is truncated: {size} bytes where {expected}. {again}")
-        return {
-            name: (start + entry["data_offsets"][0], DTYPES[entry["dtype"]], tuple(entry["shape"]))
-            for name, entry in header.items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        places, end = {}, 0
+        for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+            _check_span(name, entry, end, size)
+            begin, end = entry["data_offsets"]
+            places[name] = (start + begin, DTYPES[entry["dtype"]], tuple(entry["shape"]))
+        return places
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
-        raise CheckpointError(f"{path} is no safetensors file: {error!r}. {again}") from error
+        raise CheckpointError(f"{path} is no safetensors file: {error!r:.200}. {again}") from error
+
+
+def _check_span(name, entry, end, size):
+    """Raises ValueError unless a tensor begins where the one before ends and is as long as said."""
+    shape, offsets = entry["shape"], entry["data_offsets"]
+    if len(shape) > MAX_RANK or not all(type(n) is int and 0 <= n <= size for n in shape):
+        raise ValueError(f"{name} has the shape {shape!r:.50}")
+    width = numpy_dtype(DTYPES[entry["dtype"]]).itemsize
+    if not all(type(n) is int for n in offsets) or offsets != [end, end + math.prod(shape) * width]:
+        raise ValueError(
+            f"{name} lies at {offsets!r:.50}, where {entry['dtype']} {shape} after byte {end} is "
+            f"expected at {[end, end + math.prod(shape) * width]}"
+        )
 
 
 def parse_tensors(data: bytes) -> dict[str, np.ndarray]:

@@ -1,20 +1,17 @@
 """From a directory in the layout of the Hub to a checkpoint of ours."""
 
-import math
 import re
-
-import numpy as np
 
 from s2s_zoo.checkpoints.contents import Checkpoint, Opened
 from s2s_zoo.checkpoints.pretrained import FAMILIES
 from s2s_zoo.checkpoints.pretrained.generation import longest_target, search_defaults
+from s2s_zoo.checkpoints.pretrained.matching import WHOLE, assign, match
 from s2s_zoo.checkpoints.pretrained.processor import PretrainedProcessor
 from s2s_zoo.checkpoints.pretrained.sides import read_files
 from s2s_zoo.checkpoints.pretrained.tied import as_tied
 from s2s_zoo.checkpoints.pretrained.weights import read_weights
-from s2s_zoo.checkpoints.weights import weights_by_name
+from s2s_zoo.checkpoints.weights import check_numbers
 from s2s_zoo.layers.initial import to_be_loaded
-from s2s_zoo.layers.kernels import native
 from s2s_zoo.layers.policy import dtype_policy
 from s2s_zoo.model.seq2seq import Seq2Seq
 from s2s_zoo.protocol.errors import CheckpointError, DataError, S2SZooError
@@ -23,18 +20,7 @@ from s2s_zoo.protocol.registry import lookup
 
 BOTH_HALVES = "EncoderDecoderModel"
 HEADS = ("ForConditionalGeneration", "MTModel", "WithLMHeadModel")
-# What a file may hold that a model does not need: fixed positions and copies of tied tensors.
-NEEDLESS = (
-    "embed_positions.weight",
-    "embed_positions.weights",
-    "embed_tokens.weight",
-    "shared.weight",
-    "lm_head.weight",
-    "final_logits_bias",
-)
-OPTIONAL = "decoder/output_bias"
 TOKENIZER = ("tokenizer_class", "source_lang", "target_lang")
-WHOLE = "Use a checkpoint with an encoder and a decoder."
 MAX_LENGTH = 512  # of targets, where neither checkpoint nor caller says
 
 
@@ -73,6 +59,8 @@ def load_pretrained(
         config = as_tied(config, tensors)
         generation = _optional(directory, "generation_config.json") or config
         parts = family.describe(config)
+        described = _describe_model(parts, config)
+        check_numbers(described, [tensor.shape for tensor in tensors.values()])
         limit = config.get("max_position_embeddings", MAX_LENGTH)
         longest = min(limit, longest_target(generation) or MAX_LENGTH)
         if family.processor is not None:
@@ -84,18 +72,19 @@ def load_pretrained(
             )
         if processor.target is None and processor.forces_language:
             processor = _with_forced_language(processor, generation)
-        start = _start(config, generation, processor)
+        described["decoder"]["start_token"] = _start(config, generation, processor)
+        defaults = search_defaults(generation, processor, task == "translation")
+        names = match(described, tensors, directory, family, config)
         with dtype_policy(dtype), to_be_loaded():
-            model = _build(parts, config, start)
-    except S2SZooError:
+            model = Seq2Seq.from_config(described)
+    except (S2SZooError, ImportError):
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # whatever it is, a config from elsewhere provoked it
         raise CheckpointError(
             f"{directory / 'config.json'} does not describe a {config['model_type']} model: "
-            f"{error!r}."
+            f"{error!r:.300}. Download the checkpoint again, or use another."
         ) from error
-    _assign(model, tensors, directory, family, config, processor)
-    defaults = search_defaults(generation, processor, task == "translation")
+    assign(model, names, tensors, directory, family, config, processor)
     pair = processor.pair if all(processor.pair) else []
     return Checkpoint(task, model, processor, defaults, pair)
 
@@ -165,58 +154,14 @@ def _start(config, generation, processor):
     return processor.to_ours(config["pad_token_id"] if start is None else start)
 
 
-def _build(parts, config, start):
+def _describe_model(parts, config):
+    """The configuration of the `Seq2Seq`."""
     encoder, decoder = parts
-    tied = config["tie_word_embeddings"]
-    return Seq2Seq.from_config(
-        {
-            "encoder": encoder,
-            "decoder": {**decoder, "tie_embeddings": tied, "start_token": start},
-            "share_embeddings": config.get("share_encoder_decoder_embeddings", True),
-        }
-    )
-
-
-def _assign(model, tensors, directory, family, config, processor):
-    """Gives the model the tensors of the directory, after comparing every name and shape."""
-    weights, found, faults = weights_by_name(model), {}, []
-    for name, weight in weights.items():
-        candidates = family.names(name, config)
-        theirs = next((candidate for candidate in candidates if candidate in tensors), None)
-        if theirs is None:
-            if name != OPTIONAL:
-                faults.append(f"{' or '.join(candidates)} is missing")
-            continue
-        found[name] = theirs
-        shape = tuple(weight.shape)
-        expected = shape[::-1] if name.endswith("kernel") else shape
-        expected = (1, *shape) if name == OPTIONAL else expected
-        if tensors[theirs].shape != expected:
-            faults.append(f"{theirs} is {tensors[theirs].shape} where {expected} is expected")
-    unused, needless = tensors.keys() - set(found.values()), (*NEEDLESS, *family.needless)
-    faults += [f"{name} is unexpected" for name in unused if not name.endswith(needless)]
-    for half in ("encoder", "decoder"):
-        if not any(name.startswith(f"{half}.") for name in found.values()):
-            raise CheckpointError(f"{directory} holds no {half}. {WHOLE}")
-    if faults:
-        listed = "; ".join(sorted(faults)[:10]) + ("; …" if len(faults) > 10 else "")
-        raise CheckpointError(
-            f"The weights in {directory} do not fit its config.json: {listed}. Download the "
-            "checkpoint again."
-        )
-    # The largest first, while the others take no memory yet.
-    for name, theirs in sorted(found.items(), key=lambda pair: -math.prod(weights[pair[0]].shape)):
-        value = tensors[theirs].read()
-        if name.endswith("kernel"):
-            value = value.T
-        if name.endswith("embedding/embeddings"):
-            side = "source" if name.startswith("encoder") else "target"
-            value = value[getattr(processor, f"{side}_tokenizer").order]
-        elif name in (OPTIONAL, "decoder/output/kernel"):
-            value = value.reshape(weights[name].shape)[..., processor.order]
-        factor = family.scale(name, config)
-        value = np.asarray(value, "float32") * np.float32(factor) if factor != 1 else value
-        weights[name].assign(native.tensor(value, weights[name].dtype))
+    return {
+        "encoder": encoder,
+        "decoder": {**decoder, "tie_embeddings": config["tie_word_embeddings"]},
+        "share_embeddings": config.get("share_encoder_decoder_embeddings", True),
+    }
 
 
 def _optional(directory, name):

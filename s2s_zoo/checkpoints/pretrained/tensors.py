@@ -18,10 +18,12 @@ class Tensor(NamedTuple):
 
     Attributes:
         shape: tuple of int.
-        read: function without arguments to the array, in the dtype of the file.
+        dtype: str, that of the file, such as "float32".
+        read: function without arguments to the array.
     """
 
     shape: Shape
+    dtype: str
     read: Callable[[], np.ndarray]
 
 
@@ -43,4 +45,4 @@ def tensor_at(
         steps = [step * kind.itemsize for step in strides]
         return np.lib.stride_tricks.as_strided(numbers, shape, steps, writeable=False)
 
-    return Tensor(shape, read)
+    return Tensor(shape, dtype, read)

@@ -119,21 +119,27 @@ def _unified(tensors, count):
         elif name.endswith("patch_embeddings.projection.weight"):
             # The loader turns all axes round: height and width back again.
             shape = (*tensor.shape[:2], tensor.shape[3], tensor.shape[2])
-            yield name, Tensor(shape, lambda tensor=tensor: tensor.read().swapaxes(2, 3))
+            yield name, Tensor(shape, tensor.dtype, lambda x=tensor: x.read().swapaxes(2, 3))
         elif name.endswith("position_embeddings"):
-            yield name, Tensor(tensor.shape[1:], lambda tensor=tensor: tensor.read()[0])
+            yield name, Tensor(tensor.shape[1:], tensor.dtype, lambda x=tensor: x.read()[0])
         else:
             yield name, tensor
-    bias = np.zeros((1, count + ADDED), "float32")
-    bias[:, count:] = NEVER
-    yield "decoder.added_bias", Tensor(bias.shape, lambda: bias)
+
+    def bias():
+        return np.array([[0] * count + [NEVER] * ADDED], "float32")
+
+    yield "decoder.added_bias", Tensor((1, count + ADDED), "float32", bias)
 
 
 def _column_block(tensor, i, count):
     """Part i of `count` of the last axis, as (out, in): GPT-2 keeps its matrices as (in, out)."""
     width = tensor.shape[-1] // count
     shape = (*tensor.shape[:-1], width)[::-1]
-    return Tensor(shape, lambda: tensor.read()[..., i * width : (i + 1) * width].T)
+
+    def read():
+        return tensor.read()[..., i * width : (i + 1) * width].T
+
+    return Tensor(shape, tensor.dtype, read)
 
 
 def _rows_added(tensor):
@@ -143,7 +149,7 @@ def _rows_added(tensor):
         value = tensor.read()
         return np.concatenate([value, np.zeros((ADDED, width), value.dtype)])
 
-    return Tensor((rows + ADDED, width), read)
+    return Tensor((rows + ADDED, width), tensor.dtype, read)
 
 
 def describe(config: Config) -> tuple[Config, Config]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from s2s_zoo.checkpoints.pretrained.pickled import read_pickle
 from s2s_zoo.checkpoints.pretrained.tensors import AGAIN, Tensor, Tensors, tensor_at
 from s2s_zoo.protocol.errors import CheckpointError
-from s2s_zoo.protocol.files import read_json
+from s2s_zoo.protocol.files import FOREIGN, check_file, read_json
 from s2s_zoo.protocol.safetensors_file import read_places
 
 
@@ -27,7 +27,7 @@ def read_weights(directory: Path) -> Tensors:
         ("pytorch_model.bin", read_pickle),
     ):
         if (directory / name).is_file():
-            return reader(directory / name)
+            return _read(directory / name, reader)
         index = directory / f"{name}.index.json"
         if index.is_file():
             return _read_shards(index, reader)
@@ -46,12 +46,17 @@ def _read_shards(index, reader):
         path = index.parent / shard
         if Path(shard).name != shard or not path.is_file():
             raise CheckpointError(f"{path} is missing, and {index.name} lists it. {AGAIN}")
-        tensors |= reader(path)
+        tensors |= _read(path, reader)
     if absent := sorted(places.keys() - tensors.keys()):
         raise CheckpointError(
             f"{index.parent} lacks {', '.join(absent[:5])}, which {index.name} lists. {AGAIN}"
         )
     return tensors
+
+
+def _read(path, reader):
+    check_file(path, FOREIGN)
+    return reader(path)
 
 
 def read_safetensors(path: Path) -> Tensors:
@@ -65,24 +70,45 @@ def read_h5(path: Path) -> Tensors:
 
     tensors = {}
 
-    def visit(name, item):
-        if isinstance(item, h5py.Dataset):
-            theirs, kernel = _torch_name(name)
-            shape = item.shape[::-1] if kernel else item.shape
+    def visit(name, link):
+        item = file[name] if isinstance(link, h5py.HardLink) else link
+        if isinstance(item, h5py.Group):
+            return
+        if not isinstance(item, h5py.Dataset) or not _is_whole(item):
+            raise CheckpointError(
+                f"{path} keeps {name} elsewhere, or packed: expected all of its numbers in the "
+                "file, as they are. Do not use this checkpoint."
+            )
+        theirs, kernel = _torch_name(name)
+        shape = item.shape[::-1] if kernel else item.shape
 
-            def read():
-                with h5py.File(path) as file:
-                    value = file[name][()]
-                return value.T if kernel else value
+        def read():
+            with h5py.File(path) as file:
+                value = file[name][()]
+            return value.T if kernel else value
 
-            tensors[theirs] = Tensor(tuple(shape), read)
+        tensors[theirs] = Tensor(tuple(shape), str(item.dtype), read)
 
     try:
         with h5py.File(path) as file:
-            file.visititems(visit)
-    except OSError as error:
+            file.visititems_links(visit)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        if isinstance(error, CheckpointError):
+            raise
         raise CheckpointError(f"{path} is no HDF5 file, or truncated: {error}. {AGAIN}") from error
     return tensors
+
+
+def _is_whole(dataset):
+    """Whether all numbers of a dataset are in its file, none of them outside, packed or unsaid."""
+    kept = dataset.id.get_create_plist()
+    return (
+        dataset.shape is not None
+        and kept.get_external_count() == 0
+        and kept.get_nfilters() == 0
+        and not dataset.is_virtual
+        and dataset.id.get_storage_size() >= dataset.size * dataset.dtype.itemsize
+    )
 
 
 def _torch_name(name):
