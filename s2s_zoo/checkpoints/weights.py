@@ -28,6 +28,7 @@ STORED = {**DTYPES, "int8": "I8"}
 BLOCK = 1 << 17  # numbers that fit in a cache
 LARGEST = 1 << 20  # a number of a config that is no side of a matrix, such as a distance
 MOST_LAYERS = 1024
+SIDES = ("units", "vocabulary_size")  # nothing is made of them before they were compared
 
 
 def weights_by_name(model: Seq2Seq) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def check_header(header: Header, config: Config, path: Path) -> None:
         path: of the file, for the error.
     """
     try:
-        check_numbers(config, [shape for shape, _ in header.values()])
+        check_numbers(config, [shape for shape, _ in header.values()], but=SIDES)
         shapes = weight_shapes(config)
     except Exception as error:  # whatever it is, a config from elsewhere provoked it
         raise CheckpointError(
@@ -150,13 +151,16 @@ def check_finite(values: np.ndarray, name: str, path: Path) -> None:
             )
 
 
-def check_numbers(config: Config, shapes: Collection[Sequence[int]]) -> None:
+def check_numbers(
+    config: Config, shapes: Collection[Sequence[int]], but: Collection[str] = ()
+) -> None:
     """Raises ValueError unless the numbers of a config are of the size of the weights it is for.
 
     Args:
         config: dict, of `Seq2Seq`.
         shapes: those of the tensors. A stack cannot be higher than there are tensors, nor can
             another number be beyond their longest side and `LARGEST`.
+        but: keys of numbers that may be anything.
     """
     longest = max((side for shape in shapes for side in shape), default=0)
     places: list[tuple[str, Any]] = [("config", config)]
@@ -166,10 +170,15 @@ def check_numbers(config: Config, shapes: Collection[Sequence[int]]) -> None:
             places += value.items()
         elif isinstance(value, list | tuple):
             places += [(key, item) for item in value]
-        elif isinstance(value, int | float):
-            most = min(MOST_LAYERS, len(shapes)) if key == "layers" else max(LARGEST, longest)
-            if not abs(value) <= most:
-                raise ValueError(f"{key}={value!r:.30}, where the weights allow {most} at most.")
+        elif not isinstance(value, int | float) or key in but:
+            continue
+        elif key == "layers" and value > min(MOST_LAYERS, len(shapes)):
+            raise ValueError(
+                f"{value!r:.30} layers, where there are {len(shapes)} tensors, and no model has "
+                f"more than {MOST_LAYERS}."
+            )
+        elif not abs(value) <= (most := max(LARGEST, longest)):
+            raise ValueError(f"{key}={value!r:.30}, where the weights allow {most} at most.")
 
 
 def weight_shapes(config: Config) -> dict[str, tuple[int, ...]]:

@@ -89,7 +89,7 @@ def read_places(path: Path) -> dict[str, tuple[int, str, tuple[int, ...]]]:
             begin, end = entry["data_offsets"]
             places[name] = (start + begin, DTYPES[entry["dtype"]], tuple(entry["shape"]))
         return places
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path} is no safetensors file: {error!r:.200}. {again}") from error

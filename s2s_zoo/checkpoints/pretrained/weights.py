@@ -5,7 +5,9 @@ model. Names are those of `pytorch_model.bin`, whatever the file.
 """
 
 import re
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from s2s_zoo.checkpoints.pretrained.pickled import read_pickle
 from s2s_zoo.checkpoints.pretrained.tensors import AGAIN, Tensor, Tensors, tensor_at
@@ -56,7 +58,9 @@ def _read_shards(index, reader):
 
 def _read(path, reader):
     check_file(path, FOREIGN)
-    return reader(path)
+    if not (tensors := reader(path)):
+        raise CheckpointError(f"{path} holds no weights. {AGAIN}")
+    return tensors
 
 
 def read_safetensors(path: Path) -> Tensors:
@@ -68,35 +72,38 @@ def read_h5(path: Path) -> Tensors:
     """Returns {name: Tensor} of a `tf_model.h5`, under the names PyTorch would give them."""
     import h5py
 
-    tensors = {}
-
-    def visit(name, link):
-        item = file[name] if isinstance(link, h5py.HardLink) else link
-        if isinstance(item, h5py.Group):
-            return
-        if not isinstance(item, h5py.Dataset) or not _is_whole(item):
-            raise CheckpointError(
-                f"{path} keeps {name} elsewhere, or packed: expected all of its numbers in the "
-                "file, as they are. Do not use this checkpoint."
-            )
-        theirs, kernel = _torch_name(name)
-        shape = item.shape[::-1] if kernel else item.shape
-
-        def read():
-            with h5py.File(path) as file:
-                value = file[name][()]
-            return value.T if kernel else value
-
-        tensors[theirs] = Tensor(tuple(shape), str(item.dtype), read)
-
+    tensors: Tensors = {}
+    places: list[tuple[str, Any]] = []
     try:
         with h5py.File(path) as file:
-            file.visititems_links(visit)
+            file.visititems_links(lambda name, link: places.append((name, link)))
+            for name, link in places:
+                item = file[name] if isinstance(link, h5py.HardLink) else link
+                if isinstance(item, h5py.Group):
+                    continue
+                if not isinstance(item, h5py.Dataset) or not _is_whole(item):
+                    raise CheckpointError(
+                        f"{path} keeps {name} elsewhere, or packed: expected all of its numbers in "
+                        "the file, as they are. Do not use this checkpoint."
+                    )
+                theirs, kernel = _torch_name(name)
+                shape = item.shape[::-1] if kernel else item.shape
+                tensors[theirs] = Tensor(
+                    shape, str(item.dtype), partial(_read_h5, path, name, kernel)
+                )
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path} is no HDF5 file, or truncated: {error}. {AGAIN}") from error
     return tensors
+
+
+def _read_h5(path, name, kernel):
+    import h5py
+
+    with h5py.File(path) as file:
+        value = file[name][()]
+    return value.T if kernel else value
 
 
 def _is_whole(dataset):
