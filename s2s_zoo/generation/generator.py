@@ -7,12 +7,14 @@ import numpy as np
 from keras import ops
 
 from s2s_zoo.generation.narrowing import narrowed
-from s2s_zoo.generation.options import compiled_options
+from s2s_zoo.generation.options import check_values, compiled_options
+from s2s_zoo.generation.rerun import Rerun
 from s2s_zoo.generation.rows import static_shapes
+from s2s_zoo.generation.steps import layers_in, steps_of
 from s2s_zoo.generation.strategies import STRATEGIES
 from s2s_zoo.protocol import SearchResult
 from s2s_zoo.protocol.registry import check_keys, lookup
-from s2s_zoo.protocol.types import Tensor
+from s2s_zoo.protocol.types import Nest, Tensor
 
 PER_ROW = ("max_lengths", "forced_prefix")
 RECORDED = {
@@ -25,9 +27,19 @@ RECORDED = {
 class Generator(keras.Model):
     """Encodes sources and searches for targets, the whole loop compiled once per input shape.
 
+    The model is shared, not copied: training it changes what the generator writes. It is one of
+
+    - a `Seq2Seq`, or another with `encode` and a `decoder` that has `init` and `step`;
+    - anything with `encode(source)`, `init(encoded, max_length) -> (memory, state)` and
+      `step(tokens, index, state, memory) -> (logits, state)`, see `greedy_search`. If it is no
+      Keras layer, those it holds are found among its attributes;
+    - any Keras model from `[source, target]`, or a dict, to logits (B, T, V), functional or
+      subclassed, KerasHub's `BartSeq2SeqLM(backbone, preprocessor=None)` too. It has no step, so it
+      runs on the whole target for every token: the same answers, T times the work. Where it was
+      made of an encoder and a decoder of ours, search with `Seq2Seq(encoder, decoder)` instead.
+
     Args:
-        model: has `encode(source, training)`, `decoder.init` and `decoder.step`. It is shared,
-            not copied: training it changes what the generator writes.
+        model: see above.
         strategy: "greedy", "beam" or "sample".
         max_length: int, T, the most tokens of a target, END counted.
         jit_compile: bool or "auto": XLA (JAX, TensorFlow) or torch.compile. "auto" compiles with
@@ -35,6 +47,14 @@ class Generator(keras.Model):
         run_eagerly: bool, compile nothing: quicker for a single short text.
         seed: int, keras.random.SeedGenerator or None, for "sample". Calls go on in one random
             sequence.
+        pad_id, start_id, end_id: int, where the model has these tokens; they may share an id. None
+            is ours, for a model with `step`; the others need all three. All ids that the generator
+            takes and gives are then those of the model.
+        inputs: of a model without `step`: what it is called with, "source", "target",
+            "source_mask" and "target_mask" (True where real) in the places of the tensors, such
+            as `{"x": "source", "y": "target"}`. None finds them in a list of two, in a dict of
+            "source" and "target", and in the names of KerasHub.
+        from_logits: bool, of a model without `step`: False if it gives probabilities.
         **options: of the strategy and of `Rules`, the same for every row and every call.
 
     Call arguments:
@@ -47,7 +67,8 @@ class Generator(keras.Model):
         dict of the fields of SearchResult that were computed.
 
     Raises:
-        ValueError: for an unknown strategy or option; the message names the nearest.
+        ValueError: for an unknown strategy or option; the message names the nearest. For a model
+            that cannot be searched; the message says what is missing.
     """
 
     def __init__(
@@ -58,13 +79,25 @@ class Generator(keras.Model):
         jit_compile: bool | Literal["auto"] = "auto",
         run_eagerly: bool = False,
         seed: Any = None,
+        pad_id: int | None = None,
+        start_id: int | None = None,
+        end_id: int | None = None,
+        inputs: Nest = None,
+        from_logits: bool = True,
         **options: Any,
     ) -> None:
-        super().__init__(name="generator", dtype=model.dtype_policy)
+        super().__init__(name="generator", dtype=getattr(model, "dtype_policy", None))
         self.search = lookup(STRATEGIES, strategy, "search strategy")
         check_keys(options, keys_of(strategy), f"{strategy} search")
+        check_values(max_length=max_length)
+        ids = {"pad_id": pad_id, "start_id": start_id, "end_id": end_id}
+        self.steps, self.ids = steps_of(model, ids, inputs, from_logits, max_length)
         self.model = model
+        self.parts = [] if isinstance(model, keras.Layer) else layers_in(model)
         self.max_length = max_length
+        if "suppress_tokens" in options:
+            suppressed = self.ids.ours_of_suppressed(options["suppress_tokens"])
+            options = {**options, "suppress_tokens": suppressed}
         self.options = options
         self.seed_generator = None
         if strategy == "sample":
@@ -79,18 +112,24 @@ class Generator(keras.Model):
         compile_forward(self, jit_compile, run_eagerly)
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
-        encoded = self.model.encode(inputs["source"], training=False)
-        memory, state = self.model.decoder.init(encoded, self.max_length)
+        steps = self.steps
+        memory, state = steps.init(steps.encode(inputs["source"]), self.max_length)
         options = {**self.options, **{key: inputs[key] for key in PER_ROW if key in inputs}}
         if self.seed_generator is not None:
             options["seed"] = self.seed_generator
-        step, batch_size = self.model.decoder.step, ops.shape(encoded.memory)[0]
+        if "forced_prefix" in options and not self.ids.is_ours:
+            options["forced_prefix"] = self.ids.ours_of_prefix(options["forced_prefix"])
+        batch_size = ops.shape(keras.tree.flatten(inputs["source"])[0])[0]
+        step = steps.step if self.ids.is_ours else self.ids.of_search(steps.step)
         if "ids" in inputs:
-            step, memory = narrowed(self.model.decoder, memory, inputs["ids"], inputs["allowed"])
+            self._check_narrowing()
+            step, memory = narrowed(steps.decoder, memory, inputs["ids"], inputs["allowed"])
         with static_shapes(self.jit_compile):
             result = self.search(step, state, memory, batch_size, self.max_length, **options)
         if "ids" in inputs:
             result = result._replace(tokens=ops.take(inputs["ids"], result.tokens))
+        elif not self.ids.is_ours:
+            result = result._replace(tokens=self.ids.theirs(result.tokens))
         return {key: value for key, value in result._asdict().items() if value is not None}
 
     def generate(
@@ -112,9 +151,18 @@ class Generator(keras.Model):
         Returns:
             SearchResult of numpy arrays.
         """
+        if isinstance(self.steps.decoder, Rerun):
+            self.steps.decoder.check(source)
         inputs = {"source": source, **call_inputs(max_lengths, forced_prefix, ids, allowed)}
         outputs = self.predict_on_batch(inputs)
         return SearchResult(*map(outputs.get, SearchResult._fields))
+
+    def _check_narrowing(self):
+        if not self.ids.is_ours or not hasattr(self.steps.decoder, "output_rows"):
+            raise ValueError(
+                'Generator expected "ids" and "allowed" for a model with our special ids, whose '
+                f"decoder has `output_rows`. Received: {type(self.model).__name__}. Leave them out."
+            )
 
 
 def call_inputs(
