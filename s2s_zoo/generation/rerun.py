@@ -59,7 +59,7 @@ class Rerun:
 
     def encode(self, source: Tensor) -> Tensor:
         """The source itself: the model reads it at every step."""
-        return source
+        return ops.convert_to_tensor(source)
 
     def init(self, encoded: Tensor, max_length: int) -> tuple[Nest, Nest]:
         """The source (B, ...) as memory; as state a target (B, T) of padding."""

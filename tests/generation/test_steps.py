@@ -230,7 +230,7 @@ def test_special_tokens_may_share_an_id(case, has_step):
     chain = Chain(table)
     model = chain if has_step else chain.model()
     ids = {"pad_id": pad, "start_id": start, "end_id": end}
-    generator = Generator(model, "greedy", 5, **QUICK, **ids)
+    generator = Generator(model, "greedy", 5, run_eagerly=True, **ids)
     result = generator.generate(np.array([[3 - pad]], "int32"))
     np.testing.assert_array_equal(result.tokens, [[expected]])
     length = expected.index(end) + 1
