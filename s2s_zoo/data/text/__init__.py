@@ -1,0 +1,1 @@
+"""What surrounds a sentence in real text: documents, spans that must not change, their forms."""
