@@ -61,6 +61,8 @@ class SentencePieceTokenizer(ModelFile):
         sample_size: int = 1_000_000,
         seed: int = 0,
         symbols: Iterable[str] = (),
+        split_digits: bool = False,
+        byte_fallback: bool = False,
     ) -> Self:
         """Learns a model from text; the same arguments give the same bytes.
 
@@ -75,6 +77,9 @@ class SentencePieceTokenizer(ModelFile):
             sample_size: int, learn from at most this many sentences, drawn at random.
             seed: int, of the draw.
             symbols: strings that are a unit wherever they stand, such as "<nl>".
+            split_digits: bool, each digit is a unit, so that numbers are copied, not guessed.
+            byte_fallback: bool, characters without a unit are written in units of their UTF-8
+                bytes, 256 of the vocabulary, so that none is unknown.
 
         Raises:
             DataError: if there are no sentences or too few for the vocabulary.
@@ -94,6 +99,8 @@ class SentencePieceTokenizer(ModelFile):
                 model_type=model_type,
                 user_defined_symbols=list(symbols),
                 normalization_rule_name=normalization,
+                split_digits=split_digits,
+                byte_fallback=byte_fallback,
                 pad_id=PAD,
                 bos_id=START,
                 eos_id=END,

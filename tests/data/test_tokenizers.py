@@ -170,3 +170,15 @@ def test_a_model_with_other_special_ids_is_refused():
     )
     with pytest.raises(CheckpointError, match=r"Received: \(-1, 1, 2, 0\).*--pad_id=0"):
         SentencePieceTokenizer(model.getvalue())
+
+
+def test_digits_one_by_one_and_no_character_unknown():
+    texts = [f"room {number} of {number + 7} in the house" for number in range(200)]
+    assert SentencePieceTokenizer.train(texts, 40).has_unknown
+    tokenizer = SentencePieceTokenizer.train(texts, 283, split_digits=True, byte_fallback=True)
+    pieces = tokenizer.units("room 1907 in 😀 of 北")
+    digits = [piece.strip("▁") for piece in pieces if piece.strip("▁")[:1].isdigit()]
+    assert digits == list("1907")
+    assert not tokenizer.has_unknown
+    ids = tokenizer.encode(["room 1907 in 😀 of 北"])
+    assert UNK not in ids[0] and tokenizer.decode(ids) == ["room 1907 in 😀 of 北"]
