@@ -24,6 +24,13 @@ def add_command(commands: Any) -> None:
     add("--model", required=True, metavar="NAME", help=NAME)
     add("--name", metavar="NAME", help="what clients call it (default: the model's)")
     add("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine alone")
+    add(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="answer to this name too, that of a proxy before it; may be given several times",
+    )
     add("--port", type=_port, default=8000, help="default: 8000; 0 takes a free one")
     add("--max-batch", type=positive, default=64, metavar="N", help="run at once (default: 64)")
     add(
@@ -89,7 +96,7 @@ def _serve(arguments):
             timeout=arguments.timeout,
             max_queue=arguments.max_queue,
         )
-        serve(served, limits, listener)
+        serve(served, limits, listener, arguments.host, arguments.allow_host)
 
 
 def _bind(host, port):

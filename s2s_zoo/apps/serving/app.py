@@ -26,6 +26,7 @@ from s2s_zoo.apps.serving.refused import (
     too_slow,
 )
 from s2s_zoo.apps.serving.schema import parse
+from s2s_zoo.apps.serving.sites import OwnSite
 from s2s_zoo.apps.serving.streaming import Events, Tokens
 from s2s_zoo.protocol.version import __version__
 
@@ -71,12 +72,13 @@ class Limits(NamedTuple):
         return min(self.max_batch, self.max_queue)
 
 
-def create_app(served: Served, limits: Limits) -> FastAPI:
+def create_app(served: Served, limits: Limits, names: frozenset[str] | None = None) -> FastAPI:
     """Returns the FastAPI application that answers for a model.
 
     Args:
         served: Served.
         limits: Limits.
+        names: set of str, under which it is called, see `sites.names_of`; None is any name.
     """
     service = Service(served, limits)
     app = FastAPI(
@@ -89,6 +91,8 @@ def create_app(served: Served, limits: Limits) -> FastAPI:
     app.state.service = service
     name = model_name(served.name)
     endpoints = {path.replace("NAME", name) for path in ENDPOINTS}
+    if names is not None:
+        app.add_middleware(OwnSite, names=names, refuse=_refused, timeout=limits.timeout)
     app.add_middleware(Observed, metrics=service.metrics, endpoints=endpoints)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _no_such_endpoint)

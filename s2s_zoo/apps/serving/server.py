@@ -7,26 +7,31 @@ import math
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from s2s_zoo.apps.serving.app import Limits, create_app
+from s2s_zoo.apps.serving.sites import names_of
 
 if TYPE_CHECKING:
     from s2s_zoo.apps.serving.served import Served
 
 
-def make_server(served: Served, limits: Limits) -> uvicorn.Server:
+def make_server(
+    served: Served, limits: Limits, names: frozenset[str] | None = None
+) -> uvicorn.Server:
     """Returns the uvicorn server of a model; `run(sockets=[…])` runs it.
 
     Args:
         served: Served, whose pipeline is from now on used by the server alone.
         limits: Limits.
+        names: set of str, see `create_app`.
     """
     config = uvicorn.Config(
-        create_app(served, limits),
+        create_app(served, limits, names),
         http=patient(limits.timeout),
         ws="none",
         lifespan="on",
@@ -38,15 +43,30 @@ def make_server(served: Served, limits: Limits) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def serve(served: Served, limits: Limits, listener: socket.socket) -> None:
-    """Serves until the process is told to end; then finishes what is in flight."""
-    host, port = listener.getsockname()[:2]
-    host = f"[{host}]" if ":" in host else host
+def serve(
+    served: Served,
+    limits: Limits,
+    listener: socket.socket,
+    host: str,
+    allowed: Sequence[str] = (),
+) -> None:
+    """Serves until the process is told to end; then finishes what is in flight.
+
+    Args:
+        served: Served.
+        limits: Limits.
+        listener: a bound socket.
+        host: str, what it was bound to, as the user says it.
+        allowed: list of str, further names under which it is called.
+    """
+    address, port = listener.getsockname()[:2]
+    names = names_of(address, host, allowed)
+    host = f"[{address}]" if ":" in address else address
     print(f"{served.name} is served at http://{host}:{port}/ until Ctrl-C.", file=sys.stderr)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every new shape
     # uvicorn sends itself the signal again when it is done: that is no reason to fail.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    make_server(served, limits).run(sockets=[listener])
+    make_server(served, limits, names).run(sockets=[listener])
 
 
 def patient(timeout: float) -> type[H11Protocol]:

@@ -44,6 +44,7 @@ def test_a_process_serves_and_ends_cleanly(tiny_checkpoint, tiny_pipeline):
         with httpx2.Client(base_url=found[1], timeout=30) as client:
             eventually(lambda: answers(client, "/health"), seconds=60)
             assert client.get("/model").json()["num_beams"] == 3
+            assert client.get("/model", headers={"host": "evil.example"}).status_code == 403
             with ThreadPoolExecutor(1) as pool:  # it waits a second for others
                 inside = pool.submit(client.post, "/generate", json={"texts": ["ein hund"]})
                 time.sleep(0.3)

@@ -45,10 +45,10 @@ def serve(monkeypatch):
 
     with contextlib.ExitStack() as stack:
 
-        def serve(pipeline, warm=None, **limits):
+        def serve(pipeline, warm=None, names=None, **limits):
             monkeypatch.setattr(Served, "warm", warm or (lambda self, _: [None]))
             listener = socket.create_server(("127.0.0.1", 0))
-            server = make_server(Served(pipeline, "tiny"), Limits(**limits))
+            server = make_server(Served(pipeline, "tiny"), Limits(**limits), names)
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
             thread.start()
 
