@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from s2s_zoo.optimizers import Adam
 
 import s2s_zoo
 from s2s_zoo import DataError, S2SZooError, distribution
+from s2s_zoo.data.buckets import COMPILED
 from s2s_zoo.protocol.tasks import TASKS
 
 OF_BATCHES = (
@@ -23,7 +25,7 @@ OF_BATCHES = (
 
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 OF_TRAINING = (
-    *("precision", "epochs", "batch_tokens", "accumulate", "loss_parts"),
+    *("precision", "epochs", "batch_tokens", "max_shapes", "accumulate", "loss_parts"),
     *("learning_rate", "sampling", "seed"),
 )
 
@@ -45,6 +47,7 @@ def add_arguments(parser, config):
     )
     add("--epochs", type=int)
     add("--batch-tokens", type=int)
+    add("--max-shapes", type=int, metavar="N", help="of batches; where XLA compiles them 3 or less")
     add("--accumulate", type=int, metavar="K", help="a step for every K batches: a larger batch")
     add("--loss-parts", type=int, metavar="K", help="logits for a Kth of a batch at a time")
     add("--learning-rate", type=float)
@@ -79,13 +82,39 @@ def read_config(args, preset=None):
     return config
 
 
+def compiled(args):
+    """Whether XLA compiles a training step for every shape of batch."""
+    return args.execution == "xla" or keras.backend.backend() == "jax"
+
+
+def keep_compiled():
+    """Lets JAX keep on disk what it compiles: a training that is begun or resumed again has it.
+
+    In JAX_COMPILATION_CACHE_DIR or, where that is not set, in the user's folder for such things.
+    """
+    if keras.backend.backend() != "jax":
+        return
+    import jax
+    from jax.experimental.compilation_cache import compilation_cache
+
+    if jax.config.jax_compilation_cache_dir is None:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        jax.config.update("jax_compilation_cache_dir", str(caches / "s2s_zoo" / "jax"))
+        jax.config.update("jax_compilation_cache_max_size", 2 * 2**30)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        compilation_cache.reset_cache()  # what was compiled before knows of no folder
+
+
 def prepare(args, training):
     """Seeds, precision and the folder of the run, before anything is made.
 
     Raises:
         DataError: if the folder holds a training that was not to be resumed.
     """
+    keep_compiled()
     keras.utils.set_random_seed(training["seed"])
+    if compiled(args) and args.max_shapes is None:
+        training["max_shapes"] = min(training.get("max_shapes", COMPILED), COMPILED)
     if training["precision"] == "auto":
         training["precision"] = s2s_zoo.fastest_precision()
     keras.config.set_dtype_policy(training["precision"])
@@ -173,7 +202,7 @@ def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, 
         optimizer=optimizer(training, steps),
         loss=SmoothedCrossEntropy(training["label_smoothing"]),
         loss_parts=training.get("loss_parts", 1),
-        jit_compile=args.execution == "xla" or keras.backend.backend() == "jax",
+        jit_compile=compiled(args),
     )
     done = state.restore(model)
     distribution.check_alike(data=pairs, settings=training, progress=done)

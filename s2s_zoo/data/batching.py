@@ -40,7 +40,8 @@ class TokenBatches(keras.utils.PyDataset):
         start_epoch: int, the first epoch, for training that is resumed.
         too_long: "drop" or "truncate", for pairs above the lengths of the processor.
         lengths: sequence of int, what S and T may be.
-        max_shapes: int, how many shapes (S, T) there may be.
+        max_shapes: int, how many shapes (S, T) there may be; None is 12, and 3 with JAX, where
+            every one is compiled for seconds.
         sampling: float > 0, subword regularization: each epoch draws another segmentation of
             every text, with this alpha of `SentencePieceTokenizer.sample`. A draw that does not
             fit the shape of its pair gives way to the usual segmentation. None draws nothing.
@@ -65,7 +66,7 @@ class TokenBatches(keras.utils.PyDataset):
         start_epoch: int = 0,
         too_long: Literal["drop", "truncate"] = "drop",
         lengths: Sequence[int] = LENGTHS,
-        max_shapes: int = 12,
+        max_shapes: int | None = None,
         sampling: float | None = None,
         word_dropout: float = 0.0,
         scheduled_sampling: Config | None = None,
@@ -265,8 +266,8 @@ def batches(
 
     Returns:
         A `tf.data.Dataset` with the TensorFlow backend, otherwise the `TokenBatches`: the same
-        batches in the same order. `len` of either is the number of steps in an epoch. The length
-        of a stream is not known.
+        batches in the same order, for one number of `max_shapes`. `len` of either is the number of
+        steps in an epoch. The length of a stream is not known.
     """
     if (tf := sys.modules.get("tensorflow")) and isinstance(pairs, tf.data.Dataset):
         return stream_batches(processor, pairs, batch_tokens, shuffle, seed, **options)

@@ -6,6 +6,7 @@ A compiled training step is traced once for every shape, so there may only be a 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 LENGTHS = (
@@ -16,6 +17,13 @@ LENGTHS = (
     *range(256, 512, 64),
     *range(512, 1025, 128),
 )
+
+TRACED, COMPILED = 12, 3  # shapes where a step is traced in a second, or compiled for ten and more
+
+
+def usual_shapes() -> int:
+    """How many shapes there may be where nobody says: JAX has every one compiled by XLA."""
+    return COMPILED if keras.backend.backend() == "jax" else TRACED
 
 
 def rows_of(shape: Sequence[int], batch_tokens: int) -> int:
@@ -41,7 +49,7 @@ def choose_shapes(
     target_lengths: np.ndarray,
     batch_tokens: int,
     lengths: Iterable[int] = LENGTHS,
-    max_shapes: int = 12,
+    max_shapes: int | None = None,
 ) -> list[tuple[int, int]]:
     """Chooses the shapes (S, T) of the batches.
 
@@ -53,7 +61,7 @@ def choose_shapes(
         target_lengths: (N,) int, in tokens with END.
         batch_tokens: int, target positions in a batch.
         lengths: sequence of int, what S and T may be, beside the longest lengths found.
-        max_shapes: int.
+        max_shapes: int, or None for `usual_shapes`.
 
     Returns:
         list of (S, T), smallest first.
@@ -61,6 +69,7 @@ def choose_shapes(
     Raises:
         ValueError: if `batch_tokens` or `max_shapes` is below 1.
     """
+    max_shapes = usual_shapes() if max_shapes is None else max_shapes
     if batch_tokens < 1 or max_shapes < 1:
         raise ValueError(
             "Batches need batch_tokens >= 1 and max_shapes >= 1. "

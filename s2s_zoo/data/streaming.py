@@ -46,7 +46,7 @@ def stream_batches(
     seed: int = 0,
     buffer_size: int = 10_000,
     lengths: Sequence[int] = LENGTHS,
-    max_shapes: int = 12,
+    max_shapes: int | None = None,
 ) -> Any:
     """Batches of a stream: those of `TokenBatches`, put together as the pairs come.
 
@@ -61,7 +61,8 @@ def stream_batches(
         seed: int.
         buffer_size: int, in pairs.
         lengths: sequence of int, what S and T may be.
-        max_shapes: int, how many shapes (S, T) the first pairs may ask for.
+        max_shapes: int, how many shapes (S, T) the first pairs may ask for; None as for
+            `TokenBatches`.
 
     Returns:
         `tf.data.Dataset` of ({"source", "target"}, labels, weights), of unknown length.

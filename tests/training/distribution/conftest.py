@@ -22,7 +22,7 @@ jax_only = pytest.mark.skipif(keras.backend.backend() != "jax", reason="several 
 
 
 @pytest.fixture
-def start():
+def start(tmp_path):
     """Starts a Python script with the arguments; `process` and `address` make it one of two.
 
     `program` is what runs in place of Python, `variables` are further ones of its environment.
@@ -35,6 +35,7 @@ def start():
             "PYTHONPATH": str(ROOT),
             "KERAS_BACKEND": keras.backend.backend(),
             "TF_CPP_MIN_LOG_LEVEL": "3",
+            "XDG_CACHE_HOME": str(tmp_path / "caches"),
             **dict(variables),
         }
         if address:
