@@ -1,6 +1,7 @@
 """s2s_zoo: sequence-to-sequence models for Keras 3, with pretrained checkpoints."""
 
 import importlib
+import sys
 
 from s2s_zoo.protocol import short_paths
 from s2s_zoo.protocol.version import __version__
@@ -28,6 +29,7 @@ _NAMES = {
     "average_checkpoints": "pipeline.ensembling",
     "export": "apps.exporting.export",
     "Seq2Seq": "model.seq2seq",
+    "load_model": "model.keras_files",
     "preset": "model.presets",
     "list_presets": "model.presets",
     "explain": "apps.explaining.explanation",
@@ -96,3 +98,7 @@ def __getattr__(name):
 
 def __dir__():
     return sorted(__all__)
+
+
+if "keras" in sys.modules:  # whose load_model finds our classes only where they are loaded
+    importlib.import_module(f"{__name__}.model.keras_files")

@@ -45,6 +45,7 @@ from s2s_zoo.generation import sample as sample
 from s2s_zoo.generation import shortlist as shortlist
 from s2s_zoo.layers.kernels.native import plain_operations as plain_operations
 from s2s_zoo.model import presets as presets
+from s2s_zoo.model.keras_files import load_model as load_model
 from s2s_zoo.model.presets import list_presets as list_presets
 from s2s_zoo.model.presets import preset as preset
 from s2s_zoo.model.seq2seq import Seq2Seq as Seq2Seq

@@ -3,6 +3,8 @@
 A compiled training step is traced once for every shape, so there may only be a handful.
 """
 
+import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip  # before Keras is loaded
+
 from collections.abc import Iterable, Sequence
 from typing import Any
 

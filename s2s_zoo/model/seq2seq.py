@@ -9,6 +9,7 @@ from s2s_zoo.decoders import DECODERS
 from s2s_zoo.encoders import ENCODERS
 from s2s_zoo.layers.config import build_from, config_of
 from s2s_zoo.layers.output import deferred, is_deferred
+from s2s_zoo.model.checks import check_arrays, check_inputs, refuse_class_weight
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.registry import check_keys
 from s2s_zoo.protocol.types import Config, Tensor
@@ -84,6 +85,7 @@ class Seq2Seq(keras.Model):
         return self.encoder(source, training=training)
 
     def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor:
+        check_inputs(inputs)
         encoded = self.encode(inputs["source"], training=training)
         target = inputs["target"]
         if training and "gold" in inputs:
@@ -93,9 +95,54 @@ class Seq2Seq(keras.Model):
     def fit(
         self, x: Any = None, y: Any = None, *args: Any, shuffle: bool | None = None, **kwargs: Any
     ) -> Any:
-        """As `keras.Model.fit`, but data sets keep their own order unless `shuffle` is given."""
+        """As `keras.Model.fit`, but data sets keep their own order unless `shuffle` is given.
+
+        Padding among the labels never counts. `sample_weight` is of rows, (B,), or of tokens,
+        (B, T).
+
+        Raises:
+            ValueError: for arrays with ids outside the vocabulary, inputs that are no dict, or
+                `class_weight`.
+        """
+        refuse_class_weight(kwargs.get("class_weight"))
+        check_arrays(self, x, y)
+        if isinstance(held_out := kwargs.get("validation_data"), tuple | list):
+            check_arrays(self, *held_out[:2])
         shuffle = isinstance(x, dict) if shuffle is None else shuffle
         return super().fit(x, y, *args, shuffle=shuffle, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.evaluate`, with the checks of `fit`."""
+        check_arrays(self, x, y)
+        return super().evaluate(x, y, *args, **kwargs)
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """As `keras.Model.train_on_batch`, with the checks of `fit`."""
+        refuse_class_weight(class_weight)
+        check_arrays(self, x, y)
+        return super().train_on_batch(x, y, sample_weight, return_dict=return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.test_on_batch`, with the checks of `fit`."""
+        check_arrays(self, x, y)
+        return super().test_on_batch(x, y, *args, **kwargs)
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.predict`, with the checks of `fit`."""
+        check_arrays(self, x)
+        return super().predict(x, *args, **kwargs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """As `keras.Model.predict_on_batch`, with the checks of `fit`."""
+        check_arrays(self, x)
+        return super().predict_on_batch(x)
 
     def compile(self, *args: Any, loss_parts: int = 1, **kwargs: Any) -> None:
         """As `keras.Model.compile`.
@@ -116,6 +163,22 @@ class Seq2Seq(keras.Model):
         if keras.backend.backend() == "tensorflow" and on_tensorflow.replicas() > 1:
             self.compute_loss(y=ops.zeros((1, 1), "int32"), y_pred=ops.zeros((1, 1, 2)))
             self.optimizer.build(self.trainable_variables)
+
+    def get_compile_config(self) -> Config:
+        """How the model is compiled, for a `.keras` file; see `compile_from_config`."""
+        config = super().get_compile_config()
+        if config:
+            config |= {"loss_parts": self.loss_parts, "backend": keras.backend.backend()}
+        return config
+
+    def compile_from_config(self, config: Config) -> None:
+        """Compiles the model as one was; whether by XLA, its own backend alone knows."""
+        config, here = dict(config), keras.backend.backend()
+        parts, backend = config.pop("loss_parts", 1), config.pop("backend", here)
+        if backend != here:
+            config["jit_compile"] = here == "jax"
+        self.compile(**keras.saving.deserialize_keras_object(config), loss_parts=parts)
+        self.optimizer.build(self.trainable_variables)
 
     def _check_parts(self, parts, kwargs):
         refused = [name for name in ("metrics", "weighted_metrics") if kwargs.get(name)]

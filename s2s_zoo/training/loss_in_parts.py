@@ -27,14 +27,13 @@ def loss_in_parts(
         loss: `SmoothedCrossEntropy`.
         labels: (B, T) int.
         readout: (B, T, R), what the decoder's call gives where logits are deferred.
-        weights: (B, T), 0 at padding, or None.
+        weights: as for `SmoothedCrossEntropy.weights`.
         parts: int, K; at most B T / K tokens have logits at a time.
 
     Returns:
         What `loss(labels, logits, weights)` would.
     """
-    if weights is None:
-        weights = ops.ones_like(labels, dtype="float32")
+    weights = loss.weights(labels, weights)
     labels, weights = ops.reshape(labels, (1, -1)), ops.reshape(weights, (1, -1))
     readout = ops.reshape(readout, (1, -1, readout.shape[-1]))
     tokens = ops.shape(labels)[1]
@@ -43,7 +42,7 @@ def loss_in_parts(
 
     def sum_of(readout, labels, weights):
         logits = under_policy(function=lambda: decoder.logits(readout))
-        return ops.sum(loss.call(labels, logits) * ops.cast(weights, "float32"))
+        return ops.sum(loss.call(labels, logits) * weights)
 
     cells = [slice(i * each, (i + 1) * each) for i in range(parts)]
     total = on_tensorflow.summed(

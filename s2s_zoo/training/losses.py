@@ -7,6 +7,7 @@ from keras import ops
 
 from s2s_zoo.layers.kernels import softmax
 from s2s_zoo.layers.kernels.compiled import kernels_available
+from s2s_zoo.protocol import PAD
 from s2s_zoo.protocol.types import Config, Tensor
 from s2s_zoo.training import on_tensorflow
 
@@ -26,13 +27,13 @@ class SmoothedCrossEntropy(keras.losses.Loss):
     Call arguments:
         y_true: (B, T) int labels.
         y_pred: (B, T, V) logits.
-        sample_weight: (B, T), 0 at padding.
+        sample_weight: as for `weights`.
 
     Returns:
         The mean over the tokens, weighted: padding does not dilute it.
 
     Raises:
-        ValueError: if `label_smoothing` is outside [0, 1).
+        ValueError: if `label_smoothing` is outside [0, 1), or for weights of another shape.
     """
 
     def __init__(self, label_smoothing: float = 0.0, name: str = "loss", **kwargs: Any) -> None:
@@ -48,11 +49,29 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> Tensor:
         # Without the parent's cast, which copies mixed-precision logits to float32 and back.
-        loss = self.call(y_true, y_pred)
-        weight = (
-            ops.ones_like(loss) if sample_weight is None else ops.cast(sample_weight, "float32")
-        )
-        return ops.sum(loss * weight) / self.share(weight)
+        weight = self.weights(y_true, sample_weight)
+        return ops.sum(self.call(y_true, y_pred) * weight) / self.share(weight)
+
+    def weights(self, labels: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """What each token counts, (B, T) float32.
+
+        Args:
+            labels: (B, T) int.
+            sample_weight: (B, T), as they are to count, 0 at padding; (B,) of rows, whose padding
+                does not count; or None: 1, and 0 at padding.
+        """
+        real = ops.cast(ops.not_equal(labels, PAD), "float32")
+        if sample_weight is None:
+            return real
+        shape = tuple(sample_weight.shape)
+        sizes = zip(shape, labels.shape, strict=False)
+        if len(shape) not in (1, 2) or any(a != b for a, b in sizes if None not in (a, b)):
+            raise ValueError(
+                "SmoothedCrossEntropy expected sample_weight (B,) of rows, or (B, T) of tokens, "
+                f"for labels of {tuple(labels.shape)}. Received: {shape}."
+            )
+        weight = ops.cast(sample_weight, "float32")
+        return weight if len(shape) == 2 else real * ops.expand_dims(weight, 1)
 
     def share(self, weights: Tensor) -> Tensor:
         """What a sum over tokens is divided by to be the mean: the sum of the weights (B, T).

@@ -28,6 +28,20 @@ def test_padding_does_not_dilute_the_mean():
     assert float(nothing) == 0
 
 
+def test_padding_counts_nothing_where_no_weights_say_otherwise():
+    loss = SmoothedCrossEntropy()
+    expected = -(np.log(0.1) + np.log(0.25)) / 2
+    np.testing.assert_allclose(float(loss(LABELS, LOGITS)), expected, atol=1e-6)
+    rows = loss(np.repeat(LABELS, 2, 0), np.concatenate([LOGITS, 9 * LOGITS]), np.array([3.0, 0]))
+    np.testing.assert_allclose(float(rows), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 1), (1, 3, 1), (3,), (3, 1)])
+def test_weights_of_another_shape_are_refused(shape):
+    with pytest.raises(ValueError, match=r"\(B,\) of rows, or \(B, T\) of tokens"):
+        SmoothedCrossEntropy()(LABELS, LOGITS, np.ones(shape))
+
+
 def test_logits_do_not_overflow():
     losses = SmoothedCrossEntropy(0.1).call(LABELS, LOGITS + 1e4)
     np.testing.assert_allclose(
