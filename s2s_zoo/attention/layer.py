@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.layers.encoded import check_mask, differ, shape_of
 from s2s_zoo.layers.sequences import carried_mask
 from s2s_zoo.protocol.types import Nest, Shape, Tensor
 
@@ -57,17 +58,22 @@ class AttentionLayer(ConfiguredLayer):
         keys: Nest | None,
         value_mask: Tensor | None,
     ) -> tuple[Nest, Tensor | None]:
-        """The keys, made here where they are not given, and the mask, checked.
+        """The keys, made here where they are not given, and the mask, checked."""
+        mask = value_mask if mask is None else mask
+        self.check(query, value, mask, keys)
+        return self.project(value) if keys is None else keys, mask
 
-        Raises:
-            ValueError: for a query or a memory of another rank, width or batch size, and for a
-                mask that is not bool or of another shape.
+    def check(
+        self, query: Tensor, value: Tensor | None, mask: Tensor | None, keys: Nest | None
+    ) -> None:
+        """Raises ValueError for what `call` cannot use.
+
+        That is a query or a memory of another rank, width or batch size, and a mask that is not
+        bool or of another shape.
         """
         self._check_memory(query, value, keys)
-        mask = value_mask if mask is None else mask
-        if mask is not None:
-            self._check_mask(query, value, mask)
-        return self.project(value) if keys is None else keys, mask
+        if mask is not None and len(mask.shape) != 4:  # what a head or a position may see
+            check_mask(mask, value, type(self).__name__, query.shape[0])
 
     def _check_memory(self, query, value, keys):
         given, own = value is not None, "Use a layer of its own for another width."
@@ -81,32 +87,15 @@ class AttentionLayer(ConfiguredLayer):
             expected, remedy = f"a query of width {self.widths[0]}, as it was built for", own
         elif keys is None and value.shape[-1] != self.widths[1]:
             expected, remedy = f"a value of width {self.widths[1]}, as it was built for", own
-        elif given and _differ(query.shape[0], value.shape[0]):
+        elif given and differ(query.shape[0], value.shape[0]):
             expected = "query and value of one batch size"
             remedy = "Repeat the memory for the queries: keras.ops.repeat(value, times, axis=0)."
         else:
             return
         raise ValueError(
-            f"{type(self).__name__} expected {expected}. Received: query {_shape(query)}, "
-            f"value {_shape(value)}. {remedy}"
+            f"{type(self).__name__} expected {expected}. Received: query {shape_of(query)}, "
+            f"value {shape_of(value)}. {remedy}"
         )
-
-    def _check_mask(self, query, value, mask):
-        expected = (query.shape[0], None if value is None else value.shape[1])
-        one_row = len(mask.shape) == 2 and mask.shape[0] == 1
-        fits = len(mask.shape) == 4 or (
-            len(mask.shape) == 2
-            and (one_row or not _differ(mask.shape[0], expected[0]))
-            and not _differ(mask.shape[1], expected[1])
-        )
-        dtype = keras.backend.standardize_dtype(mask.dtype)
-        if dtype != "bool" or not fits:
-            raise ValueError(
-                f"{type(self).__name__} expected a bool mask (N, S) of {expected}, True where the "
-                f"memory is real. Received: a mask of {dtype} {_shape(mask)}. Make it of the ids, "
-                "source != 0, or with keras.ops.cast(mask, 'bool'). Keys are given by name: "
-                "attention(query, value, mask=mask, keys=keys)."
-            )
 
     def compute_mask(self, query: Tensor, previous_mask: Tensor | None = None) -> list[Any]:
         """The context is as real as its query; `previous_mask` may be that of the memory."""
@@ -116,15 +105,16 @@ class AttentionLayer(ConfiguredLayer):
         context = (*query_shape[:-1], value_shape[-1])
         return context, (*query_shape[:-1], value_shape[1])
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """By tracing `call`: the weights are float32 under every policy."""
-        return keras.Operation.compute_output_spec(self, *args, **kwargs)
-
-
-def _differ(size, other):
-    """Whether two sizes are known and not the same."""
-    return None not in (size, other) and size != other
-
-
-def _shape(x):
-    return None if x is None else tuple(x.shape)
+    def compute_output_spec(
+        self,
+        query: Tensor,
+        value: Tensor | None = None,
+        mask: Tensor | None = None,
+        keys: Nest | None = None,
+        **others: Any,
+    ) -> tuple[Tensor, Tensor]:
+        self.check(query, value, others.get("value_mask") if mask is None else mask, keys)
+        if value is None:
+            return keras.Operation.compute_output_spec(self, query, None, mask, keys, **others)
+        context, weights = self.compute_output_shape(query.shape, value.shape)
+        return keras.KerasTensor(context, self.compute_dtype), keras.KerasTensor(weights, "float32")

@@ -82,6 +82,10 @@ class MultiHeadAttention(AttentionLayer):
         output_dim = self.output_dim or memory_dim
         self.output_projection = projection(output_dim, inner, self.bias, "output")
 
+    def compute_output_shape(self, query_shape: Shape, value_shape: Shape) -> tuple[Shape, Shape]:
+        context, weights = super().compute_output_shape(query_shape, value_shape)
+        return (*context[:-1], self.output_dim or context[-1]), weights
+
     def project(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the keys and values (B, H, S, d) of a memory (B, S, D), needed once a source.
 

@@ -1,11 +1,13 @@
 """The conditional GRU with attention (Nematus; Sennrich et al. 2017)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from s2s_zoo.decoders.stepwise import StepwiseDecoder
+from s2s_zoo.layers.encoded import encoded_shapes
 from s2s_zoo.layers.recurrence import recurrent_layer, step_layer
-from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.types import Shape
 
 
@@ -20,8 +22,8 @@ class ConditionalGRUDecoder(StepwiseDecoder):
     `{"name": "bahdanau", ...}`.
     """
 
-    def build(self, target_shape: Shape, encoded_shape: EncoderOutput) -> None:
-        memory_dim = encoded_shape.memory[-1]
+    def build(self, target_shape: Shape, encoded_shape: Any) -> None:
+        memory_dim = encoded_shapes(encoded_shape).memory[-1]
         self.first, self.second = (
             recurrent_layer("gru", self.units, name) for name in ("first", "second")
         )

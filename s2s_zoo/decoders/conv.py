@@ -6,7 +6,8 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.alignment import dot_scores, masked_softmax, weighted_sum
-from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from, config_of
+from s2s_zoo.decoders.layer import DecoderLayer
+from s2s_zoo.layers.config import LayerSpec, build_from, config_of
 from s2s_zoo.layers.convolution import (
     HALF,
     GatedConvolution,
@@ -14,14 +15,14 @@ from s2s_zoo.layers.convolution import (
     linear,
 )
 from s2s_zoo.layers.embedding import TokenEmbedding
+from s2s_zoo.layers.encoded import encoded_shapes, encoder_output
 from s2s_zoo.layers.output import Output, OutputMatrix, logits_of
 from s2s_zoo.layers.positions import POSITIONS, add_positions
-from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class ConvDecoder(ConfiguredLayer):
+class ConvDecoder(DecoderLayer):
     """Predicts each token by convolutions over the ones before it (1705.03122, section 3).
 
         g_t = w_t + p_t;   h^0_t = A g_t
@@ -61,8 +62,7 @@ class ConvDecoder(ConfiguredLayer):
         dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"name": "decoder", **kwargs})
-        self.supports_masking = True
+        super().__init__(**kwargs)
         check_sizes("ConvDecoder", layers, dropout)
         if kernel_size < 2:
             raise ValueError(
@@ -88,8 +88,8 @@ class ConvDecoder(ConfiguredLayer):
         self.leave = linear(embedding_dim, "leave")
         self.output_layer = OutputMatrix(vocabulary_size, tie_embeddings, name="output")
 
-    def build(self, target_shape: Shape, encoded_shape: EncoderOutput) -> None:
-        width = encoded_shape.memory[-1]
+    def build(self, target_shape: Shape, encoded_shape: Any) -> None:
+        width = encoded_shapes(encoded_shape).memory[-1]
         if width != self.embedding_dim:
             raise ValueError(
                 "ConvDecoder compares its embeddings with the memory: both need one width. "
@@ -106,11 +106,11 @@ class ConvDecoder(ConfiguredLayer):
             layer.build((None, None, self.units))
         self.built = True
 
-    def init(self, encoded: EncoderOutput, max_length: int | None = None) -> tuple[Nest, Nest]:
+    def init(self, encoded: Any, max_length: int | None = None) -> tuple[Nest, Nest]:
         """Prepares decoding.
 
         Args:
-            encoded: EncoderOutput.
+            encoded: what an encoder gives, or (memory, mask, summary).
             max_length: int, the longest target; not needed by this decoder.
 
         Returns:
@@ -118,8 +118,9 @@ class ConvDecoder(ConfiguredLayer):
             state: dict, what moves: "past", for each layer its last inputs (B, k - 1, U);
                 "alignment" (B, S) float32, the weights of the last step, the mean over the layers.
         """
+        encoded = encoder_output(encoded)
         keys = values = encoded.memory
-        if encoded.embedded is not None:
+        if hasattr(encoded, "embedded"):
             values = (keys + encoded.embedded) * HALF
         past = ops.zeros(
             (ops.shape(keys)[0], self.kernel_size - 1, self.units), dtype=self.compute_dtype
@@ -139,8 +140,16 @@ class ConvDecoder(ConfiguredLayer):
         x, state = self._run(add_positions(embedded, self.positions, index), state, memory)
         return (output or self.logits)(ops.squeeze(x, 1)), state
 
-    def call(self, target: Tensor, encoded: EncoderOutput, training: bool = False) -> Tensor:
+    def call(
+        self,
+        target: Tensor,
+        encoded: Any,
+        mask: Tensor | None = None,
+        encoded_mask: Any = None,
+        training: bool = False,
+    ) -> Tensor:
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
+        encoded = self.given(target, encoded, mask, encoded_mask)
         kept = ops.stop_gradient(encoded.memory)
         memory, state = self.init(
             encoded._replace(memory=kept + (encoded.memory - kept) / self.layers)

@@ -8,8 +8,10 @@ from keras import ops
 from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import attend, attended, initial_history, with_noise
 from s2s_zoo.decoders.cells import bridge_layers, initial_cells
-from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from, config_of
+from s2s_zoo.decoders.layer import DecoderLayer
+from s2s_zoo.layers.config import LayerSpec, build_from, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
+from s2s_zoo.layers.encoded import encoded_shapes, encoder_output
 from s2s_zoo.layers.output import Output, OutputMatrix, logits_of
 from s2s_zoo.layers.recurrence import (
     recurrent_layer,
@@ -17,12 +19,11 @@ from s2s_zoo.layers.recurrence import (
     step_layer,
 )
 from s2s_zoo.layers.sequences import unrolled_scan
-from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class GNMTDecoder(ConfiguredLayer):
+class GNMTDecoder(DecoderLayer):
     """The bottom layer asks the source, every layer hears the answer (1609.08144, section 3).
 
         c_t = attend(h^1_{t-1});   h^1_t = LSTM_1([E y_{t-1} ; c_t], h^1_{t-1})
@@ -57,8 +58,7 @@ class GNMTDecoder(ConfiguredLayer):
         dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"name": "decoder", **kwargs})
-        self.supports_masking = True
+        super().__init__(**kwargs)
         if attention is None or layers < 2:
             raise ValueError(
                 "GNMTDecoder needs an attention and at least two layers. Received: "
@@ -79,13 +79,13 @@ class GNMTDecoder(ConfiguredLayer):
             self.readout = keras.layers.Dense(embedding_dim, use_bias=False, name="readout")
         self.output_layer = OutputMatrix(vocabulary_size, tie_embeddings, name="output")
 
-    def build(self, target_shape: Shape, encoded_shape: EncoderOutput) -> None:
-        memory_dim = encoded_shape.memory[-1]
+    def build(self, target_shape: Shape, encoded_shape: Any) -> None:
+        memory_dim = encoded_shapes(encoded_shape).memory[-1]
         if not self.embedding.built:
             self.embedding.build()
         self.attention.build((None, self.units), (None, None, memory_dim))
         for bridge in keras.tree.flatten(self.bridges):
-            bridge.build((None, encoded_shape.state[-1]))
+            bridge.build((None, encoded_shapes(encoded_shape).state[-1]))
         width = self.embedding_dim
         for layer in self.stack:
             layer.build((None, None, width + memory_dim))
@@ -96,11 +96,11 @@ class GNMTDecoder(ConfiguredLayer):
         self.output_layer.build((None, width))
         self.built = True
 
-    def init(self, encoded: EncoderOutput, max_length: int | None = None) -> tuple[Nest, Nest]:
+    def init(self, encoded: Any, max_length: int | None = None) -> tuple[Nest, Nest]:
         """Prepares decoding.
 
         Args:
-            encoded: EncoderOutput.
+            encoded: what an encoder gives, or (memory, mask, summary).
             max_length: int, the longest target; not needed by this decoder.
 
         Returns:
@@ -109,6 +109,7 @@ class GNMTDecoder(ConfiguredLayer):
             state: dict, what moves: "cells", a list for each layer of its states (B, U);
                 "context" (B, D) of the last step; the entries of `initial_history`.
         """
+        encoded = encoder_output(encoded)
         state = {
             "cells": initial_cells(self.bridges, encoded.state, self.units, self.compute_dtype),
             "context": ops.zeros_like(encoded.memory[:, 0]),
@@ -134,8 +135,16 @@ class GNMTDecoder(ConfiguredLayer):
         top = self._above(cells[0][0], state["context"], state["cells"], run)
         return (output or self.logits)(self._read(top)), {**state, "cells": cells}
 
-    def call(self, target: Tensor, encoded: EncoderOutput, training: bool = False) -> Tensor:
+    def call(
+        self,
+        target: Tensor,
+        encoded: Any,
+        mask: Tensor | None = None,
+        encoded_mask: Any = None,
+        training: bool = False,
+    ) -> Tensor:
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
+        encoded = self.given(target, encoded, mask, encoded_mask)
         embedded = self.dropout(self.embedding(target), training=training)
         memory, state = self.init(encoded)
         if training:

@@ -8,9 +8,9 @@ from keras import ops
 from s2s_zoo.attention import BahdanauAttention
 from s2s_zoo.decoders.stepwise import StepwiseDecoder
 from s2s_zoo.layers.config import LayerSpec
+from s2s_zoo.layers.encoded import encoded_shapes, encoder_output
 from s2s_zoo.layers.recurrence import recurrent_layer, step_layer
 from s2s_zoo.layers.sequences import mean_of_real
-from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.types import Nest, Shape
 
 
@@ -78,8 +78,8 @@ class MemoryDecoder(StepwiseDecoder):
             for name, activation in (("cells", None), ("erase", "sigmoid"), ("add", "sigmoid"))
         )
 
-    def build(self, target_shape: Shape, encoded_shape: EncoderOutput) -> None:
-        memory_dim = encoded_shape.memory[-1]
+    def build(self, target_shape: Shape, encoded_shape: Any) -> None:
+        memory_dim = encoded_shapes(encoded_shape).memory[-1]
         seen = memory_dim + self.cell_dim + self.embedding_dim
         self.build_shared(memory_dim, self.units + seen)
         self.layer.build((None, None, seen))
@@ -94,7 +94,8 @@ class MemoryDecoder(StepwiseDecoder):
         )
         self.built = True
 
-    def init(self, encoded: EncoderOutput, max_length: int | None = None) -> tuple[Nest, Nest]:
+    def init(self, encoded: Any, max_length: int | None = None) -> tuple[Nest, Nest]:
+        encoded = encoder_output(encoded)
         memory, state = super().init(encoded, max_length)
         summary = self.first_cells(mean_of_real(encoded.memory, encoded.mask))
         cells = ops.sigmoid(ops.expand_dims(summary, 1) + self.cell_bias)

@@ -15,18 +15,19 @@ from s2s_zoo.decoders.cells import (
     step_stack,
 )
 from s2s_zoo.decoders.checks import check_copying, check_options
+from s2s_zoo.decoders.layer import DecoderLayer
 from s2s_zoo.decoders.pointer import Pointer, coverage_loss
-from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from, config_of
+from s2s_zoo.layers.config import LayerSpec, build_from, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
+from s2s_zoo.layers.encoded import encoded_shapes, encoder_output
 from s2s_zoo.layers.output import Output, OutputMatrix, logits_of
 from s2s_zoo.layers.recurrence import Cell, StepDense, recurrent_layer
 from s2s_zoo.layers.sequences import unrolled_scan
-from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class RecurrentDecoder(ConfiguredLayer):
+class RecurrentDecoder(DecoderLayer):
     """Predicts each target token from the ones before it and the encoded source.
 
     With `query="current"` the state of this step asks for the context (Luong et al. 2015,
@@ -97,8 +98,7 @@ class RecurrentDecoder(ConfiguredLayer):
         coverage_loss: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"name": "decoder", **kwargs})
-        self.supports_masking = True
+        super().__init__(**kwargs)
         check_options(attention, layers, query, input_feeding, summary_feeding, bridge)
         check_copying(attention, pointer, extra_ids, coverage_loss)
         self.vocabulary_size = vocabulary_size
@@ -123,14 +123,15 @@ class RecurrentDecoder(ConfiguredLayer):
         )
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.pointer = Pointer(vocabulary_size, extra_ids, name="pointer") if pointer else None
+        self.logits_dtype = "float32" if pointer else None
         self.bridges = bridge_layers(bridge, cell, units, layers)
         self.output_projection = OutputMatrix(
             vocabulary_size, tie_embeddings, bias=False, name="output"
         )
 
-    def build(self, target_shape: Shape, encoded_shape: EncoderOutput) -> None:
-        memory_dim = encoded_shape.memory[-1]
-        state_dim = encoded_shape.state[-1]
+    def build(self, target_shape: Shape, encoded_shape: Any) -> None:
+        memory_dim = encoded_shapes(encoded_shape).memory[-1]
+        state_dim = encoded_shapes(encoded_shape).state[-1]
         summary = state_dim if self.summary_feeding else 0
         context = memory_dim if self.attention is not None else 0
         previous = self.query == "previous"
@@ -154,11 +155,11 @@ class RecurrentDecoder(ConfiguredLayer):
             shape=(self.vocabulary_size,), initializer="zeros", name="output_bias"
         )
 
-    def init(self, encoded: EncoderOutput, max_length: int | None = None) -> tuple[Nest, Nest]:
+    def init(self, encoded: Any, max_length: int | None = None) -> tuple[Nest, Nest]:
         """Prepares decoding.
 
         Args:
-            encoded: EncoderOutput.
+            encoded: what an encoder gives, or (memory, mask, summary).
             max_length: int, the longest target; not needed by this decoder.
 
         Returns:
@@ -172,13 +173,14 @@ class RecurrentDecoder(ConfiguredLayer):
         Raises:
             ValueError: for a pointer into a source that is no text.
         """
+        encoded = encoder_output(encoded)
         cells = initial_cells(self.bridges, encoded.state, self.units, self.compute_dtype)
         memory = attended(self.attention, encoded)
         state = {"cells": cells, **initial_history(self.attention, encoded.mask)}
         if self.summary_feeding:
             memory["summary"] = encoded.state
         if self.pointer is not None:
-            memory["pointer"] = self.pointer.memory(encoded.tokens)
+            memory["pointer"] = self.pointer.memory(getattr(encoded, "tokens", None))
             state["p_gen"] = ops.ones(ops.shape(encoded.state)[:1], dtype="float32")
         if self._sequential:
             shape = (ops.shape(encoded.state)[0], self.readout_dim)
@@ -197,8 +199,16 @@ class RecurrentDecoder(ConfiguredLayer):
             return output(readout), state
         return self._output(self.logits(readout), state, memory), state
 
-    def call(self, target: Tensor, encoded: EncoderOutput, training: bool = False) -> Tensor:
+    def call(
+        self,
+        target: Tensor,
+        encoded: Any,
+        mask: Tensor | None = None,
+        encoded_mask: Any = None,
+        training: bool = False,
+    ) -> Tensor:
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
+        encoded = self.given(target, encoded, mask, encoded_mask)
         embedded = self.dropout(self.embedding(target), training=training)
         memory, state = self.init(encoded)
         noise = None

@@ -7,15 +7,16 @@ from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import attend, attended, initial_history, with_noise
-from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from, config_of
+from s2s_zoo.decoders.layer import DecoderLayer
+from s2s_zoo.layers.config import LayerSpec, build_from, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
+from s2s_zoo.layers.encoded import encoder_output
 from s2s_zoo.layers.output import Output, OutputMatrix, logits_of
 from s2s_zoo.layers.sequences import mean_of_real, unrolled_scan
-from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.types import Config, Nest, Tensor
 
 
-class StepwiseDecoder(ConfiguredLayer):
+class StepwiseDecoder(DecoderLayer):
     """A GRU state s, a context c and a readout h~, the same step in training and in search.
 
         s_0 = tanh(W mean_j h_j + b);  p(y_t) = softmax(W_o h~_t + b_o)
@@ -44,8 +45,7 @@ class StepwiseDecoder(ConfiguredLayer):
         dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"name": "decoder", **kwargs})
-        self.supports_masking = True
+        super().__init__(**kwargs)
         if attention is None:
             raise ValueError(
                 f"{type(self).__name__} needs an attention. Received: attention=None. Give one, or "
@@ -76,11 +76,11 @@ class StepwiseDecoder(ConfiguredLayer):
         self.readout.build((None, readout_dim))
         self.output_layer.build((None, self.readout.units))
 
-    def init(self, encoded: EncoderOutput, max_length: int | None = None) -> tuple[Nest, Nest]:
+    def init(self, encoded: Any, max_length: int | None = None) -> tuple[Nest, Nest]:
         """Prepares decoding.
 
         Args:
-            encoded: EncoderOutput.
+            encoded: what an encoder gives, or (memory, mask, summary).
             max_length: int, the longest target; not needed by this decoder.
 
         Returns:
@@ -89,6 +89,7 @@ class StepwiseDecoder(ConfiguredLayer):
             state: dict, what moves: "cell" (B, U) and "context" (B, D) of the last step, the
                 entries of `initial_history`, and those of the subclass.
         """
+        encoded = encoder_output(encoded)
         state = {
             "cell": self.bridge(mean_of_real(encoded.memory, encoded.mask)),
             "context": ops.zeros_like(encoded.memory[:, 0]),
@@ -107,8 +108,16 @@ class StepwiseDecoder(ConfiguredLayer):
         state = self._advance(embedded, index, state, memory)
         return (output or self.logits)(self._read(state, embedded)), state
 
-    def call(self, target: Tensor, encoded: EncoderOutput, training: bool = False) -> Tensor:
+    def call(
+        self,
+        target: Tensor,
+        encoded: Any,
+        mask: Tensor | None = None,
+        encoded_mask: Any = None,
+        training: bool = False,
+    ) -> Tensor:
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
+        encoded = self.given(target, encoded, mask, encoded_mask)
         embedded = self.dropout(self.embedding(target), training=training)
         memory, state = self.init(encoded)
         if training:

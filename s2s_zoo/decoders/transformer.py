@@ -6,16 +6,18 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.transformer import Activation, TransformerStack
-from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec
+from s2s_zoo.decoders.layer import DecoderLayer
+from s2s_zoo.layers.config import LayerSpec
 from s2s_zoo.layers.embedding import TokenEmbedding
+from s2s_zoo.layers.encoded import encoded_shapes, encoder_output
 from s2s_zoo.layers.kernels.native import written_at
 from s2s_zoo.layers.output import Output, OutputMatrix, logits_of
-from s2s_zoo.protocol import START, EncoderOutput
+from s2s_zoo.protocol import START
 from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class TransformerDecoder(ConfiguredLayer):
+class TransformerDecoder(DecoderLayer):
     """Predicts each token by attending to the ones before it and to the encoded source.
 
     A step keeps the keys and values of the tokens so far in a cache of a fixed length.
@@ -58,8 +60,7 @@ class TransformerDecoder(ConfiguredLayer):
         start_token: int = START,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"name": "decoder", **kwargs})
-        self.supports_masking = True
+        super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
         self.scale_embedding = scale_embedding
@@ -94,10 +95,10 @@ class TransformerDecoder(ConfiguredLayer):
         )
         self.output_bias = None
 
-    def build(self, target_shape: Shape, encoded_shape: EncoderOutput) -> None:
+    def build(self, target_shape: Shape, encoded_shape: Any) -> None:
         if not self.embedding.built:
             self.embedding.build()
-        self.stack.build(encoded_shape.memory[-1])
+        self.stack.build(encoded_shapes(encoded_shape).memory[-1])
         self.output_projection.build((None, self.embedding_dim))
         if self.use_output_bias:
             self.output_bias = self.add_weight(
@@ -105,11 +106,11 @@ class TransformerDecoder(ConfiguredLayer):
             )
         self.built = True
 
-    def init(self, encoded: EncoderOutput, max_length: int) -> tuple[Nest, Nest]:
+    def init(self, encoded: Any, max_length: int) -> tuple[Nest, Nest]:
         """Prepares decoding.
 
         Args:
-            encoded: EncoderOutput.
+            encoded: what an encoder gives, or (memory, mask, summary).
             max_length: int, T, the longest target.
 
         Returns:
@@ -119,6 +120,7 @@ class TransformerDecoder(ConfiguredLayer):
                 (B, H, T, d) of the target; "alignment" (B, S) float32, the weights of the last
                 step in the last layer, the mean over its heads.
         """
+        encoded = encoder_output(encoded)
         batch = ops.shape(encoded.memory)[0]
         blocks = self.stack.blocks
         memory = {
@@ -155,8 +157,16 @@ class TransformerDecoder(ConfiguredLayer):
         state = {"layers": layers, "alignment": alignment}
         return (output or self.logits)(x), state
 
-    def call(self, target: Tensor, encoded: EncoderOutput, training: bool = False) -> Tensor:
+    def call(
+        self,
+        target: Tensor,
+        encoded: Any,
+        mask: Tensor | None = None,
+        encoded_mask: Any = None,
+        training: bool = False,
+    ) -> Tensor:
         """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
+        encoded = self.given(target, encoded, mask, encoded_mask)
         first = ops.full_like(target[:, :1], self.start_token)
         target = ops.concatenate([first, target[:, 1:]], axis=1)
         x = self.stack.embed(self.embedding(target), training=training)

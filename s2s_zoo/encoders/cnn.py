@@ -1,6 +1,7 @@
 """Image encoder: a convolutional network whose feature map is the memory."""
 
 import inspect
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.encoders.layer import ImageEncoder
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.types import Config, Shape, StrPath, Tensor
@@ -36,7 +37,7 @@ BACKBONES = {
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class CNNEncoder(ConfiguredLayer):
+class CNNEncoder(ImageEncoder):
     """Reads an image with a network of `keras.applications`; the regions are its feature map.
 
     Show, Attend and Tell (Xu et al. 2015, 1502.03044, section 3.1.1): the annotation vectors
@@ -75,7 +76,7 @@ class CNNEncoder(ConfiguredLayer):
         dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"name": "encoder", **kwargs})
+        super().__init__(**kwargs)
         self.backbone_name = backbone
         self.size = tuple(size)
         self.alpha = alpha
@@ -92,24 +93,14 @@ class CNNEncoder(ConfiguredLayer):
             self.projection = keras.layers.Dense(projection, activation="relu", name="projection")
 
     @property
-    def source_shape(self) -> Shape:
-        return (None, *self.size, 3)
-
-    @property
-    def memory_dim(self) -> int:
-        return self.projection_dim or self.backbone.output.shape[-1]
-
-    @property
-    def state_dim(self) -> int:
-        return self.memory_dim
-
-    @property
     def grid(self) -> tuple[int, int]:
         """(h, w), rows and columns of the regions."""
         return tuple(self.backbone.output.shape[1:3])
 
     def build(self, source_shape: Shape | None = None) -> None:
         self.backbone = self._new_backbone(weights=None)
+        self.memory_dim = self.state_dim = self.projection_dim or self.backbone.output.shape[-1]
+        self.regions = math.prod(self.grid)
         if self.projection_dim is not None:
             self.projection.build((None, None, self.backbone.output.shape[-1]))
         self.built = True

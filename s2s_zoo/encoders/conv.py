@@ -3,9 +3,9 @@
 from typing import Any
 
 import keras
-from keras import ops
 
-from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from, config_of
+from s2s_zoo.encoders.layer import TextEncoder
+from s2s_zoo.layers.config import LayerSpec, build_from, config_of
 from s2s_zoo.layers.convolution import (
     HALF,
     GatedConvolution,
@@ -15,12 +15,12 @@ from s2s_zoo.layers.convolution import (
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.positions import POSITIONS, add_positions
 from s2s_zoo.layers.sequences import mean_of_real, zero_padding
-from s2s_zoo.protocol import PAD, EncoderOutput
+from s2s_zoo.protocol import ConvEncoderOutput
 from s2s_zoo.protocol.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class ConvEncoder(ConfiguredLayer):
+class ConvEncoder(TextEncoder):
     """Reads the source with a stack of convolutions, all positions at once (1705.03122).
 
         e_s = w_s + p_s;   h^0_s = A e_s
@@ -44,8 +44,8 @@ class ConvEncoder(ConfiguredLayer):
         source: (B, S) int ids, padded with PAD on the right.
 
     Returns:
-        EncoderOutput: memory (B, S, E), the z; mask (B, S); state (B, E), the mean of
-        (z + e) sqrt(.5); embedded (B, S, E), the e.
+        ConvEncoderOutput: memory (B, S, E), the z; mask (B, S); state (B, E), the mean of
+        (z + e) sqrt(.5); tokens (B, S), the source; embedded (B, S, E), the e.
 
     Raises:
         ValueError: for an option outside its range.
@@ -62,8 +62,7 @@ class ConvEncoder(ConfiguredLayer):
         dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"name": "encoder", **kwargs})
-        self.supports_masking = True
+        super().__init__(**kwargs)
         check_sizes("ConvEncoder", layers, dropout)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(
@@ -85,10 +84,6 @@ class ConvEncoder(ConfiguredLayer):
         ]
         self.leave = linear(embedding_dim, "leave")
 
-    @property
-    def source_shape(self) -> Shape:
-        return (None, None)
-
     def build(self, source_shape: Shape | None = None) -> None:
         if not self.embedding.built:
             self.embedding.build()
@@ -99,8 +94,8 @@ class ConvEncoder(ConfiguredLayer):
             layer.build((None, None, self.units))
         self.built = True
 
-    def call(self, source: Tensor, training: bool = False) -> EncoderOutput:
-        mask = ops.not_equal(source, PAD)
+    def call(self, source: Tensor, training: bool = False) -> ConvEncoderOutput:
+        mask = self.mask_of(source)
         embedded = add_positions(self.embedding(source), self.positions)
         embedded = self.dropout(embedded, training=training)
         x = self.enter(embedded)
@@ -108,7 +103,11 @@ class ConvEncoder(ConfiguredLayer):
             x = (x + layer(self.dropout(zero_padding(x, mask), training=training))) * HALF
         memory = self.leave(x)
         state = mean_of_real((memory + embedded) * HALF, mask)
-        return EncoderOutput(memory, mask, state, embedded, source)
+        return ConvEncoderOutput(memory, mask, state, source, embedded)
+
+    def compute_output_shape(self, source_shape: Shape) -> ConvEncoderOutput:
+        memory, mask, state, tokens = super().compute_output_shape(source_shape)
+        return ConvEncoderOutput(memory, mask, state, tokens, memory)
 
     def in_config(self) -> Config:
         return {

@@ -6,16 +6,16 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.bahdanau import BahdanauAttention
-from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.encoders.layer import TextEncoder
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.recurrence import recurrent_layer, step_layer
 from s2s_zoo.layers.sequences import mean_of_real, unrolled_loop
-from s2s_zoo.protocol import PAD, EncoderOutput
+from s2s_zoo.protocol import TextEncoderOutput
 from s2s_zoo.protocol.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class LSTMNEncoder(ConfiguredLayer):
+class LSTMNEncoder(TextEncoder):
     """Reads the source with an LSTM that attends to all of its earlier states.
 
     Cheng, Dong & Lapata 2016 (1601.06733, section 3.1), with tapes of the states h_i and c_i in
@@ -36,7 +36,7 @@ class LSTMNEncoder(ConfiguredLayer):
         source: (B, S) int ids, padded with PAD on the right.
 
     Returns:
-        EncoderOutput: memory (B, S, U), mask (B, S), state (B, U), the last h.
+        TextEncoderOutput: memory (B, S, U), mask (B, S), state (B, U), the last h.
     """
 
     def __init__(
@@ -47,8 +47,7 @@ class LSTMNEncoder(ConfiguredLayer):
         dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"name": "encoder", **kwargs})
-        self.supports_masking = True
+        super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
         self.units = self.memory_dim = self.state_dim = units
@@ -57,10 +56,6 @@ class LSTMNEncoder(ConfiguredLayer):
         self.layer = recurrent_layer("lstm", units, "lstm")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
-    @property
-    def source_shape(self) -> Shape:
-        return (None, None)
-
     def build(self, source_shape: Shape | None = None) -> None:
         if not self.embedding.built:
             self.embedding.build()
@@ -68,8 +63,8 @@ class LSTMNEncoder(ConfiguredLayer):
         self.layer.build((None, None, self.embedding_dim))
         self.built = True
 
-    def call(self, source: Tensor, training: bool = False) -> EncoderOutput:
-        mask = ops.not_equal(source, PAD)
+    def call(self, source: Tensor, training: bool = False) -> TextEncoderOutput:
+        mask = self.mask_of(source)
         x = self.dropout(self.embedding(source), training=training)
         rows, length = ops.shape(source)
         positions = ops.expand_dims(ops.arange(length, dtype="int32"), 0)
@@ -97,7 +92,7 @@ class LSTMNEncoder(ConfiguredLayer):
         last = ops.equal(positions + 1, ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True))
         state = mean_of_real(memory, last)
         memory = self.dropout(memory, training=training)
-        return EncoderOutput(memory, mask, state, tokens=source)
+        return TextEncoderOutput(memory, mask, state, source)
 
     def in_config(self) -> Config:
         return {"dropout": self.dropout.rate}

@@ -5,10 +5,10 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.encoders.layer import TextEncoder
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.recurrence import Cell, recurrent_layer, run_layer
-from s2s_zoo.protocol import PAD, EncoderOutput
+from s2s_zoo.protocol import TextEncoderOutput
 from s2s_zoo.protocol.registry import check_option
 from s2s_zoo.protocol.types import Config, Shape, Tensor
 
@@ -21,7 +21,7 @@ DIRECTIONS = (*READINGS, "bidirectional_bottom")
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class RecurrentEncoder(ConfiguredLayer):
+class RecurrentEncoder(TextEncoder):
     """Embeds the source and reads it with a stack of recurrent layers.
 
     "bidirectional" concatenates both readings of each position, h_s = [fwd_s ; bwd_s]
@@ -46,7 +46,7 @@ class RecurrentEncoder(ConfiguredLayer):
         source: (B, S) int ids, padded with PAD on the right.
 
     Returns:
-        EncoderOutput: memory (B, S, D), mask (B, S), state (B, D): the last states of the top
+        TextEncoderOutput: memory (B, S, D), mask (B, S), state (B, D): the last states of the top
         layer. D is `units`, or twice that where the top layer is bidirectional.
     """
 
@@ -64,8 +64,7 @@ class RecurrentEncoder(ConfiguredLayer):
         dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"name": "encoder", **kwargs})
-        self.supports_masking = True
+        super().__init__(**kwargs)
         check_option("RecurrentEncoder", "direction", direction, DIRECTIONS)
         if layers < 1:
             raise ValueError(
@@ -87,24 +86,13 @@ class RecurrentEncoder(ConfiguredLayer):
             ]
             for i in range(layers)
         ]
+        self.memory_dim = self.state_dim = units * len(self.stack[-1])
 
     def _readings(self, i):
         """The directions in which layer i reads."""
         if self.direction == "bidirectional_bottom":
             return READINGS["forward" if i else "bidirectional"]
         return READINGS[self.direction]
-
-    @property
-    def memory_dim(self) -> int:
-        return self.units * len(self.stack[-1])
-
-    @property
-    def state_dim(self) -> int:
-        return self.memory_dim
-
-    @property
-    def source_shape(self) -> Shape:
-        return (None, None)
 
     def build(self, source_shape: Shape | None = None) -> None:
         if not self.embedding.built:
@@ -115,8 +103,8 @@ class RecurrentEncoder(ConfiguredLayer):
                 layer.build((None, None, width))
             width = self.units * len(layers)
 
-    def call(self, source: Tensor, training: bool = False) -> EncoderOutput:
-        mask = ops.not_equal(source, PAD)
+    def call(self, source: Tensor, training: bool = False) -> TextEncoderOutput:
+        mask = self.mask_of(source)
         memory = self.dropout(self.embedding(source), training=training)
         for i, layers in enumerate(self.stack):
             readings = [run_layer(layer, memory, mask, training=training) for layer in layers]
@@ -125,7 +113,7 @@ class RecurrentEncoder(ConfiguredLayer):
             outputs = self.dropout(outputs, training=training)
             one_width = i > 0 and len(layers) == len(self.stack[i - 1])
             memory = memory + outputs if self.residual and one_width else outputs
-        return EncoderOutput(memory, mask, state, tokens=source)
+        return TextEncoderOutput(memory, mask, state, source)
 
     def in_config(self) -> Config:
         return {"dropout": self.dropout.rate}

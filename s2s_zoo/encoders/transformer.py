@@ -7,16 +7,17 @@ from keras import ops
 
 from s2s_zoo.attention.hashing import LSHAttention
 from s2s_zoo.attention.transformer import Activation, TransformerStack
-from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec
+from s2s_zoo.encoders.layer import TextEncoder
+from s2s_zoo.layers.config import LayerSpec
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.sequences import mean_of_real
-from s2s_zoo.protocol import PAD, EncoderOutput
+from s2s_zoo.protocol import TextEncoderOutput
 from s2s_zoo.protocol.registry import check_keys
 from s2s_zoo.protocol.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class TransformerEncoder(ConfiguredLayer):
+class TransformerEncoder(TextEncoder):
     """Embeds the source and lets every position attend to every other (1706.03762).
 
     Args:
@@ -45,7 +46,7 @@ class TransformerEncoder(ConfiguredLayer):
         source: (B, S) int ids, padded with PAD on the right.
 
     Returns:
-        EncoderOutput: memory (B, S, E), mask (B, S), state (B, E): the mean of the memory.
+        TextEncoderOutput: memory (B, S, E), mask (B, S), state (B, E): the mean of the memory.
 
     Raises:
         ValueError: for an unknown option, heads that do not divide E, or `lsh` with relative
@@ -75,8 +76,7 @@ class TransformerEncoder(ConfiguredLayer):
         lsh: dict[str, int] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"name": "encoder", **kwargs})
-        self.supports_masking = True
+        super().__init__(**kwargs)
         if lsh is not None:
             check_keys(lsh, ("buckets", "chunk", "rounds"), "lsh")
             if relative_positions is not None:
@@ -120,17 +120,13 @@ class TransformerEncoder(ConfiguredLayer):
             name="stack",
         )
 
-    @property
-    def source_shape(self) -> Shape:
-        return (None, None)
-
     def build(self, source_shape: Shape | None = None) -> None:
         self.embedding.build()
         self.stack.build()
         self.built = True
 
-    def call(self, source: Tensor, training: bool = False) -> EncoderOutput:
-        mask = ops.not_equal(source, PAD)
+    def call(self, source: Tensor, training: bool = False) -> TextEncoderOutput:
+        mask = self.mask_of(source)
         x = self.stack.embed(self.embedding(source), training=training)
         positions = ops.arange(ops.shape(source)[1], dtype="int32")
         bias = self.stack.bias(positions, positions)
@@ -143,7 +139,7 @@ class TransformerEncoder(ConfiguredLayer):
         for block in self.stack.blocks:
             x, _ = block.run(x, attend, training=training)
         memory = self.stack.finish(x)
-        return EncoderOutput(memory, mask, mean_of_real(memory, mask), tokens=source)
+        return TextEncoderOutput(memory, mask, mean_of_real(memory, mask), source)
 
     def in_config(self) -> Config:
         return self.options

@@ -1,5 +1,6 @@
 """Image encoder: a Transformer over patches (Dosovitskiy et al. 2020)."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,14 +8,14 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.transformer import Activation, TransformerStack
-from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.encoders.layer import ImageEncoder
 from s2s_zoo.layers.initial import initializer
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class VisionTransformerEncoder(ConfiguredLayer):
+class VisionTransformerEncoder(ImageEncoder):
     """Cuts an image into patches and lets every patch attend to every other (2010.11929).
 
         z_0 = [x_class ; x_1 E ; ... ; x_N E] + E_pos                              (equation 1)
@@ -63,7 +64,7 @@ class VisionTransformerEncoder(ConfiguredLayer):
         dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"name": "encoder", **kwargs})
+        super().__init__(**kwargs)
         self.size = tuple(size)
         if not patch >= 1 or any(side % patch for side in self.size):
             raise ValueError(
@@ -87,7 +88,7 @@ class VisionTransformerEncoder(ConfiguredLayer):
         self.patches = keras.layers.Conv2D(
             embedding_dim, patch, strides=patch, kernel_initializer=start, name="patches"
         )
-        rows, columns = self.grid
+        self.regions = 1 + math.prod(self.grid)
         self.stack = TransformerStack(
             False,
             embedding_dim,
@@ -97,7 +98,7 @@ class VisionTransformerEncoder(ConfiguredLayer):
             norm="pre",
             normalization="layer",
             embedding_norm=False,
-            positions={"name": "learned", "length": 1 + rows * columns},
+            positions={"name": "learned", "length": self.regions},
             relative_positions=None,
             scale_scores=True,
             bias=True,
@@ -105,10 +106,6 @@ class VisionTransformerEncoder(ConfiguredLayer):
         )
         if projection is not None:
             self.projection = keras.layers.Dense(projection, name="projection")
-
-    @property
-    def source_shape(self) -> Shape:
-        return (None, *self.size, 3)
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -1,12 +1,14 @@
 """Layers and functions from plain-JSON configs, and back. Names come from tables; nothing is
 imported."""
 
+import functools
 import inspect
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import keras
 
+from s2s_zoo.layers.policy import dtype_policy
 from s2s_zoo.protocol.registry import check_keys, lookup
 from s2s_zoo.protocol.types import Config
 
@@ -17,8 +19,18 @@ LayerSpec: TypeAlias = keras.layers.Layer | str | Config
 class ConfiguredLayer(keras.layers.Layer):
     """A layer with a config of its constructor's arguments: the attributes of the same names.
 
-    A subclass has `in_config` for arguments of which it keeps something else, such as a layer.
+    A subclass has `in_config` for arguments of which it keeps something else, such as a layer. The
+    layers that it makes, in `__init__` or in `build`, have its dtype policy.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, under_policy in (
+            ("__init__", _init_under_policy),
+            ("build", _build_under_policy),
+        ):
+            if name in cls.__dict__:
+                setattr(cls, name, under_policy(cls.__dict__[name]))
 
     def in_config(self) -> Config:
         """Returns a dict of the arguments (plain JSON) that the attributes of their names are not.
@@ -34,6 +46,25 @@ class ConfiguredLayer(keras.layers.Layer):
             for name in _parameters(type(self))
         }
         return {**super().get_config(), **arguments}
+
+
+def _init_under_policy(init):
+    @functools.wraps(init)
+    def run(self, *args, dtype=None, **kwargs):
+        with dtype_policy(dtype):
+            init(self, *args, **kwargs)
+
+    run.__signature__ = inspect.signature(init)  # Keras reads it
+    return run
+
+
+def _build_under_policy(build):
+    @functools.wraps(build)
+    def run(self, *args, **kwargs):
+        with dtype_policy(self.dtype_policy):
+            build(self, *args, **kwargs)
+
+    return run
 
 
 def build_from(

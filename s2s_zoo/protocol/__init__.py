@@ -10,22 +10,46 @@ PAD, START, END, UNK = 0, 1, 2, 3
 
 
 class EncoderOutput(NamedTuple):
-    """What a decoder knows of its encoder.
+    """What a decoder knows of its encoder; all of it are tensors.
 
     Attributes:
         memory: (B, S, D), one vector per source position or image region.
         mask: (B, S) bool, True where the position is real.
         state: (B, D') summary of the source: the last states, or the mean of the regions.
-        embedded: (B, S, D), the embedded source, where a decoder may add it to the memory
-            (ConvS2S); otherwise None.
-        tokens: (B, S) int, the ids of the source where it is text, otherwise None.
     """
 
     memory: Any
     mask: Any
     state: Any
-    embedded: Any = None
-    tokens: Any = None
+
+
+class TextEncoderOutput(NamedTuple):
+    """What a decoder knows of an encoder of text.
+
+    Attributes:
+        memory, mask, state: as of EncoderOutput.
+        tokens: (B, S) int, the ids of the source, which a pointer copies.
+    """
+
+    memory: Any
+    mask: Any
+    state: Any
+    tokens: Any
+
+
+class ConvEncoderOutput(NamedTuple):
+    """What a decoder knows of an encoder whose embeddings may be added to its memory (ConvS2S).
+
+    Attributes:
+        memory, mask, state, tokens: as of TextEncoderOutput.
+        embedded: (B, S, D), the embedded source.
+    """
+
+    memory: Any
+    mask: Any
+    state: Any
+    tokens: Any
+    embedded: Any
 
 
 class SearchResult(NamedTuple):

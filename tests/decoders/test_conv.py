@@ -5,7 +5,7 @@ from keras import ops
 
 from s2s_zoo import Seq2Seq
 from s2s_zoo.decoders import ConvDecoder
-from s2s_zoo.protocol import EncoderOutput
+from s2s_zoo.protocol import ConvEncoderOutput, EncoderOutput
 from tests.decoders.random_weights import built
 from tests.decoders.test_recurrent import sigmoid, softmax
 
@@ -23,7 +23,9 @@ def test_equals_the_equations_position_by_position():
 
     z, e = rng.normal(size=(2, 1, 3, 4)).astype("float32")
     mask = np.array([[True, True, False]])
-    encoded = EncoderOutput(z, mask, rng.normal(size=(1, 4)).astype("float32"), e)
+    encoded = ConvEncoderOutput(
+        z, mask, rng.normal(size=(1, 4)).astype("float32"), np.zeros((1, 3), "int32"), e
+    )
     tokens = (1, 5, 3, 6)
     g = [w["embedding/embeddings"][y] + w["positions/embeddings"][t] for t, y in enumerate(tokens)]
     h, alignments = [dense(x, "enter") for x in g], []

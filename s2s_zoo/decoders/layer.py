@@ -1,0 +1,63 @@
+"""What every decoder is as a Keras layer: what it is called with, and what it gives."""
+
+from typing import Any
+
+import keras
+
+from s2s_zoo.layers.config import ConfiguredLayer
+from s2s_zoo.layers.encoded import check_ids, encoder_output
+from s2s_zoo.protocol.types import Shape, Tensor
+
+
+class DecoderLayer(ConfiguredLayer):
+    """From a target and an encoded source to logits: `decoder(target, encoded)`.
+
+    A subclass has `init`, `step` and `call`, which begins with `given`.
+
+    Call arguments of all of them:
+        target: (B, T) int, beginning with START.
+        encoded: what an encoder gives, or a memory (B, S, D) alone, whose summary is then the
+            mean of what is real.
+        mask: (B, S) bool, True where a memory that was given alone is real; where None, the mask
+            that Keras carries along with it, if there is one.
+        encoded_mask: filled in by Keras.
+
+    Returns:
+        logits (B, T, V).
+    """
+
+    vocabulary_size: int
+    logits_dtype: str | None = None  # None: the one the layer computes in
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"name": "decoder", **kwargs})
+        self.supports_masking = True
+
+    def given(self, target: Tensor, encoded: Any, mask: Tensor | None, encoded_mask: Any) -> Any:
+        """What an encoder gives, of what `call` was given, checked.
+
+        Raises:
+            ValueError: for a target that is no ids, and as `encoder_output`.
+        """
+        check_ids(target, type(self).__name__, "(B, T) as its target")
+        if mask is None and not isinstance(encoded, tuple | list):
+            mask = encoded_mask
+        return encoder_output(encoded, mask)
+
+    def compute_mask(self, target: Tensor, previous_mask: Tensor | None = None) -> None:
+        """None: which labels count is for the loss to say, and `previous_mask` is the source's."""
+
+    def compute_output_shape(self, target_shape: Shape, encoded_shape: Any) -> Shape:
+        return (*target_shape, self.vocabulary_size + getattr(self, "extra_ids", 0))
+
+    def compute_output_spec(
+        self,
+        target: Tensor,
+        encoded: Any,
+        mask: Tensor | None = None,
+        encoded_mask: Any = None,
+        training: bool = False,
+    ) -> Any:
+        self.given(target, encoded, mask, encoded_mask)
+        shape = self.compute_output_shape(target.shape, None)
+        return keras.KerasTensor(shape, self.logits_dtype or self.compute_dtype)

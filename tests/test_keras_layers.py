@@ -1,0 +1,167 @@
+"""Every public layer as a Keras user meets it: in any model, from any file, on any backend."""
+
+import inspect
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from keras.src.testing import TestCase
+
+import s2s_zoo
+from s2s_zoo.attention import ATTENTIONS
+from s2s_zoo.decoders import DECODERS
+from s2s_zoo.encoders import ENCODERS
+from tests import variants
+
+IDS = np.array([[4, 5, 6, 7, 2], [8, 9, 2, 0, 0]], "int32")
+TARGET = np.array([[1, 4, 5, 6], [1, 7, 8, 0]], "int32")
+RNG = np.random.default_rng(0)
+MEMORY = RNG.normal(size=(2, 5, 6)).astype("float32")
+QUERY = RNG.normal(size=(2, 4, 6)).astype("float32")
+
+
+def cases():
+    """Of every class of the tables the layer, and what it is called with."""
+    images = (RNG.random((2, 64, 96, 3)) * 255).astype("float32")
+    text = {"vocabulary_size": variants.VOCABULARY, "embedding_dim": 6}
+    asked = {"query": QUERY, "value": MEMORY, "mask": IDS != 0}
+    read = {"target": TARGET, "encoded": MEMORY, "mask": IDS != 0}
+    tables = [
+        (ENCODERS, variants.ENCODER_VARIANTS, text, {"source": IDS}),
+        (ENCODERS, variants.IMAGE_ENCODERS, {}, {"source": images}),
+        (ATTENTIONS, variants.ATTENTION_VARIANTS, {}, asked),
+        (DECODERS, variants.DECODER_VARIANTS, {**text, "units": 6, "attention": "luong"}, read),
+    ]
+    found = {}
+    for table, options, defaults, inputs in tables:
+        for variant in filter(None, options.values()):
+            if variant.get("score") == "dot":  # nothing to train
+                continue
+            layer_class = table[variant["name"]]
+            arguments = {k: v for k, v in {**defaults, **variant}.items() if k != "name"}
+            known = inspect.signature(layer_class).parameters
+            arguments = {k: v for k, v in arguments.items() if k in known}
+            found.setdefault(layer_class.__name__, (layer_class, arguments, inputs))
+    return found
+
+
+CASES = cases()
+
+
+@pytest.fixture(params=list(CASES))
+def case(request):
+    return CASES[request.param]
+
+
+def numbers(outputs):
+    return [ops.convert_to_numpy(x) for x in keras.tree.flatten(outputs)]
+
+
+def assert_equal(found, expected, tolerance=1e-5):
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_allclose(np.float32(x), np.float32(y), atol=tolerance)
+
+
+def functional(layer, arrays):
+    shapes = {2: lambda x: (None,), 3: lambda x: (None, x.shape[-1]), 4: lambda x: x.shape[1:]}
+    inputs = {
+        name: keras.Input(shapes[x.ndim](x), dtype=str(x.dtype), name=name)
+        for name, x in arrays.items()
+    }
+    return keras.Model(inputs, layer(**inputs))
+
+
+def filled(layer):
+    rng = np.random.default_rng(1)
+    for weight in layer.trainable_weights:
+        weight.assign(0.3 * rng.normal(size=weight.shape))
+
+
+def test_every_public_layer_is_here():
+    public = [getattr(s2s_zoo, name) for name in s2s_zoo.__all__]
+    public = [x for x in public if inspect.isclass(x) and issubclass(x, keras.layers.Layer)]
+    assert {x.__name__ for x in public if not issubclass(x, keras.Model)} == set(CASES)
+
+
+def test_eager_functional_subclassed(case, tmp_path):
+    layer_class, arguments, arrays = case
+    layer = layer_class(**arguments)
+    eager = layer(**arrays)
+    assert layer.built and all(keras.ops.is_tensor(x) for x in keras.tree.flatten(eager))
+    filled(layer)
+    eager = layer(**arrays)
+    expected = numbers(eager)
+
+    model = functional(layer_class(**arguments), arrays)
+    model.set_weights(layer.get_weights())
+    assert_equal(numbers(model(arrays)), expected)
+    for symbol, x in zip(model.outputs, keras.tree.flatten(eager), strict=True):
+        assert symbol.dtype == keras.backend.standardize_dtype(x.dtype)
+        assert all(size in (None, real) for size, real in zip(symbol.shape, x.shape, strict=True))
+    shapes = {f"{k}_shape": x.shape for k, x in arrays.items() if k != "mask"}
+    shapes = keras.tree.flatten(layer.compute_output_shape(**shapes))
+    assert shapes == [size for x in keras.tree.flatten(eager) for size in x.shape]
+
+    class Subclassed(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer_class(**arguments)
+
+        def call(self, inputs):
+            return self.layer(**inputs)
+
+    subclassed = Subclassed()
+    subclassed(arrays)
+    subclassed.set_weights(layer.get_weights())
+    assert_equal(numbers(subclassed(arrays)), expected)
+    path = tmp_path / "some.weights.h5"
+    subclassed.save_weights(path)
+    subclassed.set_weights([0 * x for x in layer.get_weights()])
+    subclassed.load_weights(path)
+    assert_equal(numbers(subclassed(arrays)), expected)
+
+
+def test_files_clones_and_summaries(case, tmp_path):
+    layer_class, arguments, arrays = case
+    model = functional(layer_class(**arguments, name="mine"), arrays)
+    filled(model)
+    expected = numbers(model(arrays))
+    path = tmp_path / "some.keras"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)  # of h5py's with NumPy
+        model.save(path)
+        loaded = keras.models.load_model(path)
+        clone = keras.models.clone_model(model)
+    assert_equal(numbers(loaded(arrays)), expected)
+    clone.set_weights(model.get_weights())
+    assert_equal(numbers(clone(arrays)), expected)
+    assert type(loaded.get_layer("mine")) is layer_class
+    lines = []
+    loaded.summary(print_fn=lambda line, **options: lines.append(line), line_length=80)
+    row = "\n".join(lines).split("mine")[1]
+    assert "(None" in row and "?" not in row
+
+
+def test_a_step_of_training(case):
+    layer_class, arguments, arrays = case
+    model = functional(layer_class(**arguments), arrays)
+    model = keras.Model(model.inputs, model.outputs[0])
+    model.compile("sgd", "mse", run_eagerly=True)
+    before = [weight.copy() for weight in map(ops.convert_to_numpy, model.trainable_weights)]
+    model.train_on_batch(arrays, numbers(model(arrays))[0] + 1)
+    after = [ops.convert_to_numpy(weight) for weight in model.trainable_weights]
+    changed = [(x != y).any() for x, y in zip(before, after, strict=True)]
+    assert any(changed) or not changed
+
+
+def test_the_conformance_test_of_keras(case):
+    layer_class, arguments, arrays = case
+    shapes = {f"{k}_shape": x.shape for k, x in arrays.items() if k != "mask"}
+    options = {"input_shape": shapes, "run_training_check": False}
+    options["input_dtype"] = {f"{k}_shape": str(x.dtype) for k, x in arrays.items() if k != "mask"}
+    if len(arrays) == 1:
+        options = {"input_data": next(iter(arrays.values())), "run_training_check": False}
+    TestCase().run_layer_test(layer_class, arguments, **options)
