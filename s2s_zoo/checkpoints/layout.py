@@ -12,7 +12,13 @@ CONFIG_KEYS = ("format_version", "task", "languages", "model", "files")
 
 # What transformers writes; of the weights the first that is there is taken.
 PRETRAINED_WEIGHTS = ("model.safetensors", "tf_model.h5", "pytorch_model.bin")
-SETTINGS = ("tokenizer_config.json", "generation_config.json", "preprocessor_config.json")
+SETTINGS = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+)
 TOKENIZER_FILES = (
     "source.spm",
     "target.spm",

@@ -18,7 +18,7 @@ from s2s_zoo.generation.options import check_counts, check_values
 from s2s_zoo.generation.penalties import coverage_score, normalise
 from s2s_zoo.generation.rows import while_active
 from s2s_zoo.generation.rules import Rules, repeat_rows
-from s2s_zoo.generation.scores import flat_cells, log_softmax
+from s2s_zoo.generation.scores import flat_cells, log_normaliser, log_softmax
 from s2s_zoo.protocol import END, PAD, START, SearchResult
 from s2s_zoo.protocol.types import Nest, Step, Tensor
 
@@ -35,6 +35,7 @@ def beam_search(
     length_penalty_form: Literal["power", "gnmt"] = "power",
     coverage_penalty: float = 0.0,
     early_stopping: bool | None = None,
+    renormalize: bool = False,
     return_alignments: bool = False,
     **rules: Any,
 ) -> SearchResult:
@@ -62,6 +63,8 @@ def beam_search(
         early_stopping: None for the stopping above. As in transformers, True ends a row with its
             K-th hypothesis, and False once there are K and the best live beam, normalised by its
             present length, is no better than the worst of them: both may end too early.
+        renormalize: bool, the probabilities of a step are those of the tokens that the rules
+            leave, so that what a model thinks of the others does not count.
         return_alignments: bool, return `state["alignment"]` of the step that predicted each
             token.
         **rules: see `Rules`.
@@ -117,7 +120,9 @@ def beam_search(
             of_live = record(of_live, index, state)
         if coverage_penalty:
             coverage = {"sum": coverage["sum"] + ops.cast(state["alignment"], "float32")}
-        totals, parents, tokens = _extensions(logits, index, of_live["tokens"], live, own_rules)
+        totals, parents, tokens = _extensions(
+            logits, index, of_live["tokens"], live, own_rules, renormalize
+        )
         ends = tokens == END  # (B, 2K), as the three above
         parents = parents + rows * num_beams  # places in N
 
@@ -181,7 +186,7 @@ def beam_search(
     return SearchResult(tokens, scores, records.get("alignments"), records.get("p_gen"))
 
 
-def _extensions(logits, index, history, live, rules):
+def _extensions(logits, index, history, live, rules, renormalize):
     """The 2K best extensions of the beams of each row.
 
     Args:
@@ -190,6 +195,7 @@ def _extensions(logits, index, history, live, rules):
         history: (N, T) int32, the tokens so far, then END.
         live: (B, K) log-probabilities of the live beams.
         rules: Rules.
+        renormalize: bool, see `beam_search`.
 
     Returns:
         totals (B, 2K), best first; the beam (B, 2K) each extends, 0 to K - 1; its token (B, 2K).
@@ -203,7 +209,11 @@ def _extensions(logits, index, history, live, rules):
     else:
         scores, norm = rules.penalise(log_softmax(logits), history), 0.0
         best, tokens, _ = rules.best(scores, index, history, each)
-    best = best - norm
+    if renormalize:
+        of_allowed = log_normaliser(rules.restrict(scores, index, history))
+        best = best - ops.where(best[:, :1] > -np.inf, of_allowed, 0.0)  # perhaps none may come
+    else:
+        best = best - norm
     forced = rules.force(ops.full_like(history[:, 0], PAD), index)  # (N,), PAD where none is
     of_forced = ops.take(ops.reshape(scores, (-1,)), flat_cells(scores, forced))
     of_forced = ops.cast(of_forced, "float32")[:, None] - norm  # (N, 1)

@@ -130,6 +130,7 @@ _TABLE = (
         least=0,
     ),
     Option("early_stopping", bool, None, "end with as many texts as beams", (BEAM,), or_none=True),
+    Option("renormalize", bool, False, "the tokens that may come share all probability", (BEAM,)),
     Option("temperature", float, 1.0, "below 1 is more careful", (SAMPLE,), above=0),
     Option("top_k", int, None, "draw from the K best tokens", (SAMPLE,), least=1, or_none=True),
     Option(

@@ -248,6 +248,15 @@ def test_coverage_needs_a_mask():
         beam_search(toy.step, state, memory, 3, LENGTH, coverage_penalty=0.1)
 
 
+@pytest.mark.parametrize("name", ["suppress", "bigrams", "repetition", "prefix", "all"])
+def test_what_the_rules_leave_may_share_all_probability(name):
+    toy, rules = Toy(seed=3), RULES[name]
+    result = toy.search(beam_search, LENGTH, num_beams=4, num_return=3, renormalize=True, **rules)
+    assert_same(toy, result, slow_beam, LENGTH, 4, renormalize=True, **rules)
+    usual = toy.search(beam_search, LENGTH, num_beams=4, num_return=3, **rules)
+    assert not np.allclose(usual.scores, result.scores)
+
+
 @pytest.mark.parametrize("alpha", [-0.5, 0.0, 1.0, 2.0])
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_early_stopping_as_in_transformers(early_stopping, alpha):

@@ -80,6 +80,7 @@ def next_scores(
     suppress_tokens=(),
     forced_prefix=None,
     score_forced=True,
+    renormalize=False,
 ):
     """The scores (V,) of the tokens that may follow, -inf for those that may not."""
     scores = toy.follow(row, tokens)[0][-1]
@@ -105,6 +106,8 @@ def next_scores(
             scores[token] = -np.inf
     if only is not None and not score_forced:
         scores[only] = 0.0
+    if renormalize and only is None:
+        scores -= np.log(np.exp(scores).sum())
     return scores
 
 

@@ -4,9 +4,18 @@ import re
 
 from s2s_zoo.checkpoints.contents import Checkpoint, Opened
 from s2s_zoo.checkpoints.pretrained import FAMILIES
-from s2s_zoo.checkpoints.pretrained.generation import longest_target, search_defaults
+from s2s_zoo.checkpoints.pretrained.generation import (
+    generation_part,
+    longest_target,
+    search_defaults,
+)
 from s2s_zoo.checkpoints.pretrained.matching import WHOLE, assign, match
 from s2s_zoo.checkpoints.pretrained.processor import PretrainedProcessor
+from s2s_zoo.checkpoints.pretrained.settings import (
+    check_special,
+    kept_settings,
+    read_settings,
+)
 from s2s_zoo.checkpoints.pretrained.sides import read_files
 from s2s_zoo.checkpoints.pretrained.tied import as_tied
 from s2s_zoo.checkpoints.pretrained.weights import read_weights
@@ -20,7 +29,6 @@ from s2s_zoo.protocol.registry import lookup
 
 BOTH_HALVES = "EncoderDecoderModel"
 HEADS = ("ForConditionalGeneration", "MTModel", "WithLMHeadModel")
-TOKENIZER = ("tokenizer_class", "source_lang", "target_lang")
 MAX_LENGTH = 512  # of targets, where neither checkpoint nor caller says
 
 
@@ -57,7 +65,7 @@ def load_pretrained(
     try:
         config, tensors = family.unify(config, tensors, directory)
         config = as_tied(config, tensors)
-        generation = _optional(directory, "generation_config.json") or config
+        generation = _optional(directory, "generation_config.json") or generation_part(config)
         parts = family.describe(config)
         described = _describe_model(parts, config)
         check_numbers(described, [tensor.shape for tensor in tensors.values()])
@@ -72,12 +80,12 @@ def load_pretrained(
             )
         if processor.target is None and processor.forces_language:
             processor = _with_forced_language(processor, generation)
-        described["decoder"]["start_token"] = _start(config, generation, processor)
-        defaults = search_defaults(generation, processor, task == "translation")
+        start = described["decoder"]["start_token"] = _start(config, generation, processor)
+        defaults = search_defaults(generation, processor, task == "translation", start)
         names = match(described, tensors, directory, family, config)
         with dtype_policy(dtype), to_be_loaded():
             model = Seq2Seq.from_config(described)
-    except (S2SZooError, ImportError):
+    except (S2SZooError, ImportError, Warning):
         raise
     except Exception as error:  # whatever it is, a config from elsewhere provoked it
         raise CheckpointError(
@@ -90,17 +98,16 @@ def load_pretrained(
 
 
 def _text_processor(directory, family, config, parts, limit, longest, task, source, target):
-    tokenizer = {**config, **_optional(directory, "tokenizer_config.json")}
-    kept = (*TOKENIZER, *family.tokenizer_options)
+    tokenizer = read_settings(directory, config)
     prefixes = config.get("task_specific_params") or {}
-    return PretrainedProcessor(
+    processor = PretrainedProcessor(
         read_files(directory),
         {
             "family": config["model_type"],
             "vocabulary_size": config["vocab_size"],
             "target_vocabulary_size": parts[1]["vocabulary_size"],
             "special": [config["pad_token_id"], _one(config["eos_token_id"])],
-            "tokenizer": {key: tokenizer[key] for key in kept if key in tokenizer},
+            "tokenizer": kept_settings(tokenizer, family.tokenizer_options),
             "max_source_length": min(limit, tokenizer.get("model_max_length") or limit),
             "max_target_length": longest,
             "source": source or tokenizer.get("src_lang"),
@@ -109,6 +116,9 @@ def _text_processor(directory, family, config, parts, limit, longest, task, sour
             "prefixes": {k: v["prefix"] for k, v in prefixes.items() if v.get("prefix")},
         },
     )
+    ids, end = processor.tokenizer.vocabulary, _one(config["eos_token_id"])
+    check_special(tokenizer, ids, end, family.first)
+    return processor
 
 
 def _refuse_languages(source, target):

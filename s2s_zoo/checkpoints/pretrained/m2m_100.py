@@ -12,6 +12,7 @@ from s2s_zoo.checkpoints.pretrained.tokenizers import (
     read_pieces,
     read_vocabulary,
 )
+from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.types import Config
 
 # The languages of M2M-100, whose files do not name them, in the order of their ids.
@@ -21,6 +22,9 @@ CODES = (
     "ms my ne nl no ns oc or pa pl ps pt ro ru sd si sk sl so sq sr ss su sv sw ta th tl tn tr uk "
     "ur uz vi wo xh yi yo zh zu"
 ).split()
+
+# Of the checkpoints of WMT 2021.
+WMT21 = ["en", "ha", "is", "ja", "cs", "ru", "zh", "de"]
 
 
 def describe(config: Config) -> tuple[Config, Config]:
@@ -42,7 +46,10 @@ def tokenizer(files: Files, config: Config) -> Read:
     used = ("sentencepiece.bpe.model", "vocab.json")
     need(files, "m2m_100", used)
     vocabulary = read_vocabulary(files, "vocab.json")
-    codes = [f"__{code}__" for code in CODES]
+    known = lookup(
+        {"m2m100": CODES, "wmt21": WMT21}, config.get("language_codes", "m2m100"), "language_codes"
+    )
+    codes = [f"__{code}__" for code in known]
     vocabulary |= {code: len(vocabulary) + i for i, code in enumerate(codes)}
     pieces = read_pieces(files, used[0])
     return PieceTokenizer(pieces, pieces, vocabulary, [*SPECIAL[:4], *codes]), used
@@ -53,5 +60,6 @@ FAMILY = Family(
     describe=describe,
     names=bart.names,
     tokenizer=tokenizer,
+    tokenizer_options=("language_codes", "legacy_behaviour"),
     languages=Languages(pattern=r"(?:__)?([a-z]{2,3}(?:_[A-Z][a-z]{3})?)(?:__)?", place="ends"),
 )

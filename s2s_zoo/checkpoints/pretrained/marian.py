@@ -30,7 +30,8 @@ def tokenizer(files: Files, config: Config) -> Read:
     used: tuple[str, ...] = ("source.spm", "target.spm", "vocab.json")
     need(files, "marian", used)
     vocabulary, own = read_vocabulary(files, "vocab.json"), None
-    if "target_vocab.json" in files:
+    if config.get("separate_vocabs", "target_vocab.json" in files):
+        need(files, "marian", ("target_vocab.json",))
         used += ("target_vocab.json",)
         own = read_vocabulary(files, used[-1])
     codes = [piece for piece in vocabulary if re.fullmatch(LANGUAGE, piece)]
@@ -44,5 +45,6 @@ FAMILY = Family(
     describe=describe,
     names=bart.names,
     tokenizer=tokenizer,
+    tokenizer_options=("separate_vocabs",),
     languages=Languages(pattern=LANGUAGE, place="text"),
 )

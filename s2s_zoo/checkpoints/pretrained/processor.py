@@ -54,6 +54,7 @@ class PretrainedProcessor(FromFiles, TextProcessor):
         self.options = dict(options)
         self.family = lookup(FAMILIES, options["family"], "family")
         self.tokenizer, used = self.family.tokenizer(files, options["tokenizer"])
+        self.tokenizer.add(options["tokenizer"].get("added_tokens", {}))
         self.files = {name: files[name] for name in used}
         several = self.family.languages
         self.languages = {
@@ -121,7 +122,8 @@ class PretrainedProcessor(FromFiles, TextProcessor):
         suffix: list[int] = []
         if self._language_at("ends") and self.languages:
             code = [self._id(self._required("source"))]
-            prefix, suffix = ([], code) if self.begins_with_target else (code, [])
+            behind = self.begins_with_target or self.options["tokenizer"].get("legacy_behaviour")
+            prefix, suffix = ([], code) if behind else (code, [])
         elif self._language_at("text") and len(self.languages) > 1:
             texts = [self._with_target(text) for text in texts]
         elif self.family.first is not None:

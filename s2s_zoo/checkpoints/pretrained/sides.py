@@ -36,18 +36,24 @@ class Side:
                 f"The tokenizer has ids up to {max(vocabulary.values())}, the model a vocabulary "
                 f"of {size}. Download the checkpoint again: they do not fit."
             )
+        tidy = options.get("tokenizer", {}).get("clean_up_tokenization_spaces", False)
+        self._tidies = tidy and tokenizer.tidies
         pad, end = options["special"]
         self.order = arrange(size, pad, end, vocabulary[UNKNOWN])
-        # bart-large-cnn has a <mask> without a row: unknown, like all that is beyond.
-        self.places = np.full(max(size, 1 + max(vocabulary.values())), START)
+        # bart-large-cnn has a <mask> without a row: unknown, like all that is beyond, in one place.
+        self.places = np.full(size + 1, START)
         self.places[self.order] = np.arange(size)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        # Lone surrogates, as in arguments of a shell that are no UTF-8, become question marks.
+        texts = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         rows = self._tokenizer.encode(texts, self._target)
-        return [self.places[row].tolist() if row else [] for row in rows]
+        size = self.vocabulary_size
+        return [self.places[np.minimum(row, size)].tolist() if row else [] for row in rows]
 
     def decode(self, rows: Sequence[Any]) -> list[str]:
-        return self._tokenizer.decode([self.order[np.asarray(row, int)] for row in rows])
+        texts = self._tokenizer.decode([self.order[np.asarray(row, int)] for row in rows])
+        return list(map(_tidy, texts)) if self._tidies else texts
 
     def pieces(self, ids: Iterable[int]) -> list[str]:
         return [self._tokenizer.piece(self.order[token], self._target) for token in ids]
@@ -62,6 +68,16 @@ class Side:
             "The tokenizer of an imported checkpoint cannot run inside a TensorFlow graph, so it "
             "cannot read streams, nor be exported. Give the pairs as a list or a file."
         )
+
+
+def _tidy(text):
+    """A text without the spaces that tokens of English leave, as transformers takes them away."""
+    for mark in (".", "?", "!", ","):
+        text = text.replace(f" {mark}", mark)
+    text = text.replace(" ' ", "'")
+    for end in ("n't", "'m", "'s", "'ve", "'re"):
+        text = text.replace(f" {end}", end)
+    return text
 
 
 def read_files(directory: Path) -> Files:
@@ -105,7 +121,14 @@ class FromFiles:
 
     def to_ours(self, token: int) -> int:
         """The id that a token of the checkpoint has here, on the target side."""
-        return int(self.target_tokenizer.places[token])
+        places = self.target_tokenizer.places
+        last = len(places) - 2
+        if type(token) is not int or not 0 <= token <= last:
+            raise CheckpointError(
+                f"A checkpoint expected ids of tokens from 0 to {last}. "
+                f"Received: {token!r:.60}. Correct its config.json and generation_config.json."
+            )
+        return int(places[token])
 
     def get_config(self) -> Config:
         hashes = {name: hashlib.sha256(data).hexdigest() for name, data in self.files.items()}

@@ -15,6 +15,8 @@ from s2s_zoo.protocol.types import Config
 
 UNKNOWN = "<unk>"
 Files: TypeAlias = dict[str, bytes]
+# An added token: its "id", and True for what it is of "special", "lstrip" and "rstrip".
+Added: TypeAlias = dict[str, Any]
 SPECIAL = ("<s>", "</s>", "<pad>", UNKNOWN, "<mask>")
 
 
@@ -42,11 +44,25 @@ class PieceTokenizer:
         self.vocabulary = vocabulary
         self.target_vocabulary = target_vocabulary or vocabulary
         self.special = frozenset(special)
+        self._added: dict[str, Added] = {}
+        self._index()
+
+    def add(self, tokens: dict[str, Added]) -> None:
+        """Takes tokens that are whole wherever they stand, with ids of their own."""
+        ids = {piece: token["id"] for piece, token in tokens.items()}
+        apart = self.target_vocabulary is not self.vocabulary
+        self.vocabulary = {**self.vocabulary, **ids}
+        self.target_vocabulary = {**self.target_vocabulary, **ids} if apart else self.vocabulary
+        self.special |= {piece for piece, token in tokens.items() if token.get("special")}
+        self._added = tokens
+        self._index()
+
+    def _index(self):
         self._pieces = [
             {token: piece for piece, token in pieces.items()}
             for pieces in (self.vocabulary, self.target_vocabulary)
         ]
-        longest_first = sorted(special, key=len, reverse=True)
+        longest_first = sorted({*self.special, *self._added}, key=len, reverse=True)
         self._split = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
 
     def encode(self, texts: Iterable[str], target: bool = False) -> list[list[int]]:
@@ -57,10 +73,20 @@ class PieceTokenizer:
         rows: list[list[int]] = []
         for text in texts:
             rows.append([])
-            for i, part in enumerate(self._split.split(text)):
-                pieces = [part] if i % 2 else processor.encode(part, out_type=str)
+            parts = self._split.split(text)
+            for i, part in enumerate(parts):
+                pieces = [part] if i % 2 else processor.encode(self._free(parts, i), out_type=str)
                 rows[-1] += [vocabulary.get(piece, unknown) for piece in pieces]
         return rows
+
+    def _free(self, parts, i):
+        """What is between two whole tokens, without the spaces that belong to them."""
+        part = parts[i]
+        if i > 0 and self._added.get(parts[i - 1], {}).get("rstrip"):
+            part = part.lstrip()
+        if i + 1 < len(parts) and self._added.get(parts[i + 1], {}).get("lstrip"):
+            part = part.rstrip()
+        return part
 
     def decode(self, rows: Iterable[Iterable[int]]) -> list[str]:
         """Returns the text of each row of target ids, without the special tokens."""
@@ -70,6 +96,8 @@ class PieceTokenizer:
 
     def piece(self, token: int, target: bool = False) -> str:
         return self._pieces[target].get(int(token), UNKNOWN)
+
+    tidies = True  # what the setting clean_up_tokenization_spaces asks for
 
 
 class JsonTokenizer:
@@ -83,8 +111,35 @@ class JsonTokenizer:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
-        self.vocabulary = self.target_vocabulary = tokenizer.get_vocab()
-        added = tokenizer.get_added_tokens_decoder().values()
+        # transformers leaves the spaces of byte pairs as they are, whatever the settings say.
+        self.tidies = type(tokenizer.model).__name__ != "BPE"
+        self._index()
+
+    def add(self, tokens: dict[str, Added]) -> None:
+        """Takes tokens that are whole wherever they stand, where it has them not yet.
+
+        Raises:
+            CheckpointError: for an id that is not the next one.
+        """
+        tokenizers = _import_tokenizers()
+        has = {token.content for token in self._tokenizer.get_added_tokens_decoder().values()}
+        for piece, token in sorted(tokens.items(), key=lambda item: item[1]["id"]):
+            if piece in has:
+                continue
+            special = token.get("special", False)
+            strips = {side: token.get(side, False) for side in ("lstrip", "rstrip")}
+            made = tokenizers.AddedToken(piece, normalized=not special, special=special, **strips)
+            self._tokenizer.add_tokens([made])
+            if (found := self._tokenizer.token_to_id(piece)) != token["id"]:
+                raise CheckpointError(
+                    f"The added token {piece!r} expected the id {found}, the next one of "
+                    f"tokenizer.json. Received: {token['id']}. Download the checkpoint again."
+                )
+        self._index()
+
+    def _index(self):
+        self.vocabulary = self.target_vocabulary = self._tokenizer.get_vocab()
+        added = self._tokenizer.get_added_tokens_decoder().values()
         self.special = frozenset(token.content for token in added if token.special)
 
     def encode(self, texts: Iterable[str], target: bool = False) -> list[list[int]]:

@@ -1,0 +1,67 @@
+"""Keys of a generation_config.json that change what a beam search finds, against transformers."""
+
+import json
+import shutil
+
+import pytest
+
+from s2s_zoo import from_pretrained
+from tests.checkpoints.pretrained.lines import LINES
+from tests.checkpoints.pretrained.test_loader import change_tensors, edit
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+TEXTS = LINES[::14]
+LENGTH = 12
+
+
+@pytest.fixture(scope="module")
+def padding_is_likely(oracle, tmp_path_factory):
+    """A Marian that would write padding if it might, as the published ones, and its Oracle."""
+    theirs = oracle("marian")
+    directory = shutil.copytree(theirs.directory, tmp_path_factory.mktemp("likely") / "marian")
+    pad = theirs.model.config.pad_token_id
+
+    def change(tensors):
+        tensors["final_logits_bias"][0, pad] += 6
+
+    change_tensors(directory, change)
+    return directory, theirs
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"renormalize_logits": True},
+        {"renormalize_logits": True, "early_stopping": "never", "repetition_penalty": 1.4},
+    ],
+    ids=["renormalize", "never"],
+)
+def test_beams_find_what_those_of_transformers_find(padding_is_likely, changes):
+    import torch
+    from transformers import MarianMTModel
+
+    from tests.checkpoints.pretrained.oracle import padded
+
+    directory, theirs = padding_is_likely
+    written = json.loads((directory / "generation_config.json").read_text())
+    edit(directory / "generation_config.json", **changes)
+    model = MarianMTModel.from_pretrained(directory).eval()
+    pad = model.config.pad_token_id
+    ids, mask = padded(theirs.tokenizer(TEXTS)["input_ids"], pad)
+    options = {"max_length": LENGTH + 1, "suppress_tokens": [1]}  # the unknown token
+    with torch.no_grad():
+        rows, usual = (
+            model.generate(
+                input_ids=torch.tensor(ids), attention_mask=torch.tensor(mask), **options, **more
+            )
+            for more in ({}, {"renormalize_logits": False})
+        )
+    pipeline = from_pretrained(directory)
+    (directory / "generation_config.json").write_text(json.dumps(written))
+    expected = theirs.tokenizer.batch_decode(rows, skip_special_tokens=True)
+    assert pipeline(TEXTS, max_length=LENGTH) == expected
+    assert expected != theirs.tokenizer.batch_decode(usual, skip_special_tokens=True)
+    assert len(set(expected)) > 3
