@@ -94,6 +94,11 @@ def test_call_equals_step_unrolled(model):
     np.testing.assert_allclose(np.stack(steps, axis=1), logits_of(model), atol=1e-5)
 
 
+def test_every_layer_is_built(model):
+    """Or Keras runs a model on JAX outside its compiled function, at every call."""
+    assert [layer for layer in model._flatten_layers() if not layer.built] == []
+
+
 def second_alone(model):
     """The second source, without the padding that the others ask for."""
     return IMAGES[1:2] if reads_images(model) else SOURCE[1:2, :3]

@@ -118,9 +118,7 @@ class RecurrentDecoder(DecoderLayer):
         self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, name="embedding")
         self.attention = build_from(ATTENTIONS, attention, "attention", name="attention")
         self.stack = [recurrent_layer(cell, units, f"layer_{i}") for i in range(layers)]
-        self.readout = StepDense(
-            self.readout_dim, activation="tanh", use_bias=False, name="readout"
-        )
+        self.readout = self.readout_layer()
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.pointer = Pointer(vocabulary_size, extra_ids, name="pointer") if pointer else None
         self.logits_dtype = "float32" if pointer else None
@@ -128,6 +126,10 @@ class RecurrentDecoder(DecoderLayer):
         self.output_projection = OutputMatrix(
             vocabulary_size, tie_embeddings, bias=False, name="output"
         )
+
+    def readout_layer(self) -> keras.layers.Layer:
+        """The layer from state and context to what the output matrix reads."""
+        return StepDense(self.readout_dim, activation="tanh", use_bias=False, name="readout")
 
     def build(self, target_shape: Shape, encoded_shape: Any) -> None:
         memory_dim = encoded_shapes(encoded_shape).memory[-1]

@@ -81,7 +81,9 @@ class ShowAttendTellDecoder(RecurrentDecoder):
         self.doubly_stochastic = doubly_stochastic
         self.reduction = reduction
         self.readout_dim = embedding_dim
-        self.readout = DeepOutput(embedding_dim, name="readout")
+
+    def readout_layer(self) -> keras.layers.Layer:
+        return DeepOutput(self.embedding_dim, name="readout")
 
     def add_losses(self, steps: Nest, target: Tensor) -> None:
         if self.doubly_stochastic:

@@ -14,7 +14,7 @@ from s2s_zoo.generation.loop import (
     record,
     write,
 )
-from s2s_zoo.generation.options import check_counts, check_values
+from s2s_zoo.generation.options import check_counts, check_values, is_default
 from s2s_zoo.generation.penalties import coverage_score, normalise
 from s2s_zoo.generation.rows import while_active
 from s2s_zoo.generation.rules import Rules, repeat_rows
@@ -31,9 +31,9 @@ def beam_search(
     max_length: int,
     num_beams: int = 4,
     num_return: int = 1,
-    length_penalty: float = 1.0,
+    length_penalty: float | Tensor = 1.0,
     length_penalty_form: Literal["power", "gnmt"] = "power",
-    coverage_penalty: float = 0.0,
+    coverage_penalty: float | Tensor = 0.0,
     early_stopping: bool | None = None,
     renormalize: bool = False,
     return_alignments: bool = False,
@@ -78,7 +78,8 @@ def beam_search(
     """
     check_counts(num_beams, num_return)
     check_values(coverage_penalty=coverage_penalty)
-    if coverage_penalty and (not isinstance(memory, dict) or "mask" not in memory):
+    covers = not is_default("coverage_penalty", coverage_penalty)
+    if covers and (not isinstance(memory, dict) or "mask" not in memory):
         raise ValueError(
             "The coverage penalty needs memory['mask'] (B, S), True where the source is real. "
             f"Received: coverage_penalty={coverage_penalty}. Give the mask, or use 0."
@@ -106,7 +107,7 @@ def beam_search(
     if return_alignments:
         carry["of_live"].update(empty_records(state, slots, max_length))
         carry["of_finished"].update(empty_records(state, batch_size * num_finished, max_length))
-    if coverage_penalty:
+    if covers:
         carry["coverage"]["sum"] = ops.zeros_like(alignment(state), dtype="float32")  # (N, S)
 
     def body(index, carry, fixed):
@@ -118,7 +119,7 @@ def beam_search(
         logits, state = step(carry["tokens"], index, carry["state"], memory)  # (N, V), (N, ...)
         if return_alignments:
             of_live = record(of_live, index, state)
-        if coverage_penalty:
+        if covers:
             coverage = {"sum": coverage["sum"] + ops.cast(state["alignment"], "float32")}
         totals, parents, tokens = _extensions(
             logits, index, of_live["tokens"], live, own_rules, renormalize
@@ -128,7 +129,7 @@ def beam_search(
 
         # The hypotheses that end now, (B, K), against those that ended before, (B, F).
         ending = score(ops.where(ends, totals, -np.inf)[:, :num_beams], index + 1)
-        if coverage_penalty:
+        if covers:
             penalty = coverage_score(coverage["sum"], memory["mask"], coverage_penalty)  # (N,)
             ending = ending + ops.take(penalty, parents[:, :num_beams])
         rivals = ops.concatenate([carry["finished"], ending], axis=1)  # (B, F + K)
@@ -151,7 +152,7 @@ def beam_search(
 
         # log P only falls and cp is at most 0. Dividing by lp helps most where lp is largest.
         if early_stopping is None:
-            length = own_rules.limits if length_penalty > 0 else index + 2
+            length = ops.where(length_penalty > 0, own_rules.limits, index + 2)
         else:
             length = index + 1
         row_ends = score(live[:, 0], length) <= finished[:, -1]  # (B,)
@@ -202,7 +203,7 @@ def _extensions(logits, index, history, live, rules, renormalize):
     """
     num_beams = live.shape[1]
     each = min(2 * num_beams, logits.shape[-1])  # C, extensions of one beam
-    if rules.repetition_penalty == 1:
+    if is_default("repetition_penalty", rules.repetition_penalty):
         # Within a row logits rank as log-probabilities do: only what is chosen is normalised.
         scores = logits
         best, tokens, norm = rules.best(scores, index, history, each)  # (N, C), (N, C), (N, 1)

@@ -7,16 +7,22 @@ import numpy as np
 from keras import ops
 
 from s2s_zoo.generation.narrowing import narrowed
-from s2s_zoo.generation.options import check_values, compiled_options
+from s2s_zoo.generation.options import OPTIONS, check_values, compiled_options
 from s2s_zoo.generation.rerun import Rerun
 from s2s_zoo.generation.rows import static_shapes
 from s2s_zoo.generation.steps import layers_in, steps_of
 from s2s_zoo.generation.strategies import STRATEGIES
+from s2s_zoo.layers.policy import UnderPolicy
 from s2s_zoo.protocol import SearchResult
 from s2s_zoo.protocol.registry import check_keys, lookup
 from s2s_zoo.protocol.types import Nest, Tensor
 
 PER_ROW = ("max_lengths", "forced_prefix")
+NUMBERS = {"kept": "int32"} | {
+    name: "int32" if option.kind is int else "float32"
+    for name, option in OPTIONS.items()
+    if option.number
+}
 RECORDED = {
     "greedy": ("return_scores", "return_alignments"),
     "beam": ("return_alignments",),
@@ -58,7 +64,8 @@ class Generator(keras.Model):
         **options: of the strategy and of `Rules`, the same for every row and every call.
 
     Call arguments:
-        inputs: dict of "source" and, where wanted, "max_lengths" (B,) and "forced_prefix" (B, P).
+        inputs: dict of "source" and, where wanted, "max_lengths" (B,), "forced_prefix" (B, P) and
+            what is in `NUMBERS` (), in place of the option of that name.
             With "ids" (L,) and "allowed" (B, L) the search is among these tokens alone, see
             `narrowed`; the tokens of its options and of the prefix are then their places in "ids",
             of which the first four are the special ones.
@@ -86,7 +93,10 @@ class Generator(keras.Model):
         from_logits: bool = True,
         **options: Any,
     ) -> None:
-        super().__init__(name="generator", dtype=getattr(model, "dtype_policy", None))
+        # Numbers stay as exact as they are given; only the weights are cast, in `UnderPolicy`.
+        policy = getattr(model, "dtype_policy", None)
+        super().__init__(name="generator", dtype=policy, autocast=False)
+        self.under_policy = UnderPolicy(dtype=policy)
         self.search = lookup(STRATEGIES, strategy, "search strategy")
         check_keys(options, keys_of(strategy), f"{strategy} search")
         check_values(max_length=max_length)
@@ -112,9 +122,12 @@ class Generator(keras.Model):
         compile_forward(self, jit_compile, run_eagerly)
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
+        return self.under_policy(function=lambda: self._search(inputs))
+
+    def _search(self, inputs):
         steps = self.steps
         memory, state = steps.init(steps.encode(inputs["source"]), self.max_length)
-        options = {**self.options, **{key: inputs[key] for key in PER_ROW if key in inputs}}
+        options = {**self.options, **options_in(inputs)}
         if self.seed_generator is not None:
             options["seed"] = self.seed_generator
         if "forced_prefix" in options and not self.ids.is_ours:
@@ -139,6 +152,7 @@ class Generator(keras.Model):
         forced_prefix: Tensor | None = None,
         ids: Tensor | None = None,
         allowed: Tensor | None = None,
+        **numbers: float,
     ) -> SearchResult:
         """Runs the compiled search.
 
@@ -147,13 +161,15 @@ class Generator(keras.Model):
             max_lengths: (B,) int or None, the limit of each row.
             forced_prefix: (B, P) int or None, padded with PAD.
             ids, allowed: (L,) int and (B, L) bool, or None.
+            **numbers: of `NUMBERS`, in place of the options. Other values compile nothing.
 
         Returns:
             SearchResult of numpy arrays.
         """
         if isinstance(self.steps.decoder, Rerun):
             self.steps.decoder.check(source)
-        inputs = {"source": source, **call_inputs(max_lengths, forced_prefix, ids, allowed)}
+        given = call_inputs(max_lengths, forced_prefix, ids, allowed, **numbers)
+        inputs = {"source": source, **given}
         outputs = self.predict_on_batch(inputs)
         return SearchResult(*map(outputs.get, SearchResult._fields))
 
@@ -170,11 +186,18 @@ def call_inputs(
     forced_prefix: Tensor | None = None,
     ids: Tensor | None = None,
     allowed: Tensor | None = None,
+    **numbers: float,
 ) -> dict[str, np.ndarray]:
     """What a compiled search takes beside the source, as arrays; None is left out."""
     given = {"max_lengths": max_lengths, "forced_prefix": forced_prefix, "ids": ids}
     inputs = {name: np.asarray(x, "int32") for name, x in given.items() if x is not None}
+    inputs |= {name: np.asarray(x, NUMBERS[name]) for name, x in numbers.items()}
     return inputs if allowed is None else {**inputs, "allowed": np.asarray(allowed, "bool")}
+
+
+def options_in(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What of the inputs of a compiled search are options of its strategy and its rules."""
+    return {name: x for name, x in inputs.items() if name in PER_ROW or name in NUMBERS}
 
 
 def compile_forward(

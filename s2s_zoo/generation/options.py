@@ -32,6 +32,8 @@ class Option:
         or_none: bool, whether None says the same as leaving it out.
         compiled: bool, whether a compiled search is made with it. The others are settled anew in
             every call.
+        number: bool, whether a compiled search can be called with it too, so that another value
+            compiles nothing; see `numbers_of`.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Option:
     choices: tuple[str, ...] = ()
     or_none: bool = False
     compiled: bool = True
+    number: bool = False
 
     @property
     def range(self) -> str:
@@ -112,7 +115,9 @@ _TABLE = (
     ),
     Option("num_beams", int, 4, "unfinished texts that are kept", (BEAM,), least=1),
     Option("num_return", int, 1, "answers to each source", (BEAM, SAMPLE), least=1),
-    Option("length_penalty", float, 1.0, "more favours longer texts, 0 is off", (BEAM,)),
+    Option(
+        "length_penalty", float, 1.0, "more favours longer texts, 0 is off", (BEAM,), number=True
+    ),
     Option(
         "length_penalty_form",
         str,
@@ -128,10 +133,11 @@ _TABLE = (
         "more looks at all of the source, 0 is off",
         (BEAM,),
         least=0,
+        number=True,
     ),
     Option("early_stopping", bool, None, "end with as many texts as beams", (BEAM,), or_none=True),
     Option("renormalize", bool, False, "the tokens that may come share all probability", (BEAM,)),
-    Option("temperature", float, 1.0, "below 1 is more careful", (SAMPLE,), above=0),
+    Option("temperature", float, 1.0, "below 1 is more careful", (SAMPLE,), above=0, number=True),
     Option("top_k", int, None, "draw from the K best tokens", (SAMPLE,), least=1, or_none=True),
     Option(
         "top_p",
@@ -142,6 +148,7 @@ _TABLE = (
         above=0,
         most=1,
         or_none=True,
+        number=True,
     ),
     Option(
         "seed",
@@ -163,9 +170,11 @@ _TABLE = (
         or_none=True,
         compiled=False,
     ),
-    Option("min_length", int, 0, "tokens of a text at least", least=0),
+    Option("min_length", int, 0, "tokens of a text at least", least=0, number=True),
     Option("no_repeat_ngram_size", int, 0, "write no N tokens twice, 0 is off", least=0),
-    Option("repetition_penalty", float, 1.0, "above 1 repeats less, 1 is off", above=0),
+    Option(
+        "repetition_penalty", float, 1.0, "above 1 repeats less, 1 is off", above=0, number=True
+    ),
     Option("suppress_tokens", list, (), "ids that are not written"),
     Option("forced_prefix", str, None, "how every text begins", or_none=True, compiled=False),
     Option("score_forced", bool, True, "count forced tokens in the score"),
@@ -203,6 +212,29 @@ def compiled_options(strategy: str) -> frozenset[str]:
     return frozenset(x.name for x in OPTIONS.values() if strategy in x.strategies and x.compiled)
 
 
+def numbers_of(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
+    """Parts the options of a search: what it is compiled with, and the numbers it is called with.
+
+    A number that has its default is in neither, as there is nothing to compute for most of them.
+    Of `top_k` the search is compiled for the next power of two, and called with the number `kept`.
+    """
+    compiled, numbers = {}, {}
+    for name, value in options.items():
+        if name not in OPTIONS or not OPTIONS[name].number:
+            compiled[name] = value
+        elif value != OPTIONS[name].default:
+            numbers[name] = value
+    if compiled.get("top_k") is not None:
+        numbers["kept"] = compiled["top_k"]
+        compiled["top_k"] = 1 << (compiled["top_k"] - 1).bit_length()
+    return compiled, numbers
+
+
+def is_default(name: str, value: Any) -> bool:
+    """Whether an option says nothing new; never of a tensor, the number of a compiled search."""
+    return not hasattr(value, "shape") and value == OPTIONS[name].default
+
+
 def check_names(options: Mapping[str, Any], strategy: str | None = None) -> None:
     """Raises ValueError for an option that no strategy has, or not this one."""
     for name, value in options.items():
@@ -215,9 +247,14 @@ def check_names(options: Mapping[str, Any], strategy: str | None = None) -> None
 
 
 def check_values(**values: Any) -> None:
-    """Raises ValueError for a number outside the range of its option."""
+    """Raises ValueError for a number outside the range of its option.
+
+    Tensors are let through: they were checked when they were numbers.
+    """
     for name, value in values.items():
         option = OPTIONS[name]
+        if hasattr(value, "shape"):
+            continue
         if not (value is None and option.or_none) and not option.allows(value):
             raise ValueError(
                 f"The search expected {name} {option.range}{', or None' * option.or_none}. "
@@ -237,6 +274,8 @@ def check_counts(num_beams: int, num_return: int) -> None:
 def check_lengths(min_length: int, max_length: int) -> None:
     """Raises ValueError unless a text of at least `min_length` tokens and END has room."""
     check_values(max_length=max_length)
+    if hasattr(min_length, "shape"):
+        return
     if not 0 <= min_length < max_length:
         raise ValueError(
             "The search expected min_length from 0 to max_length - 1 (END is counted in "

@@ -17,7 +17,7 @@ SMALLEST_COVERAGE = 1e-7
 def normalise(
     log_probs: Tensor,
     lengths: Tensor,
-    length_penalty: float = 1.0,
+    length_penalty: float | Tensor = 1.0,
     length_penalty_form: Literal["power", "gnmt"] = "power",
 ) -> Tensor:
     """Divides log-probabilities by the penalty of their length.
@@ -39,12 +39,13 @@ def normalise(
         ValueError: for an unknown form.
     """
     form = lookup(LENGTH_PENALTIES, length_penalty_form, "length penalty form")
-    if length_penalty == 0:
+    if not hasattr(length_penalty, "shape") and length_penalty == 0:
         return log_probs
-    return ops.divide(log_probs, form(ops.cast(lengths, "float32"), float(length_penalty)))
+    alpha = ops.cast(length_penalty, "float32")
+    return ops.divide(log_probs, form(ops.cast(lengths, "float32"), alpha))
 
 
-def coverage_score(coverage: Tensor, mask: Tensor, coverage_penalty: float) -> Tensor:
+def coverage_score(coverage: Tensor, mask: Tensor, coverage_penalty: float | Tensor) -> Tensor:
     """What attending too little to some source positions costs.
 
         beta * sum_s log(min(sum_t a_ts, 1))            (Wu et al. 2016, 1609.08144, equation 14)

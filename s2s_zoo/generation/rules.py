@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from s2s_zoo.generation.options import check_lengths, check_values
+from s2s_zoo.generation.options import check_lengths, check_values, is_default
 from s2s_zoo.generation.scores import flat_cells, largest, log_normaliser, log_normaliser_by
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.protocol.types import Nest, Tensor
@@ -48,9 +48,9 @@ class Rules:
         max_length: int,
         copies: int = 1,
         max_lengths: Tensor | None = None,
-        min_length: int = 0,
+        min_length: int | Tensor = 0,
         no_repeat_ngram_size: int = 0,
-        repetition_penalty: float = 1.0,
+        repetition_penalty: float | Tensor = 1.0,
         suppress_tokens: Sequence[int | tuple[int, ...]] = (),
         forced_prefix: Tensor | None = None,
         score_forced: bool = True,
@@ -60,6 +60,7 @@ class Rules:
             no_repeat_ngram_size=no_repeat_ngram_size, repetition_penalty=repetition_penalty
         )
         self.min_length = min_length
+        self._has_least = not is_default("min_length", min_length)
         self.no_repeat_ngram_size = no_repeat_ngram_size
         self.repetition_penalty = repetition_penalty
         self.score_forced = score_forced
@@ -102,7 +103,7 @@ class Rules:
             scores: (N, V) log-probabilities.
             history: (N, T) int32, the tokens so far, then END.
         """
-        if self.repetition_penalty == 1:
+        if is_default("repetition_penalty", self.repetition_penalty):
             return scores
         cells = flat_cells(scores, history)
         factors = ops.where(history == END, 1.0, self.repetition_penalty)
@@ -118,7 +119,7 @@ class Rules:
         """
         scores = self._ban_by_history(scores, index, history)
         bias = self._bias(scores, self.suppressed)
-        if self.min_length:
+        if self._has_least:
             early = self._bias(scores, (*self.suppressed, END))
             bias = ops.where(index < self.min_length, early, bias)
         return scores + bias
@@ -139,7 +140,7 @@ class Rules:
             (N, C) float32 scores, best first, -inf where nothing is left; (N, C) int32 tokens;
             (N, 1) float32, the logarithm of the sum of exp of the scores without the rules.
         """
-        banned = sorted({*self.suppressed, *([END] if self.min_length else [])})
+        banned = sorted({*self.suppressed, *([END] if self._has_least else [])})
         if len(banned) > FEW:
             best, tokens = largest(self.restrict(scores, index, history), count)
             return best, tokens, log_normaliser(scores)
@@ -151,7 +152,7 @@ class Rules:
         else:
             norm = log_normaliser(scores)
         out = ops.any(ops.expand_dims(tokens, -1) == np.array(banned, "int32"), axis=-1)
-        if self.min_length and END not in self.suppressed:
+        if self._has_least and END not in self.suppressed:
             late = ops.logical_and(tokens == END, index >= self.min_length)
             out = ops.logical_and(out, ops.logical_not(late))
         best, places = ops.top_k(ops.where(out, -np.inf, best), count)

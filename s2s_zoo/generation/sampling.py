@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from s2s_zoo.generation.loop import decode
@@ -13,6 +14,8 @@ from s2s_zoo.generation.scores import log_softmax
 from s2s_zoo.protocol import SearchResult
 from s2s_zoo.protocol.types import Nest, Step, Tensor
 
+COLDEST, FEWEST = 1e-30, 1e-30  # of temperature and top_p: float32 may take less for 0
+
 
 def sample(
     step: Step,
@@ -20,11 +23,12 @@ def sample(
     memory: Nest,
     batch_size: int | Tensor,
     max_length: int,
-    temperature: float = 1.0,
+    temperature: float | Tensor = 1.0,
     top_k: int | None = None,
-    top_p: float | None = None,
+    top_p: float | Tensor | None = None,
     seed: Any = None,
     num_return: int = 1,
+    kept: Tensor | None = None,
     return_alignments: bool = False,
     **rules: Any,
 ) -> SearchResult:
@@ -42,6 +46,7 @@ def sample(
         seed: int, keras.random.SeedGenerator or None (the global generator of Keras). An int
             draws the same texts on every call.
         num_return: int, K, texts drawn for each row.
+        kept: () int or None, how many of the `top_k` tokens count.
         return_alignments: bool.
         **rules: see `Rules`.
 
@@ -62,10 +67,14 @@ def sample(
         if top_k is not None or top_p is not None:
             vocabulary_size = scores.shape[-1]
             scores, ids = ops.top_k(scores, min(top_k or vocabulary_size, vocabulary_size))
-        probs = ops.exp(log_softmax(scores / temperature))
+        if kept is not None:
+            scores = ops.where(ops.less(np.arange(scores.shape[-1]), kept), scores, -np.inf)
+        # The largest is 0 now, so the smallest temperature takes it alone.
+        scores = scores - ops.max(scores, axis=-1, keepdims=True)
+        probs = ops.exp(log_softmax(scores / ops.maximum(temperature, COLDEST)))
         if top_p is not None:
             before = ops.cumsum(probs, axis=-1) - probs
-            probs = ops.where(before < top_p, probs, 0.0)
+            probs = ops.where(before < ops.maximum(top_p, FEWEST), probs, 0.0)
         places = _categorical(probs, ops.take(noise, index, axis=0))
         if top_k is not None or top_p is not None:
             places = ops.take_along_axis(ids, places, axis=-1)

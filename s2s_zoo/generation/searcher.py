@@ -16,6 +16,7 @@ from s2s_zoo.generation.options import (
     check_names,
     check_values,
     compiled_options,
+    numbers_of,
     strategy_of,
 )
 from s2s_zoo.generation.shortlist import Shortlist
@@ -23,7 +24,7 @@ from s2s_zoo.generation.strategies import STRATEGIES
 from s2s_zoo.generation.streamer import Streamer
 from s2s_zoo.generation.tiered import TieredGenerator
 from s2s_zoo.layers.kernels.compiled import kernels_available
-from s2s_zoo.protocol import END, SearchResult
+from s2s_zoo.protocol import END, PAD, SearchResult
 from s2s_zoo.protocol.padding import pad_rows
 from s2s_zoo.protocol.registry import lookup
 
@@ -159,13 +160,13 @@ class Searcher:
             SearchResult of numpy arrays with B rows.
         """
         settings, inputs = self._prepared(search, rows)
-        result = self._generator(search, settings, inputs, rows).generate(**inputs)
+        result = self._generator(search.strategy, settings, inputs, rows).generate(**inputs)
         return SearchResult(*(None if x is None else x[: len(rows)] for x in result))
 
     def stream(self, search: Search, row: np.ndarray) -> Iterator[SearchResult]:
         """Yields a SearchResult (K = 1) of one row after each token: see `Streamer`."""
         settings, inputs = self._prepared(search, [row])
-        key = (Streamer, search.options, settings["max_length"], _shortlist_length(inputs))
+        key = (Streamer, *_key(settings, inputs))
         streamer = self._kept(key, lambda: Streamer(self.model, **settings))
         return streamer.stream(**inputs)
 
@@ -182,8 +183,9 @@ class Searcher:
         if search.strategy != "sample":  # whose random numbers depend on the length of the loop
             needed = max(limits.max(), options.get("min_length", 0) + 1)
             max_length = min(limit, max(SHORTEST_LOOP, _power_of_two(needed)))
-        settings = {"max_length": max_length, **options}
-        inputs = {"source": source, "max_lengths": limits}
+        compiled, numbers = numbers_of(options)
+        settings = {"max_length": max_length, **compiled}
+        inputs = {"source": source, "max_lengths": limits, **numbers}
         prefix = search.prefix
         if search.shortlist:
             named = [x if isinstance(x, tuple) else (x,) for x in settings["suppress_tokens"]]
@@ -196,37 +198,30 @@ class Searcher:
             )
             prefix = None if prefix is None else np.array([narrowed.place(x) for x in prefix])
         if prefix is not None:
-            inputs["forced_prefix"] = np.tile(prefix, (len(source), 1))
+            inputs["forced_prefix"] = np.tile(_padded(prefix), (len(source), 1))
         return settings, inputs
 
     def _limit(self, max_length):
         return self.max_target_length if max_length is None else max_length
 
-    def _generator(self, search, settings, inputs, rows):
+    def _generator(self, strategy, settings, inputs, rows):
         """The compiled search, or at first an eager one.
 
         Tracing a TensorFlow graph takes about 1 s (beam 5), a step without 0.06 s: one short
         text or one image, as on the command line, is not worth a trace, a second one is.
         """
         alone = len(rows) == 1
-        # The first places of a shortlist follow from the options, so its length is enough.
-        key = (
-            search.strategy,
-            search.options,
-            settings["max_length"],
-            _shortlist_length(inputs),
-            alone,
-        )
-        seed = {"seed": self.random} if search.strategy == "sample" else {}
+        key = (strategy, *_key(settings, inputs), alone)
+        seed = {"seed": self.random} if strategy == "sample" else {}
 
         def make(**options):
-            return Generator(self.model, search.strategy, **settings, **seed, **options)
+            return Generator(self.model, strategy, **settings, **seed, **options)
 
         first = alone and key not in self._generators and keras.backend.backend() == "tensorflow"
         if first and (rows[0].ndim > 1 or len(rows[0]) <= EAGER_LENGTH):
             self._generators[key] = None
             return make(run_eagerly=True)
-        tiered = alone and search.strategy == "greedy" and self._has_tiers()
+        tiered = alone and strategy == "greedy" and self._has_tiers()
         return self._kept(key, (lambda: TieredGenerator(make)) if tiered else make)
 
     def _has_tiers(self):
@@ -262,8 +257,18 @@ def pad(rows: Sequence[np.ndarray]) -> np.ndarray:
     return padded
 
 
-def _shortlist_length(inputs):
-    return len(inputs["ids"]) if "ids" in inputs else None
+def _key(settings, inputs):
+    """What one compiled search serves: its settings and which inputs it has, not what they are.
+
+    The first places of a shortlist follow from the settings, so its length is enough.
+    """
+    shortlist = len(inputs["ids"]) if "ids" in inputs else None
+    return tuple(sorted(settings.items())), frozenset(inputs), shortlist
+
+
+def _padded(prefix):
+    """A prefix (P,) of one of few lengths; PAD leaves a place free."""
+    return np.pad(prefix, (0, -len(prefix) % LENGTH_STEP), constant_values=PAD)
 
 
 def _power_of_two(number):

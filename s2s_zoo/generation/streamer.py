@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from s2s_zoo.generation.generator import PER_ROW, call_inputs, compile_forward, keys_of
+from s2s_zoo.generation.generator import call_inputs, compile_forward, keys_of, options_in
 from s2s_zoo.generation.greedy import best
 from s2s_zoo.generation.loop import advance, begin, result_of
 from s2s_zoo.generation.narrowing import narrowed
@@ -31,7 +31,7 @@ class Streamer(keras.Model):
     Call arguments:
         inputs: dict of "source" to begin, or of "carry" and "memory" as the call before gave
             them, with "max_lengths" (B,) and "forced_prefix" (B, P) where wanted, for one token
-            more. "ids" and "allowed" as `Generator` has them.
+            more. "ids", "allowed" and numbers as `Generator` has them.
 
     Returns:
         dict of "carry" and "memory", or of "carry" and "result", the fields of SearchResult.
@@ -72,6 +72,7 @@ class Streamer(keras.Model):
         forced_prefix: Tensor | None = None,
         ids: Tensor | None = None,
         allowed: Tensor | None = None,
+        **numbers: float,
     ) -> Iterator[SearchResult]:
         """Searches, and yields what there is after every step.
 
@@ -79,13 +80,13 @@ class Streamer(keras.Model):
             source: array, a batch of what the encoder reads.
             max_lengths: (B,) int or None, the limit of each row.
             forced_prefix: (B, P) int or None, padded with PAD.
-            ids, allowed: as `Generator.generate` has them.
+            ids, allowed, **numbers: as `Generator.generate` has them.
 
         Yields:
             SearchResult of numpy arrays with K = 1 and T the number of steps so far. The last one
             is that of `greedy_search`, without the padding that all rows share.
         """
-        inputs: dict[str, Any] = call_inputs(max_lengths, forced_prefix, ids, allowed)
+        inputs: dict[str, Any] = call_inputs(max_lengths, forced_prefix, ids, allowed, **numbers)
         inputs.update(self.predict_on_batch({"source": source}))
         unfinished = True
         while unfinished:
@@ -105,8 +106,7 @@ class Streamer(keras.Model):
         return {"carry": begin(state, rows, self.max_length, *self.recorded), "memory": memory}
 
     def _advance(self, inputs):
-        per_row = {key: inputs[key] for key in PER_ROW if key in inputs}
-        rules = Rules(self.max_length, **{**self.rules, **per_row})
+        rules = Rules(self.max_length, **{**self.rules, **options_in(inputs)})
         step, memory = self.model.decoder.step, inputs["memory"]
         if "ids" in inputs:
             step, memory = narrowed(self.model.decoder, memory, inputs["ids"], inputs["allowed"])

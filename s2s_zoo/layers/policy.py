@@ -10,6 +10,10 @@ import keras
 class UnderPolicy(keras.layers.Layer):
     """Calls a function while weights are read in the dtype that the policy computes in."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.built = True
+
     def call(self, function: Callable[[], Any]) -> Any:
         return function()
 

@@ -67,6 +67,7 @@ class Seq2Seq(keras.Model):
                     "one embedding_dim, or share_embeddings=False."
                 )
             self.decoder.embedding = ours
+            theirs.built = True  # or Keras, which still knows it, takes no model for finished
         self.build()
 
     def build(self, input_shape: Any = None) -> None:

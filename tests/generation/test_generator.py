@@ -64,6 +64,50 @@ def small_model():
 SOURCE = np.array([[4, 5, 6, END], [7, 8, END, PAD], [9, END, PAD, PAD]], "int32")
 
 
+# Of each strategy, all that is an input of its compiled search.
+NUMBERS = {"min_length": 3, "repetition_penalty": 1.7}
+NUMBERS = {
+    "greedy": NUMBERS,
+    "beam": {**NUMBERS, "length_penalty": 0.37, "coverage_penalty": 0.3},
+    "sample": {**NUMBERS, "temperature": 0.61, "top_p": 0.7},
+}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_numbers_of_a_call_are_as_options_of_the_search(strategy):
+    model, numbers = ToyModel(Toy(seed=3)), NUMBERS[strategy]
+    with_options = Generator(model, strategy, LENGTH, **OPTIONS[strategy] | numbers).generate(
+        sources(0, 1, 2)
+    )
+    called = Generator(model, strategy, LENGTH, **OPTIONS[strategy])
+    assert (called.generate(sources(0, 1, 2)).tokens != with_options.tokens).any()
+    if strategy == "sample":
+        called = Generator(model, strategy, LENGTH, **OPTIONS[strategy])
+    found = called.generate(sources(0, 1, 2), **numbers)
+    np.testing.assert_array_equal(found.tokens, with_options.tokens)
+    np.testing.assert_allclose(found.scores, with_options.scores, rtol=1e-6)
+
+
+def test_fewer_of_the_most_probable_are_as_that_many():
+    model, options = ToyModel(Toy(seed=3)), {"seed": 4, "num_return": 3}
+    two = Generator(model, "sample", LENGTH, top_k=2, **options).generate(sources(0, 1, 2))
+    of_four = Generator(model, "sample", LENGTH, top_k=4, **options)
+    np.testing.assert_array_equal(of_four.generate(sources(0, 1, 2), kept=2).tokens, two.tokens)
+
+
+def test_numbers_are_as_exact_in_half_precision():
+    model = ToyModel(Toy(seed=3))
+    model.dtype_policy = keras.DTypePolicy("mixed_bfloat16")
+    options = {"num_beams": 3, "num_return": 3}
+    exact = Generator(model, "beam", LENGTH, length_penalty=0.37, **options)
+    called = Generator(model, "beam", LENGTH, **options)
+    np.testing.assert_allclose(
+        called.generate(sources(0, 1), length_penalty=0.37).scores,
+        exact.generate(sources(0, 1)).scores,
+        rtol=1e-6,
+    )
+
+
 @pytest.mark.parametrize("rules", ["none", "prefix", "all"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_compiled_equals_eager(strategy, rules):

@@ -12,13 +12,14 @@ from s2s_zoo.generation.options import (
     beams_of,
     check_names,
     check_values,
+    numbers_of,
     strategy_of,
 )
 from s2s_zoo.generation.penalties import LENGTH_PENALTIES
 from s2s_zoo.generation.rules import Rules
 from s2s_zoo.generation.strategies import STRATEGIES
 
-OF_THE_LOOP = {"step", "state", "memory", "batch_size", "rules", "max_lengths", "copies"}
+OF_THE_LOOP = {"step", "state", "memory", "batch_size", "rules", "max_lengths", "copies", "kept"}
 OF_THE_PIPELINE = {"strategy", "shortlist"}
 
 
@@ -108,3 +109,16 @@ def test_values_are_checked():
     check_values(top_k=None, num_beams=1)
     with pytest.raises(ValueError, match="top_k of at least 1, or None. Received: top_k=0"):
         check_values(top_k=0)
+
+
+def test_numbers_are_parted_from_what_a_search_is_compiled_with():
+    chosen = {"num_beams": 2, "length_penalty": 0.6, "min_length": 0, "return_alignments": True}
+    assert numbers_of(chosen) == (
+        {"num_beams": 2, "return_alignments": True},
+        {"length_penalty": 0.6},
+    )
+    assert numbers_of({"top_k": 5, "top_p": None}) == ({"top_k": 8}, {"kept": 5})
+    assert numbers_of({"top_k": 8, "temperature": 2}) == (
+        {"top_k": 8},
+        {"kept": 8, "temperature": 2},
+    )

@@ -67,6 +67,7 @@ def test_source_target_and_output_may_be_one_matrix(shared, tied, matrices):
     model = Seq2Seq.from_config(tie)
     shape = sorted((VOCABULARY, model.encoder.embedding.embedding_dim))
     assert sum(sorted(weight.shape) == shape for weight in model.weights) == matrices
+    assert all(layer.built for layer in model._flatten_layers())
 
 
 def test_embeddings_of_two_sizes_cannot_be_shared():
