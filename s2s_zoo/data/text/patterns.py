@@ -1,0 +1,97 @@
+"""What must not change in a translation, a pattern for each kind."""
+
+CJK = "\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef"
+WORD = rf"[^\W{CJK}]"  # a letter, a digit or _ of a script with spaces
+LETTER = rf"[^\W\d_{CJK}]"
+
+URL_END = rf"\s<>\"“”„«»{CJK}"
+DOMAINS = (
+    "com|org|net|edu|gov|info|io|dev|app|eu|de|at|ch|fr|be|uk|us|it|es|nl|pl|cz|se|no|dk|fi|ru|cn|tw"
+    "|hk|jp|kr|in|br|ca|au|shop|example|tv|me|biz|name|museum|online|site|wiki"
+)
+ENDINGS = (
+    "txt|pdf|docx?|xlsx?|pptx?|od[tsp]|epub|html?|xml|json|ya?ml|toml|ini|cfg|conf|csv|tsv|md|rst"
+    "|png|jpe?g|gif|svg|webp|mp[34]|wav|ogg|mkv|avi|zip|tar|gz|bz2|xz|7z|deb|rpm|exe|msi|dll|so|py"
+    "|js|ts|css|c|h|cpp|hpp|java|rs|go|sh|bat|log|bak|tmp|iso|img|db|sql|srt|vtt|po|mo|tex|bib"
+)
+UNITS = (
+    "km/h|m/s|km²|cm²|m²|m³|km|cm|mm|µm|nm|m|kg|mg|g|t|ml|cl|l|°C|°F|°|%|‰|kWh|kW|MW|GW|W|kV|mV|V|mA"
+    "|GHz|MHz|kHz|Hz|GiB|MiB|KiB|TB|GB|MB|kB|KB|Gbit/s|Mbit/s|dpi|px|pt|ppm|hPa|bar|kcal|kJ|dB"
+)
+SPACE = "[ \u00a0\u202f]"
+GROUPED = r"\d{1,3}(?:[.,'’\u00a0\u202f ]\d{3})+(?!\d)|\d+"
+PART = r"(?:[A-Z]*\d[A-Z\d]*|[A-Z]+)"
+
+SOLID = {
+    "code": r"```.*?```|(?<!`)`[^`\n]+`(?!`)|``[^\n]+?``",
+    "markup": (
+        r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<[!?][A-Za-z][^<>]*>"
+        r"|</?[A-Za-z][\w:.-]*(?:\s(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+)?/?>"
+    ),
+    "entity": r"&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z][A-Za-z\d]{1,31});",
+    "url": (
+        rf"(?<!{WORD})(?:[a-zA-Z][a-zA-Z\d+.-]{{1,15}}://|www\.)(?:/wiki/[^\s<>\"]+|[^{URL_END}])+"
+        rf"|(?:mailto|tel|doi|urn):[^{URL_END}]+"
+    ),
+    "mail": (
+        rf"(?<!{WORD})(?<![.+%&-])(?:{WORD}|[.+%&-]){{1,64}}+@(?:{WORD}|-){{1,63}}+"
+        rf"(?:\.(?:{WORD}|-){{1,63}}+)+"
+    ),
+    "placeholder": (
+        r"\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}|[$%#]\{[^{}\n]+\}|\$\([^()\n]+\)|\{[\w.:!-]*\}"
+        rf"|%\([^()\s]+\)[-+#0]*\d*(?:\.\d+)?[a-zA-Z]|(?<![\w$])\$[A-Za-z_]{WORD}*"
+    ),
+    "printf": (
+        r"(?<![\w%])%(?:\d{1,2}\$)?[-+0#']*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh?|ll?|[Lqjzt])?"
+        r"(?:[dsiufgxXc@]|[a-zA-Z](?![a-zA-Z]))|(?<![\w%])%%(?![\w%])|(?<![\w%])%[1-9](?!\d)"
+    ),
+    "path": (
+        rf"(?<![\w/.~])(?:~|\.{{1,2}})?/(?:(?:{WORD}|[.@+-])+/)*(?:{WORD}|[@+-]|\.(?={WORD}))+/?"
+        rf"|(?<!{WORD})[A-Za-z]:\\(?:(?:{WORD}|[.@+ -])+\\)*(?:{WORD}|[.@+-])+"
+        rf"|(?<![\w.-])(?:{WORD}|-)++(?:\.(?:{WORD}|-)++)*\.(?:{ENDINGS})(?!\w)"
+    ),
+    "domain": rf"(?<![\w.@-])(?:[A-Za-z\d-]+\.)+(?:{DOMAINS})(?![\w-])(?:/[^{URL_END}]*)?",
+}
+
+LIGHT = {
+    "option": r"(?<![\w-])--[a-z][a-z\d]*(?:-[a-z\d]+)*(?:=[^\s,;]+)?",
+    "identifier": (
+        rf"(?<![\w.])[A-Za-z]{WORD}*(?:(?:\.|::|->)[A-Za-z]{WORD}*)*\(\)"
+        rf"|(?<![\w.])[A-Za-z\d]+(?:_[A-Za-z\d]+)+(?!\w)"
+        rf"|(?<![\w.])[A-Za-z]{WORD}*(?:\.[A-Za-z]{WORD}+){{2,}}(?!\w)"
+        rf"|(?<![\w.])[A-Za-z]{WORD}*(?:::[A-Za-z]{WORD}*)+"
+    ),
+    "mention": rf"(?<![\w@/.])@{WORD}{{2,}}(?:[.-]{WORD}+)*",
+    "hashtag": r"(?<![\w&/#])#(?=\w*[^\W\d_])\w+",
+    "emoji": (
+        "(?:[\U0001f1e6-\U0001f1ff]{2}|[0-9#*]\ufe0f?\u20e3"
+        "|[\U0001f000-\U0001faff\u2600-\u27bf\u2b05-\u2b55\u231a-\u23ff\u3030\u303d]"
+        "[\ufe0f\U0001f3fb-\U0001f3ff]*[\U000e0020-\U000e007f]*"
+        "(?:\u200d[\U0001f000-\U0001faff\u2600-\u27bf][\ufe0f\U0001f3fb-\U0001f3ff]*)*)+"
+        r"|(?<![\w:])[:;=][-^']?[)(DPpO*](?![\w)])|(?<!\w)<3(?!\w)"
+    ),
+    "date": (
+        r"(?<![\d.])\d{4}-\d\d?-\d\d?(?:T\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\d)"
+        r"|(?<![\d./])(?:\d\d?\.\d\d?\.(?:\d{4}|\d\d)|\d\d?/\d\d?/(?:\d{4}|\d\d))(?![\d/]|\.\d)"
+    ),
+    "phone": (
+        r"(?<![\w+])\+\d{1,3}(?:[ ./()\u00a0-]{0,2}\d){6,14}(?!\d)"
+        r"|(?<![\w.])0\d{2,4}(?:[ /-]|/ | / )\d{3,}(?:[ -]\d+)*(?!\w)"
+    ),
+    "time": (
+        r"(?<![\d:.])\d\d?:\d\d(?::\d\d)?(?:[ \u00a0]?[aApP]\.?[mM]\b\.?)?(?![\d:])"
+        r"|(?<![\d:.,])\d\d?[ \u00a0\u202f]?h[ \u00a0\u202f]?[0-5]\d(?!\w)"
+        r"|(?<![\d:.,])[0-2]?\d\.[0-5]\d(?=[ \u00a0]Uhr)"
+    ),
+    "version": (
+        rf"(?<![\w.,])v?\d+(?:\.\d+){{2,}}(?:[-+.~]?(?:{LETTER}|\d)+)*(?!\w)"
+        r"|(?<!\w)v\d+(?:\.\d+)*(?!\w)|(?<![\w.])\d+(?:\.\d+)*\.[xX*](?!\w)"
+    ),
+    "serial": rf"(?<![\w.-])(?=[A-Z-]*\d)(?=[\d-]*[A-Z]|\d+-\d+-|\d{{4,}}-\d{{4,}}){PART}"
+    rf"(?:[-:]{PART})*(?![\w-])",
+    "number": (
+        rf"(?<!{WORD})(?<!\d[.,])(?>(?:(?<![^\s(\[{{{CJK}])[+−±-])?(?:(?:US|A|C)?[$€£¥]{SPACE}?)?"
+        rf"(?:{GROUPED})(?:[.,]\d+)?(?:[eE][+-]?\d+|/\d+(?![\d/]))?"
+        rf"(?:{SPACE}?(?:{UNITS})(?![^\W\d_])|{SPACE}?[€$£¥](?!\d))?)(?!{WORD})(?![万亿億萬千百兆月])"
+    ),
+}

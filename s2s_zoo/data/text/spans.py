@@ -1,0 +1,175 @@
+"""Finds what must not change: addresses, numbers, placeholders, markup, and words of the user."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from s2s_zoo.data.text.patterns import CJK, LIGHT, SOLID
+
+KINDS = ("keep", "term", "icu", *SOLID, *LIGHT)
+TRAILING = ".,;:!?'’*_…"
+PAIRS = {")": "(", "]": "[", "}": "{"}
+ICU = re.compile(
+    r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal|number|date|time|ordinal|choice)\b"
+)
+TRIMMED = ("url", "domain", "mail")
+
+
+def _joined(patterns: Mapping[str, str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?P<{k}>{v})" for k, v in patterns.items()), re.DOTALL)
+
+
+SOLID_PATTERN, LIGHT_PATTERN = _joined(SOLID), _joined(LIGHT)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a text that a translation has to hold.
+
+    Attributes:
+        start: int, where it begins in the text.
+        end: int, where it ends.
+        kind: str, one of `KINDS`.
+        text: str, what stands there.
+        target: str, what stands in the translation: the same, but for a term and for notation.
+        forms: tuple of str, in which a translation holds it as well, such as "two" for 2.
+    """
+
+    start: int
+    end: int
+    kind: str
+    text: str
+    target: str
+    forms: tuple[str, ...] = ()
+
+
+def find_spans(
+    text: str,
+    keep: Iterable[str] = (),
+    terms: Mapping[str, str] | None = None,
+    kinds: Collection[str] = KINDS,
+) -> list[Span]:
+    """Finds the spans of a text that must not change, in order; no two overlap.
+
+    Words of the user go before everything but what holds them: `keep=["example"]` leaves
+    "https://example.org" one span. Of words that overlap the longer one is taken.
+
+    Args:
+        text: str, any.
+        keep: words or phrases that pass as they are; their letter case counts.
+        terms: {word or phrase: its translation}.
+        kinds: the kinds to look for.
+
+    Raises:
+        ValueError: for an unknown kind, an empty word, or one that is both kept and a term.
+    """
+    users = _users(keep, terms or {})
+    if unknown := sorted(set(kinds) - set(KINDS)):
+        raise ValueError(f"Expected kinds of {', '.join(KINDS)}. Received: {', '.join(unknown)}.")
+    solid = [span for span in _solid(text) if span.kind in kinds]
+    chosen = [span for span in _of_user(text, users, solid)]
+    chosen += [span for span in solid if not any(_overlap(span, other) for other in chosen)]
+    chosen.sort(key=lambda span: span.start)
+    return sorted([*chosen, *_light(text, chosen, kinds)], key=lambda span: span.start)
+
+
+def _users(keep: Iterable[str], terms: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """{word: (kind, translation)}."""
+    if isinstance(keep, str):
+        raise ValueError(
+            f"keep expected a list of words. Received the str {keep!r}: write [{keep!r}]."
+        )
+    words = {word: ("keep", word) for word in keep}
+    if both := sorted(set(words) & set(terms)):
+        raise ValueError(f"{both[0]!r} stands in keep and in terms. Leave it out of one of them.")
+    words.update({word: ("term", target) for word, target in terms.items()})
+    if empty := [word for word in words if not word.strip()]:
+        raise ValueError(f"keep and terms expected words. Received: {empty[0]!r}.")
+    return words
+
+
+def _solid(text: str) -> list[Span]:
+    """What holds others: addresses, markup, code, placeholders."""
+    found = [
+        Span(match.start(), end, "icu", text[match.start() : end], text[match.start() : end])
+        for match in ICU.finditer(text)
+        if (end := _closing_brace(text, match.start()))
+    ]
+    spans: list[Span] = []
+    for span in sorted([*found, *_matches(SOLID_PATTERN, text)], key=lambda s: (s.start, -s.end)):
+        if not spans or span.start >= spans[-1].end:
+            spans.append(span)
+    return spans
+
+
+def _closing_brace(text: str, start: int, reach: int = 5000) -> int | None:
+    depth = 0
+    for place in range(start, min(len(text), start + reach)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if not depth:
+            return place + 1
+    return None
+
+
+def _matches(pattern: re.Pattern[str], text: str, start: int = 0, end: int | None = None) -> Any:
+    place, end = start, len(text) if end is None else end
+    while match := pattern.search(text, place, end):
+        kind, found = str(match.lastgroup), match.group()
+        if kind in TRIMMED:
+            found = _trimmed(found)
+        if found:
+            yield Span(match.start(), match.start() + len(found), kind, found, found)
+        place = max(match.start() + len(found), match.start() + 1)
+
+
+def _trimmed(address: str) -> str:
+    """An address without the marks of the sentence it stands in."""
+    while address:
+        last = address[-1]
+        if last in PAIRS:
+            if address.count(last) <= address.count(PAIRS[last]):
+                break
+        elif last not in TRAILING:
+            break
+        address = address[:-1]
+    return address
+
+
+def _of_user(text: str, users: dict[str, tuple[str, str]], solid: list[Span]) -> Iterator[Span]:
+    if not users:
+        return
+    words = sorted(users, key=len, reverse=True)
+    pattern = re.compile(
+        "|".join(f"{_edge(w[0], '<')}{re.escape(w)}{_edge(w[-1], '')}" for w in words)
+    )
+    for match in pattern.finditer(text):
+        kind, target = users[match.group()]
+        span = Span(match.start(), match.end(), kind, match.group(), target)
+        if all(_within(other, span) or not _overlap(other, span) for other in solid):
+            yield span
+
+
+def _edge(character: str, side: str) -> str:
+    """A word of a script with spaces is not found within another."""
+    return rf"(?{side}![^\W{CJK}])" if re.match(rf"[^\W{CJK}]", character) else ""
+
+
+def _light(text: str, taken: list[Span], kinds: Collection[str]) -> Iterator[Span]:
+    """What stands between spans that were found before: numbers, codes, names."""
+    place = 0
+    for span in [*taken, Span(len(text), len(text), "", "", "")]:
+        for found in _matches(LIGHT_PATTERN, text, place, span.start):
+            if found.kind in kinds:
+                yield found
+        place = span.end
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def _within(one: Span, other: Span) -> bool:
+    return other.start <= one.start and one.end <= other.end
