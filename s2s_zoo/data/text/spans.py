@@ -15,6 +15,8 @@ PAIRS = {")": "(", "]": "[", "}": "{"}
 ICU = re.compile(
     r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal|number|date|time|ordinal|choice)\b"
 )
+ICU_REACH = 2000  # characters that such a form may have
+BRACE = re.compile("[{}]")
 TRIMMED = ("url", "domain", "mail")
 
 
@@ -105,12 +107,12 @@ def _solid(text: str) -> list[Span]:
     return spans
 
 
-def _closing_brace(text: str, start: int, reach: int = 5000) -> int | None:
+def _closing_brace(text: str, start: int) -> int | None:
     depth = 0
-    for place in range(start, min(len(text), start + reach)):
-        depth += {"{": 1, "}": -1}.get(text[place], 0)
+    for match in BRACE.finditer(text, start, start + ICU_REACH):
+        depth += 1 if match.group() == "{" else -1
         if not depth:
-            return place + 1
+            return match.end()
     return None
 
 
