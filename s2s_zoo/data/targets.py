@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,6 +41,11 @@ class Targets(Stored):
     def tokenizers(self) -> dict[str, Any]:
         """Those of the sides that are text: a dict from "source" and "target"."""
         return {"target": self.target_tokenizer}
+
+    def save_tokenizers(self, directory: Path) -> None:
+        """Writes source.model and target.model, of the sides that are text, for other programs."""
+        for side, tokenizer in self.tokenizers.items():
+            tokenizer.save(directory / f"{side}.model")
 
     def encode_target(
         self,

@@ -49,7 +49,9 @@ def export(
         step.onnx: these, "tokens" (B,) int32 and "index" () int32, to "logits" (B, V) float32 and
             "next_0", …, the states of the next step
         search.json: the ids that begin, end, pad and are not to be written, and the longest target
-        source.model, target.model: SentencePiece models, where text is read and written
+        source.model, target.model: SentencePiece models, where text is read and written; of an
+            imported checkpoint the files of its tokenizer, and source.json and target.json, the
+            piece of each id
 
     `recipes/onnx/greedy.py` is a search over it. Both graphs are run once and compared before they
     are given out: recurrent models pass, Transformers do not (tf2onnx 1.17). Needs
@@ -70,7 +72,8 @@ def export(
     models a batch of any size (`tf.TensorListReserve` "requires element_shape to be static").
 
     Args:
-        pipeline: a `Pipeline` whose tokenizers are SentencePiece models.
+        pipeline: a `Pipeline`. The tokenizers of imported checkpoints cannot run in the graph of
+            a SavedModel.
         directory: str or path, absent or empty.
         format: "saved_model", "onnx" or "litert".
         return_alignment: bool; without it long texts take less memory.

@@ -45,8 +45,7 @@ def write_litert(pipeline: Pipeline, search: Search, directory: Path) -> None:
     else:
         about["max_source_length"] = processor.max_source_length
     (directory / "search.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    for side, tokenizer in processor.tokenizers.items():
-        tokenizer.save(directory / f"{side}.model")
+    processor.save_tokenizers(directory)
 
 
 def _converted(module, function):

@@ -86,8 +86,7 @@ def write_onnx(pipeline: Pipeline, search: Search, directory: Path) -> None:
         "max_length": limit,
     }
     (directory / "search.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    for side, tokenizer in pipeline.processor.tokenizers.items():
-        tokenizer.save(directory / f"{side}.model")
+    pipeline.processor.save_tokenizers(directory)
 
 
 def _check(directory, begin, step, spec):

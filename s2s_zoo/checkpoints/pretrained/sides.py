@@ -113,6 +113,7 @@ class FromFiles:
     files: Files
     options: Config
     target_tokenizer: Any
+    tokenizers: dict[str, Any]
 
     @property
     def order(self) -> np.ndarray:
@@ -134,14 +135,25 @@ class FromFiles:
         hashes = {name: hashlib.sha256(data).hexdigest() for name, data in self.files.items()}
         return {"type": self.TYPE, "files": hashes, **self.options}
 
+    def save_tokenizers(self, directory: Path) -> None:
+        """Writes the files of the tokenizer, for other programs, and the piece of each id here."""
+        self._write_files(directory)
+        for side, tokenizer in self.tokenizers.items():
+            pieces = tokenizer.pieces(range(tokenizer.vocabulary_size))
+            text = json.dumps(pieces, ensure_ascii=False)
+            (directory / f"{side}.json").write_text(text + "\n", encoding="utf-8")
+
     def save(self, directory: StrPath) -> None:
         """Writes processor.json and the tokenizer files beside it."""
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        for name, data in self.files.items():
-            (directory / name).write_bytes(data)
+        self._write_files(directory)
         text = json.dumps(self.get_config(), indent=2, sort_keys=True)
         (directory / PROCESSOR).write_text(text + "\n", encoding="utf-8")
+
+    def _write_files(self, directory):
+        for name, data in self.files.items():
+            (directory / name).write_bytes(data)
 
     @classmethod
     def load(cls, directory: StrPath, config: Config | None = None) -> Self:
