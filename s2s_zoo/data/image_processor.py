@@ -70,8 +70,9 @@ class ImageProcessor(Targets):
             if os.path.isdir(sources):
                 return image_files(sources), False
             return [sources], True
-        # An array and a Pillow image are one image, whatever else they are.
-        if isinstance(sources, list | tuple) or hasattr(sources, "__next__"):
+        # An array, a Pillow image and an open file are one image, whatever else they are.
+        several = hasattr(sources, "__next__") and not hasattr(sources, "read")
+        if isinstance(sources, list | tuple) or several:
             return sources, False
         return [sources], True
 

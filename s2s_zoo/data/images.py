@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -62,8 +63,10 @@ def read_image(source: Any) -> Image.Image:
 
     Args:
         source: str or path of a file; str, an address (http, https), of which at most `MAX_BYTES`
-            are read in at most `TIMEOUT` seconds; bytes of a file; a Pillow image; or an array
-            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, or floats from 0 to 1.
+            are read in at most `TIMEOUT` seconds; bytes of a file, or a file that is open in
+            binary mode; a Pillow image; or an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of
+            uint8, of other integers, where up to 255 are 8 bits and up to 65535 are 16, or of
+            floats from 0 to 1.
 
     Returns:
         A Pillow image, RGB.
@@ -82,9 +85,12 @@ def read_image(source: Any) -> Image.Image:
         return _decode(bytes(source), f"The {len(source)} bytes")
     if is_address(source):
         return _decode(_download(source), source)
+    if hasattr(source, "read"):
+        return _of_open_file(source)
     if not isinstance(source, str | os.PathLike):
         raise TypeError(
-            "Expected an image: a path, an address, bytes, a Pillow image or an array. "
+            "Expected an image: a path, an address, bytes, an open file, a Pillow image or an "
+            "array. "
             f"Received: {type(source).__name__} {source!r:.80}."
         )
     try:
@@ -99,6 +105,21 @@ def read_image(source: Any) -> Image.Image:
             f"{source} cannot be read: {getattr(error, 'strerror', None) or error}. "
             "Check the name of the file."
         ) from error
+
+
+def pixels_of(data: bytes) -> int:
+    """The number of pixels that the head of a file says, nothing decoded; 0 if it is no image."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
+                return math.prod(image.size)
+        except Image.DecompressionBombError:
+            return MAX_PIXELS + 1
+        except Exception:  # `read_image` says what is wrong
+            return 0
 
 
 def resized(image: Image.Image, size: Sequence[int], resize: str) -> np.ndarray:
@@ -117,6 +138,20 @@ def resized(image: Image.Image, size: Sequence[int], resize: str) -> np.ndarray:
         fit = ImageOps.fit if resize == "crop" else Image.Image.resize
         image = fit(image, (width, height), Image.Resampling.BILINEAR)
     return np.asarray(image)
+
+
+def _of_open_file(file):
+    """The image in a file that is open, from where it stands."""
+    name = f"The file {getattr(file, 'name', file)!r:.80}"
+    try:
+        data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # closed, or text that is none
+        raise DataError(f"{name} cannot be read: {error}. Open it in binary mode.") from error
+    if not isinstance(data, bytes):
+        raise TypeError(f"{name} gives {type(data).__name__}, not bytes. Open it in binary mode.")
+    if len(data) > MAX_BYTES:
+        raise _too_large(name, f"more than {MAX_BYTES:,} bytes")
+    return _decode(data, name)
 
 
 def _decode(data, name):
@@ -153,9 +188,10 @@ def _to_rgb(image, name):
         )
     if not width * height:
         raise DataError(f"{name} has no pixels. Give an image of at least one.")
+    of_file = image.format is not None  # whose integers are 16 bits, however dark it is
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
-        return _from_array(np.asarray(image))
+        return _from_array(np.asarray(image), of_file)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
@@ -163,7 +199,7 @@ def _to_rgb(image, name):
     return image.convert("RGB")
 
 
-def _from_array(array):
+def _from_array(array, of_16_bits=False):
     from PIL import Image
 
     shape = array.shape
@@ -182,12 +218,16 @@ def _from_array(array):
             )
         array = np.round(array * 255).astype("uint8")
     elif array.dtype != np.uint8:
-        if array.dtype.kind not in "iu" or array.min() < 0 or array.max() > 65535:
+        whole = array.dtype.kind in "iu"
+        if not whole or array.min() < 0 or array.max() > 65535:
+            limits = f" from {array.min()} to {array.max()}" if whole else ""
             raise DataError(
-                "An image array is of uint8, of uint16, or of floats from 0 to 1. "
-                f"Received: {array.dtype} from {array.min()} to {array.max()}. Convert it."
+                "An image array is of uint8, of other integers to 65535, or of floats from 0 to 1. "
+                f"Received: {array.dtype}{limits}. Convert it."
             )
-        array = (array.astype("uint16") >> 8).astype("uint8")
+        if of_16_bits or array.max() > 255:
+            array = array.astype("uint16") >> 8
+        array = array.astype("uint8")
     return _to_rgb(Image.fromarray(np.ascontiguousarray(array)), "The array")
 
 

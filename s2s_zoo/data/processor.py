@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,8 @@ class TextProcessor(Targets):
         """Returns the sources of a call one by one, and whether it was a single one."""
         if isinstance(sources, str):
             return [sources], True
-        if isinstance(sources, bytes | dict) or not hasattr(sources, "__iter__"):
+        binary = isinstance(sources, bytes | dict | io.RawIOBase | io.BufferedIOBase)
+        if binary or not hasattr(sources, "__iter__"):
             require_text(sources)
         return sources, False
 

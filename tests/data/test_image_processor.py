@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 
@@ -44,8 +45,10 @@ def test_one_image_or_many(images, tmp_path):
     for name in ("b.png", "a.png"):
         Image.new("RGB", (4, 4)).save(tmp_path / name)
     path, pixels = str(tmp_path / "a.png"), np.zeros((4, 4, 3), "uint8")
-    for single in (path, tmp_path / "a.png", b"bytes", pixels, Image.new("RGB", (4, 4))):
-        assert images.collect(single) == ([single], True)
+    singles = (path, tmp_path / "a.png", b"bytes", pixels, Image.new("RGB", (4, 4)))
+    with open(path, "rb") as file:
+        for single in (*singles, file, io.BytesIO(b"bytes")):
+            assert images.collect(single) == ([single], True)
     assert images.collect("https://example.org/a.png") == (["https://example.org/a.png"], True)
     assert images.collect([path, path]) == ([path, path], False)
     found, single = images.collect(tmp_path)

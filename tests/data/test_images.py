@@ -269,3 +269,76 @@ def test_an_address_that_answers_drop_by_drop(monkeypatch):
         finally:
             stop.set()
             thread.join()
+
+
+@pytest.mark.parametrize("kind", ["int8", "int16", "int32", "int64", "uint16", "uint32", "uint64"])
+def test_integers_of_any_kind_are_as_bright_as_bytes(kind):
+    array = np.asarray(two_halves()) // (1 if kind != "int8" else 2)
+    wanted = np.asarray(read_image(array.astype("uint8")))
+    np.testing.assert_array_equal(read_image(array.astype(kind)), wanted)
+    grey = array[:, :, 0].astype(kind)
+    np.testing.assert_array_equal(read_image(grey), read_image(grey.astype("uint8")))
+    if kind not in ("int8", "int16"):
+        np.testing.assert_array_equal(read_image(array.astype(kind) * 257), wanted)
+
+
+def test_pillow_images_of_integers_are_as_bright_as_bytes():
+    grey = np.full((4, 5), 200)
+    for image in (Image.fromarray(grey.astype("int32")), Image.fromarray(grey.astype("uint16"))):
+        assert np.asarray(read_image(image)).max() == 200
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_a_dark_file_of_16_bits_stays_dark(kind):
+    dark = as_bytes(Image.fromarray(np.full((4, 5), 250, "uint16")), kind)
+    assert np.asarray(read_image(dark)).max() == 0
+    with Image.open(io.BytesIO(dark)) as image:
+        assert np.asarray(read_image(image)).max() == 0
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 4, 3), bool),
+        np.zeros((4, 4, 3), complex),
+        np.full((4, 4, 3), {}, object),
+        np.full((4, 4, 3), -1),
+        np.full((4, 4, 3), 65536),
+        np.full((4, 4), "a"),
+    ],
+)
+def test_arrays_of_other_numbers_are_refused(array):
+    with pytest.raises(DataError, match="other integers to 65535, or of floats"):
+        read_image(array)
+
+
+def test_a_file_that_is_open_is_an_image(tmp_path):
+    data = as_bytes(two_halves())
+    (tmp_path / "a.png").write_bytes(data)
+    with open(tmp_path / "a.png", "rb") as file:
+        for source in (file, io.BytesIO(data)):
+            assert_two_halves(read_image(source))
+    with open(tmp_path / "a.png", encoding="latin-1") as text:
+        with pytest.raises(TypeError, match="a.png.* gives str, not bytes. Open it in binary"):
+            read_image(text)
+    for closed in (file, text):
+        with pytest.raises(DataError, match="a.png.* cannot be read.*closed file"):
+            read_image(closed)
+    with pytest.raises(DataError, match="not an image of a known format"):
+        read_image(io.BytesIO(b"no image"))
+
+
+def test_an_open_file_is_read_no_further_than_may_be(monkeypatch):
+    monkeypatch.setattr(images, "MAX_BYTES", 100)
+    endless = io.BytesIO(bytes(1000))
+    with pytest.raises(DataError, match="more than 100 bytes"):
+        read_image(endless)
+    assert endless.tell() == 101
+
+
+def test_the_pixels_of_a_file_are_known_before_it_is_decoded(monkeypatch):
+    data = as_bytes(two_halves())
+    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
+    assert images.pixels_of(data) == 800
+    for nothing in (b"", b"no image", data[:20]):
+        assert images.pixels_of(nothing) == 0

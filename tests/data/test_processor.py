@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -214,3 +215,11 @@ def test_text_needs_neither_tensorflow_nor_keras(saved):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "the dog\n", done.stderr
+
+
+def test_a_binary_file_is_no_text_and_told_at_once(processor):
+    import io
+
+    for source in (io.BytesIO(b"a"), open(os.devnull, "rb")):
+        with source, pytest.raises(TypeError, match="expected text.*Received: Buffered|BytesIO"):
+            processor.collect(source)

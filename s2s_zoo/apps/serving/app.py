@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -241,11 +242,19 @@ class Service:
             self.open -= 1
 
     async def _pixels(self, images):
+        """Images as the model reads them. A thread that reads has its place until it ends."""
+        given_up = threading.Event()
         try:
-            async with asyncio.timeout(self.limits.timeout), self.decoding:
-                return await asyncio.to_thread(self.served.read, images)
+            async with asyncio.timeout(self.limits.timeout):
+                await self.decoding.acquire()
+                loop = asyncio.get_running_loop()
+                reading = loop.run_in_executor(None, self.served.read, images, given_up.is_set)
+                reading.add_done_callback(lambda _: self.decoding.release())
+                return await asyncio.shield(reading)
         except TimeoutError:
             raise too_slow(self.limits.timeout) from None
+        finally:
+            given_up.set()
 
     def _submit(self, work, sources):
         try:

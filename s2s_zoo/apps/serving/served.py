@@ -12,6 +12,7 @@ import numpy as np
 
 from s2s_zoo.apps.serving.refused import Refused, failed
 from s2s_zoo.apps.serving.schema import REQUESTS, Options
+from s2s_zoo.data.images import pixels_of
 from s2s_zoo.generation.options import beams_of, check_names
 from s2s_zoo.protocol.errors import DataError, is_failure
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 # short text is not compiled, and a function that has met two shapes takes all.
 SHORT, LONG = "a", "a b c d e f g h i j k"
 WARM = ([SHORT], [SHORT], ["a b c d"] * 2, [LONG], [LONG], [LONG] * 2)
+
+
+MOST_PIXELS = 128_000_000  # of the images of a request; a second or two to decode
 
 
 class Generation(NamedTuple):
@@ -169,20 +173,31 @@ class Served:
                 raise failed(error) from error
             raise
 
-    def read(self, sources: Sequence[Any]) -> Sequence[Any]:
-        """Makes of images the pixels that the model reads; text stays as it is.
+    def read(self, images: Sequence[bytes], given_up: Callable[[], bool]) -> list[np.ndarray]:
+        """Makes of the files of images the pixels that the model reads.
+
+        Args:
+            images: list of bytes.
+            given_up: function that says whether nobody waits for them any more.
 
         Raises:
-            Refused: 400 for an image that cannot be read.
+            Refused: 422 for more than `MOST_PIXELS` together, 400 for what cannot be read.
         """
-        if self.reads == "text":
-            return sources
-        pixels = []
-        for number, source in enumerate(sources):
+        total = sum(map(pixels_of, images))
+        if total > MOST_PIXELS:
+            raise Refused(
+                422,
+                f"Expected images of at most {MOST_PIXELS:,} pixels together in a request. "
+                f"Received: {total:,}. Make them smaller, or send several requests.",
+            )
+        pixels: list[np.ndarray] = []
+        for number, image in enumerate(images):
+            if given_up():
+                break
             try:
-                pixels += self.pipeline.processor.encode_source([source])
+                pixels += self.pipeline.processor.encode_source([image])
             except DataError as error:
-                raise Refused(400, f"Image {number + 1} of {len(sources)}: {error}") from error
+                raise Refused(400, f"Image {number + 1} of {len(images)}: {error}") from error
         return pixels
 
     def as_json(self, result: Result) -> dict[str, Any]:
