@@ -49,6 +49,7 @@ _NAMES = {
     "GNMTDecoder": "decoders",
     "MemoryDecoder": "decoders",
     "SSRUDecoder": "decoders",
+    "AttentionRNN": "decoders",
     "BahdanauAttention": "attention",
     "GatedAttention": "attention",
     "LuongAttention": "attention",

@@ -24,6 +24,7 @@ from s2s_zoo.data import SentencePieceTokenizer as SentencePieceTokenizer
 from s2s_zoo.data import TextProcessor as TextProcessor
 from s2s_zoo.data import WordTokenizer as WordTokenizer
 from s2s_zoo.data import read_pairs as read_pairs
+from s2s_zoo.decoders import AttentionRNN as AttentionRNN
 from s2s_zoo.decoders import ConditionalGRUDecoder as ConditionalGRUDecoder
 from s2s_zoo.decoders import ConvDecoder as ConvDecoder
 from s2s_zoo.decoders import GNMTDecoder as GNMTDecoder

@@ -44,7 +44,9 @@ def cases():
             known = inspect.signature(layer_class).parameters
             arguments = {k: v for k, v in arguments.items() if k in known}
             found.setdefault(layer_class.__name__, (layer_class, arguments, inputs))
-    return found
+    cells = {"cell": [keras.layers.LSTMCell(3), keras.layers.GRUCell(4)], "attention": "luong"}
+    asked = {"inputs": QUERY, "memory": MEMORY, "mask": IDS != 0}
+    return {**found, "AttentionRNN": (s2s_zoo.AttentionRNN, cells, asked)}
 
 
 CASES = cases()
@@ -147,9 +149,11 @@ def test_files_clones_and_summaries(case, tmp_path):
 
 def test_a_step_of_training(case):
     layer_class, arguments, arrays = case
+    if keras.backend.backend() == "jax" and layer_class is s2s_zoo.CNNEncoder:
+        pytest.skip("XLA takes half a minute for a MobileNet")
     model = functional(layer_class(**arguments), arrays)
     model = keras.Model(model.inputs, model.outputs[0])
-    model.compile("sgd", "mse", run_eagerly=True)
+    model.compile("sgd", "mse", run_eagerly=keras.backend.backend() != "jax")
     before = [weight.copy() for weight in map(ops.convert_to_numpy, model.trainable_weights)]
     model.train_on_batch(arrays, numbers(model(arrays))[0] + 1)
     after = [ops.convert_to_numpy(weight) for weight in model.trainable_weights]

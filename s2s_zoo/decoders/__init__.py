@@ -2,6 +2,7 @@
 
 import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip  # before Keras is loaded
 
+from s2s_zoo.decoders.attention_rnn import AttentionRNN as AttentionRNN
 from s2s_zoo.decoders.conditional_gru import ConditionalGRUDecoder
 from s2s_zoo.decoders.conv import ConvDecoder
 from s2s_zoo.decoders.gnmt import GNMTDecoder

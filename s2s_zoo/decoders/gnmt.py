@@ -83,7 +83,8 @@ class GNMTDecoder(DecoderLayer):
         memory_dim = encoded_shapes(encoded_shape).memory[-1]
         if not self.embedding.built:
             self.embedding.build()
-        self.attention.build((None, self.units), (None, None, memory_dim))
+        if not self.attention.built:
+            self.attention.build((None, self.units), (None, None, memory_dim))
         for bridge in keras.tree.flatten(self.bridges):
             bridge.build((None, encoded_shapes(encoded_shape).state[-1]))
         width = self.embedding_dim

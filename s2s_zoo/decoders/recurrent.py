@@ -144,7 +144,7 @@ class RecurrentDecoder(DecoderLayer):
         for layer in self.stack:
             layer.build((None, None, width))
             width = self.units
-        if self.attention is not None:
+        if self.attention is not None and not self.attention.built:
             self.attention.build((None, self.units), (None, None, memory_dim))
         readout = self.units + context + summary + (self.embedding_dim if previous else 0)
         self.readout.build((None, readout))

@@ -72,7 +72,8 @@ class StepwiseDecoder(DecoderLayer):
         if not self.embedding.built:
             self.embedding.build()
         self.bridge.build((None, memory_dim))
-        self.attention.build((None, self.units), (None, None, memory_dim))
+        if not self.attention.built:
+            self.attention.build((None, self.units), (None, None, memory_dim))
         self.readout.build((None, readout_dim))
         self.output_layer.build((None, self.readout.units))
 

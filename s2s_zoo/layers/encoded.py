@@ -39,7 +39,7 @@ def encoder_output(encoded: Any, mask: Tensor | None = None) -> Any:
             f"Received: {type(encoded).__name__} {'' if shape is None else tuple(shape)}."
         )
     if mask is None:
-        mask = ops.ones(ops.shape(encoded)[:2], dtype="bool")
+        mask = ops.ones_like(encoded[:, :, 0], dtype="bool")
     check_mask(mask, encoded, "A decoder")
     return EncoderOutput(encoded, mask, mean_of_real(encoded, mask))
 
