@@ -12,6 +12,7 @@ from s2s_zoo.checkpoints.layout import (
     REQUIRED,
     WEIGHTS,
 )
+from s2s_zoo.generation.options import LARGEST, OPTIONS
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import AGAIN, read_json
 from s2s_zoo.protocol.registry import check_keys
@@ -101,3 +102,30 @@ def check_opened(opened: Opened, required: Iterable[str] = REQUIRED) -> None:
     unpinned = [name for name in (WEIGHTS, PROCESSOR) if name not in config["files"]]
     if unpinned:
         raise CheckpointError(f"{path} holds no sha256 of {', '.join(unpinned)}. {AGAIN}")
+
+
+def check_generation(options: Config, path: Path) -> None:
+    """Raises CheckpointError for an option of the search of another kind, or out of its range.
+
+    Args:
+        options: dict, the defaults of a search; which there are, `Pipeline` knows.
+        path: of the file that they are of, for the error.
+    """
+    for name, value in options.items():
+        if (option := OPTIONS.get(name)) is None:
+            continue
+        if not option.fits(value):
+            raise CheckpointError(
+                f"{path} expected a value of {name} like {_EXAMPLES[option.kind]}, and no "
+                f"number beyond {LARGEST}. Received: {value!r:.80}."
+            )
+        if option.kind in (int, float) and value is not None:
+            if not option.allows(value) or value > option.most_in_file:
+                most = "" if option.most_in_file == LARGEST else f", at most {option.most_in_file}"
+                raise CheckpointError(
+                    f"{path} expected {name} {option.range}{most} in a file. Received: {value!r}. "
+                    "Write another number there; a call may ask for more."
+                )
+
+
+_EXAMPLES = {int: "4", float: "0.5", bool: "true", str: '"…"', list: "[3, [4, 5]]"}

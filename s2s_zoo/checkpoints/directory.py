@@ -19,7 +19,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s2s_zoo.checkpoints.contents import Checkpoint, Opened, check_opened, open_directory
+from s2s_zoo.checkpoints.contents import (
+    Checkpoint,
+    Opened,
+    check_generation,
+    check_opened,
+    open_directory,
+)
 from s2s_zoo.checkpoints.layout import (
     CARD,
     CONFIG,
@@ -32,7 +38,6 @@ from s2s_zoo.checkpoints.layout import (
 from s2s_zoo.checkpoints.processors import load_processor
 from s2s_zoo.checkpoints.replacing import replace_directory
 from s2s_zoo.checkpoints.weights import STORED, assign, check_header, pack
-from s2s_zoo.generation.options import LARGEST, OPTIONS
 from s2s_zoo.layers.initial import to_be_loaded
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import describe_file, read_json, verify_files
@@ -143,16 +148,9 @@ def read_generation(path: Path) -> Config:
     """Returns generation.json: options of the search, each of its kind.
 
     Raises:
-        CheckpointError: for a value of another kind; which options there are, `Pipeline` knows.
+        CheckpointError: for a value of another kind or out of its range; which options there are,
+            `Pipeline` knows.
     """
     options = read_json(path)
-    for name, value in options.items():
-        if name in OPTIONS and not OPTIONS[name].fits(value):
-            raise CheckpointError(
-                f"{path} expected a value of {name} like {_EXAMPLES[OPTIONS[name].kind]}, and no "
-                f"number beyond {LARGEST}. Received: {value!r:.80}."
-            )
+    check_generation(options, path)
     return options
-
-
-_EXAMPLES = {int: "4", float: "0.5", bool: "true", str: '"…"', list: "[3, [4, 5]]"}

@@ -10,6 +10,7 @@ import numpy as np
 import sentencepiece
 
 from s2s_zoo.data.model_file import ModelFile
+from s2s_zoo.data.piece_models import check_model
 from s2s_zoo.protocol import END, PAD, START, UNK
 from s2s_zoo.protocol.errors import CheckpointError, DataError
 
@@ -33,10 +34,11 @@ class SentencePieceTokenizer(ModelFile):
         self._drawn: dict[tuple[str, float], Any] = {}
         self._processor = sentencepiece.SentencePieceProcessor()
         try:
+            check_model(self.model_bytes)
             self._processor.LoadFromSerializedProto(self.model_bytes)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise CheckpointError(
-                f"The {len(self.model_bytes)} bytes are no SentencePiece model. "
+                f"The {len(self.model_bytes)} bytes are no SentencePiece model: {error}. "
                 "Download the file again, or train one with `SentencePieceTokenizer.train`."
             ) from error
         found = tuple(

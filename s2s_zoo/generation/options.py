@@ -15,6 +15,7 @@ from s2s_zoo.protocol.registry import lookup
 GREEDY, BEAM, SAMPLE = "greedy", "beam", "sample"
 EVERY = (GREEDY, BEAM, SAMPLE)
 LARGEST = 1 << 31  # a number in a file; none that makes sense is beyond
+MOST_BEAMS, MOST_TOKENS = 64, 1 << 16  # that a file may ask for
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Option:
             every call.
         number: bool, whether a compiled search can be called with it too, so that another value
             compiles nothing; see `numbers_of`.
+        most_in_file: what a number in a file may be at most; a caller may ask for more.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Option:
     or_none: bool = False
     compiled: bool = True
     number: bool = False
+    most_in_file: float = LARGEST
 
     @property
     def range(self) -> str:
@@ -113,8 +116,24 @@ _TABLE = (
         or_none=True,
         compiled=False,
     ),
-    Option("num_beams", int, 4, "unfinished texts that are kept", (BEAM,), least=1),
-    Option("num_return", int, 1, "answers to each source", (BEAM, SAMPLE), least=1),
+    Option(
+        "num_beams",
+        int,
+        4,
+        "unfinished texts that are kept",
+        (BEAM,),
+        least=1,
+        most_in_file=MOST_BEAMS,
+    ),
+    Option(
+        "num_return",
+        int,
+        1,
+        "answers to each source",
+        (BEAM, SAMPLE),
+        least=1,
+        most_in_file=MOST_BEAMS,
+    ),
     Option(
         "length_penalty", float, 1.0, "more favours longer texts, 0 is off", (BEAM,), number=True
     ),
@@ -169,8 +188,17 @@ _TABLE = (
         least=1,
         or_none=True,
         compiled=False,
+        most_in_file=MOST_TOKENS,
     ),
-    Option("min_length", int, 0, "tokens of a text at least", least=0, number=True),
+    Option(
+        "min_length",
+        int,
+        0,
+        "tokens of a text at least",
+        least=0,
+        number=True,
+        most_in_file=MOST_TOKENS,
+    ),
     Option("no_repeat_ngram_size", int, 0, "write no N tokens twice, 0 is off", least=0),
     Option(
         "repetition_penalty", float, 1.0, "above 1 repeats less, 1 is off", above=0, number=True

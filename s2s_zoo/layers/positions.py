@@ -11,6 +11,8 @@ from s2s_zoo.protocol.registry import check_option
 from s2s_zoo.protocol.types import Shape, Tensor
 
 SPACINGS = ("paper", "tensor2tensor")
+WIDEST = 1 << 20  # an embedding
+FARTHEST = 1 << 20  # a distance; each has an entry in a table
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
@@ -45,9 +47,9 @@ class SinusoidalPositions(ConfiguredLayer):
     def build(self, embedding_shape: Shape) -> None:
         width = embedding_shape[-1]
         half = width // 2
-        if width % 2 or width < 4:
+        if width % 2 or not 4 <= width <= WIDEST:
             raise ValueError(
-                "SinusoidalPositions needs an even embedding_dim of at least 4. "
+                f"SinusoidalPositions needs an even embedding_dim of at least 4, at most {WIDEST}. "
                 f"Received: embedding_dim={width}. Use positions='learned'."
             )
         last = half if self.spacing == "paper" else half - 1
@@ -123,6 +125,13 @@ class RelativeBias(ConfiguredLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        part = 4 if bidirectional else 2  # of the buckets is for distances that have one each
+        if not 1 <= buckets // part < max_distance <= FARTHEST:
+            raise ValueError(
+                f"RelativeBias expected at least {part} buckets, and a max_distance that is more "
+                f"than a {'quarter' if bidirectional else 'half'} of them and at most {FARTHEST}. "
+                f"Received: buckets={buckets}, max_distance={max_distance}."
+            )
         self.heads = heads
         self.buckets = buckets
         self.max_distance = max_distance

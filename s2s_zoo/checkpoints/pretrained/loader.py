@@ -1,8 +1,9 @@
 """From a directory in the layout of the Hub to a checkpoint of ours."""
 
 import re
+from contextlib import contextmanager
 
-from s2s_zoo.checkpoints.contents import Checkpoint, Opened
+from s2s_zoo.checkpoints.contents import Checkpoint, Opened, check_generation
 from s2s_zoo.checkpoints.pretrained import FAMILIES
 from s2s_zoo.checkpoints.pretrained.generation import (
     generation_part,
@@ -65,12 +66,14 @@ def load_pretrained(
     try:
         config, tensors = family.unify(config, tensors, directory)
         config = as_tied(config, tensors)
-        generation = _optional(directory, "generation_config.json") or generation_part(config)
+        path = directory / "generation_config.json"
+        generation = _optional(directory, path.name) or generation_part(config)
         parts = family.describe(config)
         described = _describe_model(parts, config)
         check_numbers(described, [tensor.shape for tensor in tensors.values()])
         limit = config.get("max_position_embeddings", MAX_LENGTH)
-        longest = min(limit, longest_target(generation) or MAX_LENGTH)
+        with _of_a_search(path):
+            longest = min(limit, longest_target(generation) or MAX_LENGTH)
         if family.processor is not None:
             _refuse_languages(source, target)
             processor = family.processor(directory, config, longest)
@@ -81,7 +84,9 @@ def load_pretrained(
         if processor.target is None and processor.forces_language:
             processor = _with_forced_language(processor, generation)
         start = described["decoder"]["start_token"] = _start(config, generation, processor)
-        defaults = search_defaults(generation, processor, task == "translation", start)
+        with _of_a_search(path):
+            defaults = search_defaults(generation, processor, task == "translation", start)
+            check_generation(defaults, path)
         names = match(described, tensors, directory, family, config)
         with dtype_policy(dtype), to_be_loaded():
             model = Seq2Seq.from_config(described)
@@ -121,6 +126,20 @@ def _text_processor(directory, family, config, parts, limit, longest, task, sour
     return processor
 
 
+@contextmanager
+def _of_a_search(path):
+    """Within it an error is one of a file that says how to search."""
+    try:
+        yield
+    except (TypeError, ValueError, LookupError) as error:
+        if isinstance(error, S2SZooError):
+            raise
+        raise CheckpointError(
+            f"{path} does not describe a search: {error!r:.300}. Download the checkpoint again, or "
+            "write what transformers writes there."
+        ) from error
+
+
 def _refuse_languages(source, target):
     if source or target:
         raise DataError(
@@ -135,7 +154,13 @@ def _family(directory, config):
         family = lookup(FAMILIES, config.get("model_type"), "model_type")
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    for name in config.get("architectures") or []:
+    architectures = config.get("architectures") or []
+    if type(architectures) is not list or not all(type(name) is str for name in architectures):
+        raise CheckpointError(
+            f"{path} expected architectures to be a list of names. Received: "
+            f"{architectures!r:.80}. Download the checkpoint again."
+        )
+    for name in architectures:
         if not name.endswith(HEADS) and not re.fullmatch(r"[A-Za-z0-9]+Model", name):
             raise CheckpointError(
                 f"{path} describes a {name}, which does not write text from text. Use a checkpoint "
@@ -179,4 +204,4 @@ def _optional(directory, name):
 
 
 def _one(ids):
-    return ids[0] if isinstance(ids, list) else ids
+    return ids[0] if isinstance(ids, list) and ids else ids

@@ -2,7 +2,7 @@
 
 from s2s_zoo.checkpoints.pretrained import bart
 from s2s_zoo.checkpoints.pretrained.family import Family
-from s2s_zoo.checkpoints.pretrained.tokenizers import SPECIAL, Files, Read, renumbered
+from s2s_zoo.checkpoints.pretrained.tokenizers import SPECIAL, Files, Read, count, renumbered
 from s2s_zoo.protocol.types import Config
 
 
@@ -12,7 +12,7 @@ def describe(config: Config) -> tuple[Config, Config]:
 
 def tokenizer(files: Files, config: Config) -> Read:
     def number(pieces):
-        offset = config.get("offset", 103)
+        offset = count(config, "offset", 103)
         extra = ["<mask_1>", "<mask_2>", *(f"<unk_{i}>" for i in range(2, offset))]
         vocabulary = {piece: i + offset for i, piece in enumerate(pieces)}
         vocabulary |= {piece: i for i, piece in enumerate(["<pad>", "</s>", *extra])}

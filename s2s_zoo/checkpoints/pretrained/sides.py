@@ -17,6 +17,8 @@ from s2s_zoo.protocol.files import read_file, read_json
 from s2s_zoo.protocol.registry import check_keys
 from s2s_zoo.protocol.types import Config, StrPath
 
+ROWS = 1 << 20  # of a vocabulary, where the tokenizer has fewer pieces
+
 
 class Side:
     """One side of the tokenizer, in the ids of the package."""
@@ -30,6 +32,12 @@ class Side:
         self._target = target
         size = self.vocabulary_size = options[f"{'target_' * target}vocabulary_size"]
         vocabulary = tokenizer.target_vocabulary if target else tokenizer.vocabulary
+        last, most = max(vocabulary.values(), default=-1), max(ROWS, 2 * len(vocabulary))
+        if type(size) is not int or not 0 < size <= most or last >= size + len(vocabulary):
+            raise CheckpointError(
+                f"The tokenizer has {len(vocabulary)} pieces with ids up to {last}, the model a "
+                f"vocabulary of {size!r:.50}. Download the checkpoint again: they do not fit."
+            )
         beyond = {token for token in vocabulary.values() if token >= size}
         if not beyond <= {vocabulary.get(piece) for piece in tokenizer.special}:
             raise CheckpointError(
@@ -39,7 +47,7 @@ class Side:
         tidy = options.get("tokenizer", {}).get("clean_up_tokenization_spaces", False)
         self._tidies = tidy and tokenizer.tidies
         pad, end = options["special"]
-        self.order = arrange(size, pad, end, vocabulary[UNKNOWN])
+        self.order = arrange(size, pad, end, vocabulary.get(UNKNOWN))
         # bart-large-cnn has a <mask> without a row: unknown, like all that is beyond, in one place.
         self.places = np.full(size + 1, START)
         self.places[self.order] = np.arange(size)
@@ -89,13 +97,14 @@ def read_files(directory: Path) -> Files:
     }
 
 
-def arrange(size: int, pad: int, end: int, unknown: int) -> np.ndarray:
+def arrange(size: int, pad: int, end: int, unknown: int | None) -> np.ndarray:
     """Returns (V,) int: which token of the checkpoint has each id of the package."""
     first = {PAD: pad, START: unknown, END: end}
-    if len(set(first.values())) < 3 or not all(0 <= token < size for token in first.values()):
+    known = all(type(token) is int and 0 <= token < size for token in first.values())
+    if not known or len(set(first.values())) < 3:
         raise CheckpointError(
             "A checkpoint needs different tokens for padding, end and unknown, in a vocabulary of "
-            f"{size}. Received: {pad}, {end}, {unknown}."
+            f"{size}. Received: {pad!r:.50}, {end!r:.50}, {unknown}."
         )
     rest = np.setdiff1d(np.arange(size), list(first.values()))
     return np.concatenate([[first[i] for i in range(3)], rest])
@@ -180,7 +189,8 @@ class FromFiles:
             files = {name: files[name] for name in config["files"]}
             make: Any = cls
             return make(files, {key: config[key] for key in cls.OPTIONS})
-        except CheckpointError:
+        except (CheckpointError, ImportError):
             raise
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise CheckpointError(f"{directory / PROCESSOR}: {error}") from error
+        except Exception as error:  # whatever it is, a config from elsewhere provoked it
+            said = str(error) if isinstance(error, ValueError) else repr(error)
+            raise CheckpointError(f"{directory / PROCESSOR}: {said:.500}") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 from s2s_zoo.checkpoints.pretrained.family import Family
 from s2s_zoo.checkpoints.pretrained.tensors import Tensors
 from s2s_zoo.checkpoints.pretrained.tied import matrix_names
-from s2s_zoo.checkpoints.pretrained.tokenizers import SPECIAL, Files, Read, renumbered
+from s2s_zoo.checkpoints.pretrained.tokenizers import SPECIAL, Files, Read, count, renumbered
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.types import Config
 
@@ -101,9 +101,9 @@ def names(name: str, config: Config) -> tuple[str, ...]:
 
 def tokenizer(files: Files, config: Config) -> Read:
     def number(pieces):
-        count = config.get("extra_ids", 100)
+        extra_ids = count(config, "extra_ids", 100)
         vocabulary = {piece: i for i, piece in enumerate(pieces)}
-        extra = [f"<extra_id_{i}>" for i in reversed(range(count))]
+        extra = [f"<extra_id_{i}>" for i in reversed(range(extra_ids))]
         vocabulary |= {piece: len(pieces) + i for i, piece in enumerate(extra)}
         return vocabulary, [*SPECIAL[1:4], *extra]
 

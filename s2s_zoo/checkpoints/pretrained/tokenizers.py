@@ -10,10 +10,19 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
+from s2s_zoo.checkpoints.pretrained.limits import (
+    LONGEST_PIECE,
+    Limited,
+    check_tokenizer,
+    plain_errors,
+)
+from s2s_zoo.data.piece_models import check_model
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.types import Config
 
 UNKNOWN = "<unk>"
+MOST_SPECIAL = 10_000  # pieces
+SECONDS, CHARACTERS = 10.0, 50_000  # time for a list of texts, and how many it reads a second more
 Files: TypeAlias = dict[str, bytes]
 # An added token: its "id", and True for what it is of "special", "lstrip" and "rstrip".
 Added: TypeAlias = dict[str, Any]
@@ -63,6 +72,11 @@ class PieceTokenizer:
             for pieces in (self.vocabulary, self.target_vocabulary)
         ]
         longest_first = sorted({*self.special, *self._added}, key=len, reverse=True)
+        if len(longest_first) > MOST_SPECIAL:
+            raise CheckpointError(
+                f"A tokenizer has {len(longest_first):,} pieces that are whole wherever they "
+                f"stand, where at most {MOST_SPECIAL:,} are read. Use another checkpoint."
+            )
         self._split = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
 
     def encode(self, texts: Iterable[str], target: bool = False) -> list[list[int]]:
@@ -111,6 +125,7 @@ class JsonTokenizer:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
+        self._limited = Limited("tokenizer.json")
         # transformers leaves the spaces of byte pairs as they are, whatever the settings say.
         self.tidies = type(tokenizer.model).__name__ != "BPE"
         self._index()
@@ -144,13 +159,16 @@ class JsonTokenizer:
 
     def encode(self, texts: Iterable[str], target: bool = False) -> list[list[int]]:
         """Returns the list of ids of each text."""
-        found = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        texts = list(texts)
+        limit = SECONDS + sum(map(len, texts)) / CHARACTERS
+        found = self._limited(limit, self._tokenizer.encode_batch, texts, add_special_tokens=False)
         return [encoding.ids for encoding in found]
 
     def decode(self, rows: Iterable[Iterable[int]]) -> list[str]:
         """Returns the text of each row of ids, without the special tokens."""
-        rows = [[int(token) for token in row] for row in rows]
-        return self._tokenizer.decode_batch(rows, skip_special_tokens=True)
+        ids = [[int(token) for token in row] for row in rows]
+        limit = SECONDS + sum(map(len, ids)) / CHARACTERS
+        return self._limited(limit, self._tokenizer.decode_batch, ids, skip_special_tokens=True)
 
     def piece(self, token: int, target: bool = False) -> str:
         return self._tokenizer.id_to_token(int(token)) or UNKNOWN
@@ -163,10 +181,9 @@ Read: TypeAlias = tuple[PieceTokenizer | JsonTokenizer, tuple[str, ...]]
 def from_json(files: Files) -> Read:
     """Returns the tokenizer of tokenizer.json, and the names of the files it was made of."""
     tokenizers = _import_tokenizers()
-    try:
+    check_tokenizer(files["tokenizer.json"])
+    with plain_errors("tokenizer.json"):
         made = tokenizers.Tokenizer.from_buffer(files["tokenizer.json"])
-    except ValueError as error:
-        raise CheckpointError(f"tokenizer.json cannot be read: {error}.") from error
     return JsonTokenizer(made), ("tokenizer.json",)
 
 
@@ -190,10 +207,11 @@ def byte_level(files: Files, config: Config, kind: str, needed: str | None = UNK
     used = ("vocab.json", "merges.txt")
     need(files, kind, used)
     tokenizers = _import_tokenizers()
-    lines = files["merges.txt"].decode("utf-8").splitlines()
-    merges = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
     vocabulary = read_vocabulary(files, "vocab.json", needed)
-    made = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, merges))
+    with plain_errors("vocab.json with merges.txt"):
+        lines = files["merges.txt"].decode("utf-8").splitlines()
+        merges = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
+        made = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, merges))
     prefix = config.get("add_prefix_space", False)
     made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=prefix)
     made.decoder = tokenizers.decoders.ByteLevel()
@@ -250,10 +268,12 @@ def read_pieces(files: Files, name: str) -> Any:
 
     processor = sentencepiece.SentencePieceProcessor()
     try:
+        check_model(files[name])
         processor.LoadFromSerializedProto(files[name])
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise CheckpointError(
-            f"{name} is no SentencePiece model. Download the checkpoint again."
+            f"{name} is no SentencePiece model, or one that makes long texts of short ones: "
+            f"{error}. Download the checkpoint again."
         ) from error
     return processor
 
@@ -262,13 +282,30 @@ def read_vocabulary(files: Files, name: str, needed: str | None = UNKNOWN) -> di
     """Returns {piece: id} of a JSON file, which has the piece `needed` unless that is None."""
     try:
         vocabulary = json.loads(files[name])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{name} is not readable JSON: {error}. Download it again."
         ) from error
     if not isinstance(vocabulary, dict) or needed not in (None, *vocabulary):
         raise CheckpointError(f"{name} is no vocabulary: it has no {needed}. Download it again.")
+    for piece, token in vocabulary.items():
+        if type(token) is not int or token < 0 or len(piece) > LONGEST_PIECE:
+            raise CheckpointError(
+                f"{name} expected pieces of at most {LONGEST_PIECE:,} characters, each with a "
+                f"whole number. Received: {piece:.50}: {token!r:.50}. Download it again."
+            )
     return vocabulary
+
+
+def count(config: Config, name: str, default: int) -> int:
+    """Returns how many pieces tokenizer_config.json adds, in an option `name`."""
+    found = config.get(name, default)
+    if type(found) is not int or not 0 <= found < MOST_SPECIAL:
+        raise CheckpointError(
+            f"tokenizer_config.json expected {name} from 0 to {MOST_SPECIAL - 1:,}. "
+            f"Received: {found!r:.50}. Download the checkpoint again."
+        )
+    return found
 
 
 def _import_tokenizers():

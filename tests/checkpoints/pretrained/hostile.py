@@ -352,3 +352,195 @@ several(
     },
 )
 several(WRONG, r"shared.weight is \(2,\) where", "h5", _h5, {"texts": _texts})
+
+
+# ---- configs
+
+
+def _config(folder, changes):
+    edit(folder, **changes)
+
+
+NOT_A_MODEL = (
+    r"config.json|holds no encoder|The weights in|The tokenizer has|A checkpoint (needs|expected)"
+)
+several(
+    BOMBS,
+    NOT_A_MODEL,
+    "config",
+    _config,
+    {
+        "vocabulary": {"vocab_size": 1 << 40},
+        "width": {"d_model": 1 << 40},
+        "feed_forward": {"encoder_ffn_dim": 1 << 36},
+        "million_layers": {"encoder_layers": 1_000_000},
+        "thousand_layers": {"encoder_layers": 1_000, "decoder_layers": 1_000},
+        "heads": {"encoder_attention_heads": 1 << 40},
+        "decoder_vocabulary": {
+            "share_encoder_decoder_embeddings": False,
+            "decoder_vocab_size": 1 << 40,
+        },
+    },
+)
+
+
+def _t5(folder, changes):
+    """As a T5, which is refused for its tensors at the latest."""
+    config = {"model_type": "t5", "architectures": ["T5ForConditionalGeneration"], "d_kv": 8}
+    config |= {"d_ff": 24, "num_layers": 2, "num_heads": 2, "decoder_start_token_id": 0}
+    edit(folder, **{**config, **changes})
+    shutil.copy(folder / "source.spm", folder / "spiece.model")
+
+
+several(
+    BOMBS,
+    NOT_A_MODEL,
+    "t5",
+    _t5,
+    {
+        "distance": {"relative_attention_max_distance": 10**10},
+        "buckets": {"relative_attention_num_buckets": 1 << 40},
+        "layers": {"num_layers": 10**9},
+    },
+)
+
+
+@bomb("tokenizer_config.json expected extra_ids from 0 to 9,999")
+def t5_extra_ids(folder):
+    _t5(folder, {})
+    edit(folder, "tokenizer_config.json", extra_ids=10**9)
+
+
+@bomb("The tokenizer has .* pieces with ids up to")
+def vocabulary_of_a_vast_id(folder):
+    edit(folder, "vocab.json", x=10**10)
+
+
+several(
+    WRONG,
+    NOT_A_MODEL,
+    "config",
+    _config,
+    {
+        "no_end": {"eos_token_id": []},
+        "end_is_text": {"eos_token_id": "x"},
+        "no_padding": {"pad_token_id": None},
+        "negative_padding": {"pad_token_id": -1},
+        "architectures_are_a_number": {"architectures": 5},
+        "architectures_of_numbers": {"architectures": [5]},
+        "start_far_beyond": {"decoder_start_token_id": 10**9},
+        "start_before": {"decoder_start_token_id": -5},
+        "start_is_a_list": {"decoder_start_token_id": [1]},
+        "layers_are_text": {"encoder_layers": "2"},
+        "no_layers": {"encoder_layers": 0},
+        "no_heads": {"encoder_attention_heads": 0},
+        "negative_heads": {"encoder_attention_heads": -2},
+        "dropout_is_nan": {"dropout": float("nan")},
+        "width_is_infinite": {"d_model": float("inf")},
+        "activation_is_a_list": {"activation_function": ["gelu"]},
+        "negative_length": {"max_position_embeddings": -64},
+        "length_is_text": {"max_position_embeddings": "64"},
+        "prefixes_are_a_list": {"task_specific_params": [1]},
+        "no_model_type": {"model_type": ["marian"]},
+    },
+)
+several(
+    WRONG,
+    NOT_A_MODEL,
+    "t5",
+    _t5,
+    {
+        "no_buckets": {"relative_attention_num_buckets": 0},
+        "no_distance": {"relative_attention_max_distance": 0},
+        "negative_distance": {"relative_attention_max_distance": -3},
+        "projection_is_a_number": {"feed_forward_proj": 5},
+    },
+)
+
+
+def _generation(folder, changes):
+    edit(folder, "generation_config.json", **changes)
+
+
+several(
+    WRONG,
+    "generation_config.json|expected ids of tokens",
+    "generation",
+    _generation,
+    {
+        "many_beams": {"num_beams": 20_000},
+        "no_beams": {"num_beams": 0},
+        "beams_are_text": {"num_beams": "4"},
+        "beams_are_a_fraction": {"num_beams": 2.5},
+        "infinite_penalty": {"length_penalty": float("inf")},
+        "penalty_is_nan": {"length_penalty": float("nan")},
+        "penalty_is_a_list": {"length_penalty": [1]},
+        "negative_repetition": {"repetition_penalty": -1},
+        "vast_ngrams": {"no_repeat_ngram_size": 1 << 40},
+        "length_is_text": {"max_length": "x"},
+        "banned_beyond": {"bad_words_ids": [[10**9]]},
+        "banned_before": {"bad_words_ids": [[-1]]},
+        "banned_are_numbers": {"bad_words_ids": [5]},
+        "banned_are_nested": {"bad_words_ids": [[[3]]]},
+        "suppressed_beyond": {"suppress_tokens": [10**9]},
+        "suppressed_is_a_number": {"suppress_tokens": 5},
+        "early_stopping_is_text": {"early_stopping": "sometimes"},
+    },
+)
+
+
+# ---- tokenizers
+
+
+def _vocabulary(folder, data):
+    (folder / "vocab.json").write_text(data if isinstance(data, str) else json.dumps(data))
+
+
+several(
+    WRONG,
+    "vocab.json",
+    "vocabulary",
+    _vocabulary,
+    {
+        "nested": '{"a":' * 50_000 + "1" + "}" * 50_000,
+        "of_lists": {"<unk>": 1, "a": [1]},
+        "of_fractions": {"<unk>": 1, "a": 1.5},
+        "negative": {"<unk>": 1, "a": -1},
+        "true": {"<unk>": True},
+        "is_a_list": ["<unk>"],
+        "empty": {},
+        "of_a_long_piece": {"<unk>": 1, "a" * 2000: 2},
+    },
+)
+
+
+def model_with(*fields):
+    """A message of protocol buffers: (number, bytes) each."""
+
+    def number(value):
+        found = b""
+        while value > 127:
+            found += bytes([value & 127 | 128])
+            value >>= 7
+        return found + bytes([value])
+
+    return b"".join(number(key << 3 | 2) + number(len(data)) + data for key, data in fields)
+
+
+@wrong("source.spm is no SentencePiece model, or one that makes long texts of short ones: a rule")
+def pieces_of_a_rule_that_multiplies(folder):
+    rules = model_with((2, struct.pack("<I", 0) + b"x" * 100_000 + b"\0"))
+    path = folder / "source.spm"
+    path.write_bytes(path.read_bytes() + model_with((3, rules)))
+
+
+@wrong("source.spm is no SentencePiece model, or one that makes long texts of short ones: a piece")
+def pieces_of_a_long_piece(folder):
+    path = folder / "source.spm"
+    path.write_bytes(path.read_bytes() + model_with((1, model_with((1, b"x" * 100_000)))))
+
+
+@wrong("source.spm is no SentencePiece model")
+def pieces_cut_off(folder):
+    path = folder / "source.spm"
+    path.write_bytes(path.read_bytes()[:1000])
