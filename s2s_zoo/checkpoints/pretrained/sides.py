@@ -32,11 +32,10 @@ class Side:
         self._target = target
         size = self.vocabulary_size = options[f"{'target_' * target}vocabulary_size"]
         vocabulary = tokenizer.target_vocabulary if target else tokenizer.vocabulary
-        last, most = max(vocabulary.values(), default=-1), max(ROWS, 2 * len(vocabulary))
-        if type(size) is not int or not 0 < size <= most or last >= size + len(vocabulary):
+        if type(size) is not int or not 0 < size <= max(ROWS, 2 * len(vocabulary)):
             raise CheckpointError(
-                f"The tokenizer has {len(vocabulary)} pieces with ids up to {last}, the model a "
-                f"vocabulary of {size!r:.50}. Download the checkpoint again: they do not fit."
+                f"The tokenizer has {len(vocabulary)} pieces, the model a vocabulary of "
+                f"{size!r:.50}. Download the checkpoint again: they do not fit."
             )
         beyond = {token for token in vocabulary.values() if token >= size}
         if not beyond <= {vocabulary.get(piece) for piece in tokenizer.special}:

@@ -411,7 +411,7 @@ def t5_extra_ids(folder):
     edit(folder, "tokenizer_config.json", extra_ids=10**9)
 
 
-@bomb("The tokenizer has .* pieces with ids up to")
+@bomb("The tokenizer has ids up to 10000000000")
 def vocabulary_of_a_vast_id(folder):
     edit(folder, "vocab.json", x=10**10)
 
