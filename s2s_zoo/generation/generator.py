@@ -1,5 +1,7 @@
 """Generator: a model and a search, compiled into one function."""
 
+import contextlib
+import threading
 from typing import Any, Literal
 
 import keras
@@ -17,6 +19,7 @@ from s2s_zoo.protocol import SearchResult
 from s2s_zoo.protocol.registry import check_keys, lookup
 from s2s_zoo.protocol.types import Nest, Tensor
 
+_ON_JAX = threading.Lock()
 PER_ROW = ("max_lengths", "forced_prefix")
 NUMBERS = {"kept": "int32"} | {
     name: "int32" if option.kind is int else "float32"
@@ -65,7 +68,7 @@ class Generator(keras.Model):
 
     Call arguments:
         inputs: dict of "source" and, where wanted, "max_lengths" (B,), "forced_prefix" (B, P) and
-            what is in `NUMBERS` (), in place of the option of that name.
+            what is in `NUMBERS` (), in place of the option of that name, and "noise" of `sample`.
             With "ids" (L,) and "allowed" (B, L) the search is among these tokens alone, see
             `narrowed`; the tokens of its options and of the prefix are then their places in "ids",
             of which the first four are the special ones.
@@ -128,7 +131,9 @@ class Generator(keras.Model):
         steps = self.steps
         memory, state = steps.init(steps.encode(inputs["source"]), self.max_length)
         options = {**self.options, **options_in(inputs)}
-        if self.seed_generator is not None:
+        if "noise" in inputs:
+            options["noise"] = inputs["noise"]
+        elif self.seed_generator is not None:
             options["seed"] = self.seed_generator
         if "forced_prefix" in options and not self.ids.is_ours:
             options["forced_prefix"] = self.ids.ours_of_prefix(options["forced_prefix"])
@@ -152,6 +157,7 @@ class Generator(keras.Model):
         forced_prefix: Tensor | None = None,
         ids: Tensor | None = None,
         allowed: Tensor | None = None,
+        noise: np.ndarray | None = None,
         **numbers: float,
     ) -> SearchResult:
         """Runs the compiled search.
@@ -161,6 +167,7 @@ class Generator(keras.Model):
             max_lengths: (B,) int or None, the limit of each row.
             forced_prefix: (B, P) int or None, padded with PAD.
             ids, allowed: (L,) int and (B, L) bool, or None.
+            noise: of `sample`, in place of the seed, or None.
             **numbers: of `NUMBERS`, in place of the options. Other values compile nothing.
 
         Returns:
@@ -170,7 +177,9 @@ class Generator(keras.Model):
             self.steps.decoder.check(source)
         given = call_inputs(max_lengths, forced_prefix, ids, allowed, **numbers)
         inputs = {"source": source, **given}
-        outputs = self.predict_on_batch(inputs)
+        if noise is not None:
+            inputs["noise"] = noise
+        outputs = outputs_of(self, inputs)
         return SearchResult(*map(outputs.get, SearchResult._fields))
 
     def _check_narrowing(self):
@@ -209,6 +218,15 @@ def compile_forward(
     model.compile(
         optimizer=None, jit_compile=jit_compile and not run_eagerly, run_eagerly=run_eagerly
     )
+
+
+def outputs_of(model: Any, inputs: Nest) -> Any:
+    """What a compiled function gives for inputs, as arrays; for one thread after the other on JAX.
+
+    Keras gives the weights to JAX while it runs, and takes them back afterwards.
+    """
+    with _ON_JAX if keras.backend.backend() == "jax" else contextlib.nullcontext():
+        return model.predict_on_batch(inputs)
 
 
 def keys_of(strategy: str) -> set[str]:

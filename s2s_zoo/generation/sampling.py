@@ -28,6 +28,7 @@ def sample(
     top_p: float | Tensor | None = None,
     seed: Any = None,
     num_return: int = 1,
+    noise: Tensor | None = None,
     kept: Tensor | None = None,
     return_alignments: bool = False,
     **rules: Any,
@@ -46,6 +47,7 @@ def sample(
         seed: int, keras.random.SeedGenerator or None (the global generator of Keras). An int
             draws the same texts on every call.
         num_return: int, K, texts drawn for each row.
+        noise: (T, B * K) float32 from 0 to 1, the latter excluded, in place of a seed; or None.
         kept: () int or None, how many of the `top_k` tokens count.
         return_alignments: bool.
         **rules: see `Rules`.
@@ -60,7 +62,8 @@ def sample(
     """
     check_values(temperature=temperature, top_k=top_k, top_p=top_p, num_return=num_return)
     rows = batch_size * num_return
-    noise = keras.random.uniform((max_length, rows), dtype="float32", seed=seed)
+    if noise is None:
+        noise = keras.random.uniform((max_length, rows), dtype="float32", seed=seed)
 
     def draw(scores, index):
         scores = ops.cast(scores, "float32")

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from s2s_zoo.generation.generator import compile_forward
+from s2s_zoo.generation.generator import compile_forward, outputs_of
 from s2s_zoo.generation.scores import log_softmax
 from s2s_zoo.protocol import PAD, START
 from s2s_zoo.protocol.types import Tensor
@@ -66,7 +66,7 @@ class Scorer(keras.Model):
         return self._outputs(source, target)["tokens"]
 
     def _outputs(self, source, target):
-        return self.predict_on_batch({"source": source, "target": np.asarray(target, "int32")})
+        return outputs_of(self, {"source": source, "target": np.asarray(target, "int32")})
 
 
 def after_start(target: Tensor) -> Tensor:

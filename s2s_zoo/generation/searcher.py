@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from s2s_zoo.generation.draws import Draws
 from s2s_zoo.generation.generator import RECORDED, Generator
 from s2s_zoo.generation.options import (
     OPTIONS,
@@ -42,6 +43,7 @@ class Search(NamedTuple):
         max_length: int, a limit for every row, or None for one by the length of its source.
         prefix: (P,) int ids, how every text begins, or None.
         shortlist: bool, search among the candidates of each source alone.
+        seed: int, the random numbers of a sampled call, or None to go on with those before.
     """
 
     strategy: str
@@ -49,6 +51,7 @@ class Search(NamedTuple):
     max_length: int | None
     prefix: Any
     shortlist: bool
+    seed: int | None = None
 
 
 class Searcher:
@@ -75,7 +78,7 @@ class Searcher:
         self.longest_target = longest_target
         self.max_target_length = max_target_length
         self.shortlist = shortlist
-        self.random = keras.random.SeedGenerator()  # of all sampling
+        self._draws = Draws()
         self._generators: dict[Any, Any] = {}
 
     def plan(
@@ -108,22 +111,22 @@ class Searcher:
         compiled = compiled_options(strategy)
         chosen = {name: value for name, value in merged.items() if name in compiled}
         records = {"return_scores": return_scores, "return_alignments": return_alignments}
+        seed = merged.get("seed") if strategy == "sample" else None
+        check_values(seed=seed)
         self._check(strategy, chosen, merged.get("max_length"))
         chosen |= {name: records[name] for name in RECORDED[strategy]}
         chosen["suppress_tokens"] = tuple(
             int(tokens) if isinstance(tokens, numbers.Integral) else tuple(map(int, tokens))
             for tokens in chosen["suppress_tokens"]
         )
-        search = Search(
+        return Search(
             strategy,
             tuple(sorted(chosen.items())),
             merged.get("max_length"),
             merged.get("forced_prefix"),
             self._has_shortlist(merged.get("shortlist", False)),
+            seed,
         )
-        if strategy == "sample" and merged.get("seed") is not None:
-            self.random.state.assign(keras.random.SeedGenerator(merged["seed"]).state)
-        return search
 
     def _check(self, strategy, chosen, max_length):
         """Raises ValueError for what a search of this model would refuse, before it is compiled."""
@@ -149,17 +152,21 @@ class Searcher:
             )
         return wanted
 
-    def run(self, search: Search, rows: Sequence[np.ndarray]) -> SearchResult:
+    def run(self, search: Search, rows: Sequence[np.ndarray], turn: int = 0) -> SearchResult:
         """Searches for the targets of a batch.
 
         Args:
             search: Search.
             rows: list of B int arrays, each ending in END, or of B images of one size.
+            turn: int, the number of the batch in its call: each has random numbers of its own.
 
         Returns:
             SearchResult of numpy arrays with B rows.
         """
         settings, inputs = self._prepared(search, rows)
+        if search.strategy == "sample":
+            drawn = len(inputs["source"]) * settings.get("num_return", 1)
+            inputs["noise"] = self._draws.noise(search.seed, turn, settings["max_length"], drawn)
         result = self._generator(search.strategy, settings, inputs, rows).generate(**inputs)
         return SearchResult(*(None if x is None else x[: len(rows)] for x in result))
 
@@ -179,10 +186,8 @@ class Searcher:
         limits[: len(rows)] = (
             np.minimum(self.longest_target(lengths), limit) if search.max_length is None else limit
         )
-        max_length = limit
-        if search.strategy != "sample":  # whose random numbers depend on the length of the loop
-            needed = max(limits.max(), options.get("min_length", 0) + 1)
-            max_length = min(limit, max(SHORTEST_LOOP, _power_of_two(needed)))
+        needed = max(limits.max(), options.get("min_length", 0) + 1)
+        max_length = min(limit, max(SHORTEST_LOOP, _power_of_two(needed)))
         compiled, numbers = numbers_of(options)
         settings = {"max_length": max_length, **compiled}
         inputs = {"source": source, "max_lengths": limits, **numbers}
@@ -212,10 +217,9 @@ class Searcher:
         """
         alone = len(rows) == 1
         key = (strategy, *_key(settings, inputs), alone)
-        seed = {"seed": self.random} if strategy == "sample" else {}
 
         def make(**options):
-            return Generator(self.model, strategy, **settings, **seed, **options)
+            return Generator(self.model, strategy, **settings, **options)
 
         first = alone and key not in self._generators and keras.backend.backend() == "tensorflow"
         if first and (rows[0].ndim > 1 or len(rows[0]) <= EAGER_LENGTH):

@@ -7,7 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from s2s_zoo.generation.generator import call_inputs, compile_forward, keys_of, options_in
+from s2s_zoo.generation.generator import (
+    call_inputs,
+    compile_forward,
+    keys_of,
+    options_in,
+    outputs_of,
+)
 from s2s_zoo.generation.greedy import best
 from s2s_zoo.generation.loop import advance, begin, result_of
 from s2s_zoo.generation.narrowing import narrowed
@@ -87,10 +93,10 @@ class Streamer(keras.Model):
             is that of `greedy_search`, without the padding that all rows share.
         """
         inputs: dict[str, Any] = call_inputs(max_lengths, forced_prefix, ids, allowed, **numbers)
-        inputs.update(self.predict_on_batch({"source": source}))
+        inputs.update(outputs_of(self, {"source": source}))
         unfinished = True
         while unfinished:
-            outputs = self.predict_on_batch(inputs)
+            outputs = outputs_of(self, inputs)
             inputs["carry"] = outputs["carry"]
             index, _, unfinished, *_ = outputs["carry"]
             unfinished = bool(np.any(unfinished))

@@ -45,6 +45,7 @@ class Answerer:
         self.details = details
         self.replaces = replaces
         self.progress = progress
+        self._turns = itertools.count()
 
     def answers(self, sources: Sequence[Any]) -> list[Any]:
         """The answers to a list of sources."""
@@ -70,7 +71,7 @@ class Answerer:
         encoded = processor.encode_source([sources[i] for i in real])
         ids = {i: row for i, row in zip(real, encoded, strict=True) if len(row) > 1}
         for batch in in_batches(sorted(ids, key=lambda i: len(ids[i])), self.batch_size):
-            found = self.searcher.run(self.search, [ids[i] for i in batch])
+            found = self.searcher.run(self.search, [ids[i] for i in batch], next(self._turns))
             decoded = self._texts(found, [sources[i] for i in batch])
             for row, i in enumerate(batch):
                 answers[i] = decoded[row]

@@ -198,7 +198,7 @@ class Pipeline:
         """Says how a call with some options searches, without searching.
 
         Args:
-            options: dict, the `**options` of a call. A `seed` begins its random numbers here.
+            options: dict, the `**options` of a call.
             return_scores, return_alignment, source, target: as in a call.
 
         Returns:

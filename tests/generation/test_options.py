@@ -19,7 +19,17 @@ from s2s_zoo.generation.penalties import LENGTH_PENALTIES
 from s2s_zoo.generation.rules import Rules
 from s2s_zoo.generation.strategies import STRATEGIES
 
-OF_THE_LOOP = {"step", "state", "memory", "batch_size", "rules", "max_lengths", "copies", "kept"}
+OF_THE_LOOP = {
+    "step",
+    "state",
+    "memory",
+    "batch_size",
+    "rules",
+    "max_lengths",
+    "copies",
+    "noise",
+    "kept",
+}
 OF_THE_PIPELINE = {"strategy", "shortlist"}
 
 

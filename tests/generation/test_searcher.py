@@ -1,5 +1,6 @@
 """Few shapes, few compilations, and the options of a call."""
 
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import keras
@@ -153,3 +154,33 @@ def test_seed_starts_the_same_sequence_again(searcher):
     assert (first != second).any()
     np.testing.assert_array_equal(draw(1), first)
     np.testing.assert_array_equal(draw(), second)
+
+
+def test_a_seed_draws_the_same_in_any_thread_whatever_was_planned_meanwhile(searcher):
+    options = {"strategy": "sample", "max_length": 4}
+    plans = [searcher.plan({**options, "seed": seed}, DEFAULTS) for seed in range(8)]
+
+    def draw(number):
+        search = plans[number % 8]
+        searcher.plan({**options, "seed": 100 + number}, DEFAULTS)
+        return [searcher.run(search, SOURCES, turn).tokens for turn in range(2)]
+
+    alone = [draw(number) for number in range(8)]
+    assert (alone[0][0] != alone[0][1]).any()  # each batch of a call has its own numbers
+    with ThreadPoolExecutor(8) as pool:
+        for number, found in enumerate(pool.map(draw, range(32))):
+            np.testing.assert_array_equal(found, alone[number % 8])
+
+
+def test_a_plan_leaves_nothing_behind(searcher):
+    def draw():
+        return searcher.run(searcher.plan({"strategy": "sample"}, DEFAULTS), SOURCES).tokens
+
+    def begin():
+        searcher.run(searcher.plan({"strategy": "sample", "seed": 1}, DEFAULTS), SOURCES)
+
+    begin()
+    expected = draw()
+    begin()
+    searcher.plan({"strategy": "sample", "seed": 2}, DEFAULTS)
+    np.testing.assert_array_equal(draw(), expected)

@@ -1,0 +1,36 @@
+"""The random numbers of sampled calls."""
+
+import random
+import threading
+
+import numpy as np
+
+
+class Draws:
+    """Gives every batch of every call its random numbers, in whatever threads they run.
+
+    A call with a seed has the same numbers every time, whatever runs beside it. A call without
+    goes on where the one before it ended.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next = random.randrange(1 << 31), 0
+
+    def noise(self, seed: int | None, turn: int, steps: int, rows: int) -> np.ndarray:
+        """Draws for one batch.
+
+        Args:
+            seed: int, or None to go on.
+            turn: int, the number of the batch in its call; it counts where there is a seed.
+            steps: int, T.
+            rows: int, N.
+
+        Returns:
+            (T, N) float32 from 0 to 1, the latter excluded. More steps have the same beginning.
+        """
+        with self._lock:
+            seed, turn = self._next if seed is None else (seed, turn)
+            self._next = seed, turn + 1
+        generator = np.random.Generator(np.random.Philox(key=[seed, turn]))
+        return generator.random((steps, rows), "float32")
