@@ -19,14 +19,14 @@ from s2s_zoo.protocol.tasks import TASKS
 
 OF_BATCHES = (
     *("batch_tokens", "sampling", "seed", "too_long", "max_shapes"),
-    *("word_dropout", "scheduled_sampling"),
+    *("word_dropout", "scheduled_sampling", "parts"),
 )
 
 
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 OF_TRAINING = (
     *("precision", "epochs", "batch_tokens", "max_shapes", "accumulate", "loss_parts"),
-    *("learning_rate", "sampling", "seed"),
+    *("learning_rate", "sampling", "seed", "parts"),
 )
 
 
@@ -46,6 +46,7 @@ def add_arguments(parser, config):
         help="plain: operations of Keras alone; xla: the step compiled, as with JAX it always is",
     )
     add("--epochs", type=int)
+    add("--parts", type=int, metavar="K", help="an epoch is a Kth of the pairs: kept more often")
     add("--batch-tokens", type=int)
     add("--max-shapes", type=int, metavar="N", help="of batches; where XLA compiles them 3 or less")
     add("--accumulate", type=int, metavar="K", help="a step for every K batches: a larger batch")

@@ -38,6 +38,9 @@ class TokenBatches(keras.utils.PyDataset):
         shuffle: bool.
         seed: int.
         start_epoch: int, the first epoch, for training that is resumed.
+        parts: int, an epoch is one of so many parts of the batches, so that training on many
+            pairs is scored and kept more often; `parts` epochs make one pass over all of them,
+            in which up to `parts` - 1 batches come twice.
         too_long: "drop" or "truncate", for pairs above the lengths of the processor.
         lengths: sequence of int, what S and T may be.
         max_shapes: int, how many shapes (S, T) there may be; None is 12, and 3 with JAX, where
@@ -64,6 +67,7 @@ class TokenBatches(keras.utils.PyDataset):
         shuffle: bool = True,
         seed: int = 0,
         start_epoch: int = 0,
+        parts: int = 1,
         too_long: Literal["drop", "truncate"] = "drop",
         lengths: Sequence[int] = LENGTHS,
         max_shapes: int | None = None,
@@ -81,9 +85,12 @@ class TokenBatches(keras.utils.PyDataset):
             raise ValueError(
                 f"TokenBatches expected sampling > 0, or None. Received: sampling={sampling!r}."
             )
+        if parts < 1:
+            raise ValueError(f"TokenBatches expected parts of at least 1. Received: {parts!r}.")
         self.processor = processor
         self.sampling = sampling
         self.seed = seed
+        self.parts = parts
         self._noise = Noise(seed, word_dropout, scheduled_sampling, processor.unknown_id)
         self._texts, self._rows = _encode(processor, read_pairs(pairs), too_long)
         source_lengths, label_lengths = self._lengths()
@@ -105,7 +112,7 @@ class TokenBatches(keras.utils.PyDataset):
 
     def plan(self, epoch: int) -> list[tuple[int, np.ndarray]]:
         """Returns the list of (bucket, row indices), one for each batch of an epoch."""
-        generator = np.random.default_rng([self.seed, epoch])
+        generator = np.random.default_rng([self.seed, epoch // self.parts])
         batches = []
         for bucket, (rows, *_) in enumerate(self.shapes):
             count = len(self._members[bucket])
@@ -114,11 +121,12 @@ class TokenBatches(keras.utils.PyDataset):
             batches += [(bucket, part) for part in order.reshape(-1, rows)]
         if self.shuffle:
             batches = [batches[index] for index in generator.permutation(len(batches))]
-        return batches
+        first = epoch % self.parts * len(self)
+        return [batches[index % len(batches)] for index in range(first, first + len(self))]
 
     @property
     def num_batches(self) -> int:
-        return sum(self._steps)
+        return -(-sum(self._steps) // self.parts)
 
     def __len__(self):
         return self.num_batches

@@ -53,6 +53,26 @@ def test_every_pair_is_in_one_batch_an_epoch(make, processor, pairs, shuffle, ba
         assert Counter(seen) == expected_ids(processor, pairs)
 
 
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_so_many_parts_hold_every_pair(make, processor, pairs, shuffle):
+    whole = make(shuffle=shuffle)
+    made = make(shuffle=shuffle, parts=3)
+    assert len(made) == -(-len(whole) // 3) and len(whole) % 3
+    parts = [[ids for batch in made for ids in ids_of(batch)] for _ in range(3)]
+    assert made.epoch == 3 and set(parts[0]) != set(parts[1])
+    assert set(sum(parts, [])) == set(expected_ids(processor, pairs))
+    resumed = make(shuffle=shuffle, parts=3, start_epoch=1)
+    assert [ids for batch in resumed for ids in ids_of(batch)] == parts[1]
+    first = made[0]
+    assert same(first, make(shuffle=shuffle, parts=3, start_epoch=3)[0])
+    assert same(first, whole[0]) is not shuffle  # another pass, in another order
+
+
+def test_parts_are_counted_from_one(make):
+    with pytest.raises(ValueError, match="parts of at least 1. Received: 0"):
+        make(parts=0)
+
+
 def test_targets_and_weights_follow_from_the_labels(make):
     for inputs, labels, weights in make():
         assert {array.dtype for array in (*inputs.values(), labels)} == {np.dtype("int32")}
