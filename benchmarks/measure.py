@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
@@ -51,9 +52,11 @@ class Side:
     Args:
         command: list of str.
         threads: int, how many it may compute with.
+        variables: dict, of its environment besides.
+        seconds: float, after which it is ended, or None.
     """
 
-    def __init__(self, command, threads):
+    def __init__(self, command, threads, variables=(), seconds=None):
         self.command = list(map(str, command))
         self.said = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
@@ -63,8 +66,11 @@ class Side:
             stderr=self.said,
             text=True,
             encoding="utf-8",
-            env=environment(threads),
+            env={**environment(threads), **dict(variables)},
         )
+        self.timer = threading.Timer(seconds, self.process.kill) if seconds else None
+        if self.timer:
+            self.timer.start()
         self.facts = self._read()
 
     def ask(self, **work):
@@ -79,6 +85,8 @@ class Side:
         with suppress(BrokenPipeError):
             self.process.stdin.close()
         self.process.wait()
+        if self.timer:
+            self.timer.cancel()
         self.process.stdout.close()
         self.said.close()
 
@@ -88,9 +96,11 @@ class Side:
                 return json.loads(line)
         self.process.wait()
         self.said.seek(0)
-        say(self.said.read().decode("utf-8", "replace"))
+        said = self.said.read().decode("utf-8", "replace").strip()
+        say(said)
         self.close()
-        sys.exit(f"{' '.join(self.command)}\nended with exit code {self.process.returncode}")
+        code = f"ended with exit code {self.process.returncode}"
+        sys.exit("\n".join([" ".join(self.command), *said.splitlines()[-1:], code]))
 
 
 class Figure(NamedTuple):

@@ -181,6 +181,20 @@ def callbacks(args, training, pipeline, valid, metrics):
     return generation, TrainingState(state_path(args), {"metrics": generation})
 
 
+def ready(args, training, pipeline, pairs, optimizer=optimizer, **options):
+    """Compiles the model of a run. Returns the options of its batches, and its number of steps."""
+    options |= {name: training[name] for name in OF_BATCHES if name in training}
+    options["parallel"] = distribution.current()
+    steps = len(pipeline.batches(pairs, **options)) * training["epochs"]
+    pipeline.model.compile(
+        optimizer=optimizer(training, steps),
+        loss=SmoothedCrossEntropy(training["label_smoothing"]),
+        loss_parts=training.get("loss_parts", 1),
+        jit_compile=compiled(args),
+    )
+    return options, steps
+
+
 def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, **options):
     """Trains to the end, keeps the best checkpoint by the first of the metrics, and reports.
 
@@ -196,15 +210,7 @@ def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, 
     """
     model = pipeline.model
     generation, state = callbacks(args, training, pipeline, valid, metrics)
-    options |= {name: training[name] for name in OF_BATCHES if name in training}
-    options["parallel"] = distribution.current()
-    steps = len(pipeline.batches(pairs, **options)) * training["epochs"]
-    model.compile(
-        optimizer=optimizer(training, steps),
-        loss=SmoothedCrossEntropy(training["label_smoothing"]),
-        loss_parts=training.get("loss_parts", 1),
-        jit_compile=compiled(args),
-    )
+    options, steps = ready(args, training, pipeline, pairs, optimizer, **options)
     done = state.restore(model)
     distribution.check_alike(data=pairs, settings=training, progress=done)
     batches = pipeline.batches(pairs, start_epoch=done, **options)

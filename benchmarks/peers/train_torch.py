@@ -42,7 +42,8 @@ def parse():
     add("--source", required=True)
     add("--target", required=True)
     add("--tokenizer", type=Path, required=True, help="a SentencePiece model")
-    add("--precision", choices=("float32", "bfloat16"), required=True)
+    add("--precision", choices=("float32", "bfloat16", "float16"), required=True)
+    add("--device", choices=("cpu", "auto"), default="cpu", help="train: auto: a GPU if any")
     add("--threads", type=int, required=True)
     add("--attention", choices=("luong", "bahdanau"), default="luong", help="additive is fed")
     add("--compile", action="store_true", help="train: torch.compile, needs a C++ compiler")
@@ -260,6 +261,7 @@ def translate(model, rows, batch, search, cast):
 def trainer(args, model, cast):
     """Returns the step of training."""
     optim = torch.optim.Adam(model.parameters(), lr=args.lr, fused=True)
+    scaler = torch.amp.GradScaler(args.device, enabled=args.precision == "float16")
     run = model
     if args.compile and model.feeds:  # the loop stays Python's, its step is compiled
         model.fed_step = torch.compile(model.fed_step, dynamic=True)
@@ -278,9 +280,11 @@ def trainer(args, model, cast):
                 ignore_index=PAD,
                 label_smoothing=0.1,
             )
-        loss.backward()
+        scaler.scale(loss).backward()
+        scaler.unscale_(optim)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optim.step()
+        scaler.step(optim)
+        scaler.update()
         return loss.item()
 
     return train_step
@@ -290,7 +294,7 @@ def train(args, sp, model, cast):
     """The work of one turn: the same steps each time. Making the batches is not timed."""
     train_step = trainer(args, model, cast)
     chosen = list(batches(read_train(args, sp), args.batch, random.Random(args.seed)))
-    chosen = chosen[: args.steps]
+    chosen = [tuple(x.to(args.device) for x in batch) for batch in chosen[: args.steps]]
 
     def work():
         tokens, seconds = [], []
@@ -299,7 +303,10 @@ def train(args, sp, model, cast):
             start = time.perf_counter()
             train_step(batch)
             seconds.append(time.perf_counter() - start)
-        return {"tokens": tokens, "seconds": seconds}
+        facts = {"tokens": tokens, "seconds": seconds}
+        if args.device == "cuda":
+            facts["memory"] = torch.cuda.max_memory_allocated()
+        return facts
 
     return work
 
@@ -329,10 +336,15 @@ def main():
     assert (sp.pad_id(), sp.bos_id(), sp.eos_id()) == (PAD, BOS, EOS), "ids of the tokenizer"
     if args.attention != "luong" and args.work != "train":
         sys.exit(f"Only train takes --attention {args.attention}.")
-    model = Seq2Seq(sp.get_piece_size(), args.attention)
+    cuda = args.device == "auto" and args.work == "train" and torch.cuda.is_available()
+    args.device = "cuda" if cuda else "cpu"
+    if cuda:
+        torch.set_float32_matmul_precision("high")  # TF32, as XLA
+    model = Seq2Seq(sp.get_piece_size(), args.attention).to(args.device)
 
     def cast():
-        return torch.autocast("cpu", torch.bfloat16, args.precision == "bfloat16")
+        half = torch.float16 if args.precision == "float16" else torch.bfloat16
+        return torch.autocast(args.device, half, args.precision != "float32")
 
     work = {"train": train, "decode": decode}[args.work](args, sp, model, cast)
     facts = {

@@ -53,3 +53,11 @@ class Adam(keras.optimizers.Adam):
         for variable, average in zip(trainable_variables, averages, strict=True):
             if average is not None:
                 on_tensorflow.move_towards(average, variable, share)
+
+    def finalize_variable_values(self, var_list: list[Any]) -> None:
+        """Gives the variables their averages, at the end of `fit`."""
+        super().finalize_variable_values(var_list)
+        if self.use_ema and keras.backend.backend() == "jax":
+            # A variable and its average are one array now, and the next `fit` gives both away.
+            for variable in var_list:
+                variable.assign(ops.copy(variable.value))

@@ -97,3 +97,17 @@ def test_dense_gradients_take_one_operation_and_sparse_ones_are_updated_too():
 def test_another_backend_is_left_to_keras(monkeypatch):
     monkeypatch.setattr(on_tensorflow.keras.backend, "backend", lambda: "jax")
     assert not on_tensorflow.apply_adam(None, (None, None), None, 1, 0.1, (0.9, 0.99), 1e-7)
+
+
+def test_a_training_with_averages_goes_on_in_a_second_fit():
+    model = keras.Sequential([keras.layers.Dense(1, use_bias=False)])
+    model.compile(Adam(0.1, use_ema=True, ema_momentum=0.9), "mse")
+    x = np.arange(8, dtype="float32")[:, None]
+    weights = []
+    for _ in range(2):
+        model.fit(x, 2 * x, verbose=0)
+        weights.append(np.array(model.get_weights()[0]))
+        np.testing.assert_array_equal(
+            weights[-1], ops.convert_to_numpy(model.optimizer._model_variables_moving_average[0])
+        )
+    assert not np.array_equal(*weights)
