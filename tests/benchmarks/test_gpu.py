@@ -1,11 +1,11 @@
 """The benchmark of a GPU: what it counts, its pieces, and all of it in its smallest size."""
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 
+import keras
 import pytest
 
 from tests.benchmarks.conftest import ROOT
@@ -94,14 +94,13 @@ def run(output, *options):
     )
 
 
-def lacks(*modules):
-    missing = [name for name in modules if importlib.util.find_spec(name) is None]
-    return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
+with_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="measures JAX")
 
 
 @pytest.mark.processes
-@lacks("jax", "torch")
+@with_jax
 def test_all_of_it_runs_in_its_smallest_size(tmp_path):
+    pytest.importorskip("torch")
     options = ["--smallest", "--steps", "2", "--repeats", "1", "--rows", "4", "--peer", "plain"]
     done = run(tmp_path / "out", *options, "--precisions", "bfloat16", "--max-file-mb", "0.1")
     assert done.returncode == 0, done.stderr
@@ -122,7 +121,7 @@ def test_all_of_it_runs_in_its_smallest_size(tmp_path):
 
 
 @pytest.mark.processes
-@lacks("jax")
+@with_jax
 def test_a_training_whose_time_is_over_goes_on_from_its_pieces(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
