@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from s2s_zoo.data.text.patterns import CJK, LIGHT, SOLID
+from s2s_zoo.data.text.patterns import CJK, LIGHT, MARKDOWN, SOLID
 
-KINDS = ("keep", "term", "icu", *SOLID, *LIGHT)
+KINDS = ("keep", "term", "icu", *SOLID, *MARKDOWN, *LIGHT)
 TRAILING = ".,;:!?'’*_…"
 PAIRS = {")": "(", "]": "[", "}": "{"}
 ICU = re.compile(
@@ -25,6 +25,7 @@ def _joined(patterns: Mapping[str, str]) -> re.Pattern[str]:
 
 
 SOLID_PATTERN, LIGHT_PATTERN = _joined(SOLID), _joined(LIGHT)
+MARKDOWN_PATTERN = _joined({"code": SOLID["code"], **MARKDOWN, **SOLID})
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def find_spans(
     keep: Iterable[str] = (),
     terms: Mapping[str, str] | None = None,
     kinds: Collection[str] = KINDS,
+    markdown: bool = False,
 ) -> list[Span]:
     """Finds the spans of a text that must not change, in order; no two overlap.
 
@@ -64,6 +66,7 @@ def find_spans(
         keep: words or phrases that pass as they are; their letter case counts.
         terms: {word or phrase: its translation}.
         kinds: the kinds to look for.
+        markdown: bool, look for the inline markup of Markdown too, kind "inline".
 
     Raises:
         ValueError: for an unknown kind, an empty word, or one that is both kept and a term.
@@ -71,7 +74,7 @@ def find_spans(
     users = _users(keep, terms or {})
     if unknown := sorted(set(kinds) - set(KINDS)):
         raise ValueError(f"Expected kinds of {', '.join(KINDS)}. Received: {', '.join(unknown)}.")
-    solid = [span for span in _solid(text) if span.kind in kinds]
+    solid = [span for span in _solid(text, markdown) if span.kind in kinds]
     chosen = [span for span in _of_user(text, users, solid)]
     chosen += [span for span in solid if not any(_overlap(span, other) for other in chosen)]
     chosen.sort(key=lambda span: span.start)
@@ -93,7 +96,7 @@ def _users(keep: Iterable[str], terms: Mapping[str, str]) -> dict[str, tuple[str
     return words
 
 
-def _solid(text: str) -> list[Span]:
+def _solid(text: str, markdown: bool) -> list[Span]:
     """What holds others: addresses, markup, code, placeholders."""
     found = [
         Span(match.start(), end, "icu", text[match.start() : end], text[match.start() : end])
@@ -101,7 +104,8 @@ def _solid(text: str) -> list[Span]:
         if (end := _closing_brace(text, match.start()))
     ]
     spans: list[Span] = []
-    for span in sorted([*found, *_matches(SOLID_PATTERN, text)], key=lambda s: (s.start, -s.end)):
+    pattern = MARKDOWN_PATTERN if markdown else SOLID_PATTERN
+    for span in sorted([*found, *_matches(pattern, text)], key=lambda s: (s.start, -s.end)):
         if not spans or span.start >= spans[-1].end:
             spans.append(span)
     return spans

@@ -1,0 +1,138 @@
+"""HTML: text between tags, as the parser of the standard library finds them."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+from s2s_zoo.data.text.formats.marked import TAG, Block, Marked, inner, marked
+
+INLINE = frozenset(
+    "a abbr acronym b bdi bdo big button cite code data del dfn em font i img ins kbd label mark "
+    "nobr q rp rt ruby s samp small span strike strong sub sup time tt u var wbr".split()
+)
+VERBATIM = ("pre", "script", "style", "textarea", "svg", "math", "template", "iframe", "object")
+VOID = ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr")
+BARE_AMPERSAND = re.compile(r"&(?!#?\w{1,32};)")
+ENTITY = re.compile(r"#?\w{1,32};")
+
+
+class _Tokens(HTMLParser):
+    """Where each token of a file starts, and what it is."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=False)
+        self.lines = [0, *(match.end() for match in re.finditer("\n", text))]
+        self.found: list[tuple[int, str, str]] = []
+        self.feed(text)
+        self.close()
+
+    def _add(self, kind: str, name: str = "") -> None:
+        line, column = self.getpos()
+        self.found.append((self.lines[line - 1] + column, kind, name))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        kept = dict(attrs).get("translate") == "no" or "notranslate" in (
+            dict(attrs).get("class") or ""
+        )
+        self._add("kept" if kept else "start", tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._add("single", tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._add("end", tag)
+
+    def handle_data(self, data: str) -> None:
+        self._add("data")
+
+    def handle_entityref(self, name: str) -> None:
+        self._add("entity")
+
+    def handle_charref(self, name: str) -> None:
+        self._add("entity")
+
+    def handle_comment(self, data: str) -> None:
+        self._add("other")
+
+    def handle_decl(self, decl: str) -> None:
+        self._add("other")
+
+    def handle_pi(self, data: str) -> None:
+        self._add("other")
+
+    def unknown_decl(self, data: str) -> None:
+        self._add("other")
+
+
+def parse_html(text: str) -> Marked:
+    """Finds the text of an HTML file, well-formed or not.
+
+    A block is what stands between tags that are not inline. Attributes, comments, scripts, styles,
+    `pre`, and elements with `translate="no"` are left alone.
+
+    Args:
+        text: str, the file.
+    """
+    return marked(text, _blocks(text), _escaped)
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int, str]]:
+    tokens = _Tokens(text).found
+    ends = [start for start, _, _ in tokens[1:]] + [len(text)] * bool(tokens)
+    run: list[tuple[int, int, str]] = []
+    closing, depth, before = "", 0, 0  # what is left alone, how deep we are, the run before it
+    for (start, kind, name), end in zip(tokens, ends, strict=True):
+        inline = name in INLINE
+        if closing:
+            depth += {"start": 1, "kept": 1, "end": -1}.get(kind, 0) if name == closing else 0
+            if closing in INLINE:
+                run.append((start, end, "tag"))
+            closing = closing if depth else ""
+        elif name not in VOID and (kind == "kept" or kind == "start" and name in VERBATIM):
+            closing, depth, before = name, 1, len(run)
+            if inline:
+                run.append((start, end, "tag"))
+            else:
+                yield from _block(text, run)
+                run = []
+        elif kind in ("data", "entity") or inline:
+            run.append((start, end, kind))
+        else:
+            yield from _block(text, run)
+            run = []
+    yield from _block(text, run[:before] if closing else run)
+
+
+def _block(text: str, run: list[tuple[int, int, str]]) -> Iterator[tuple[int, int, str]]:
+    if not run:
+        return
+    first, last = run[0][0], run[-1][1]
+    start, end = inner(text[first:last])
+    start, end = first + start, first + end
+    parts = []
+    for a, b, kind in run:
+        a, b = max(a, start), min(b, end)
+        if a < b:
+            parts.append(_read(text[a:b], text[b:end]) if kind == "entity" else text[a:b])
+    yield start, end, re.sub(r"[ \t\r\n\f]+", " ", "".join(parts))
+
+
+def _read(entity: str, after: str) -> str:
+    """The character of an entity; of < and > the entity itself, and of & before one."""
+    character = html.unescape(entity)
+    if character in "<>" or character == "&" and ENTITY.match(after) or not character.isprintable():
+        return entity if character != "\u00a0" else character
+    return character
+
+
+def _escaped(text: str, block: Block) -> str:
+    """A translation as HTML: signs that would be markup are none."""
+    text = BARE_AMPERSAND.sub("&amp;", text)
+    parts, place = [], 0
+    for match in TAG.finditer(text):
+        parts += [text[place : match.start()].replace("<", "&lt;"), match.group()]
+        place = match.end()
+    return "".join([*parts, text[place:].replace("<", "&lt;")])
