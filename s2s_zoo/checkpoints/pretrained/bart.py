@@ -38,6 +38,8 @@ ACTIVATIONS = {
     "silu": "swish",
 }
 
+IDS = {"pad_token_id": 1, "eos_token_id": 2}  # of all that fairseq made
+
 
 def describe(config: Config) -> tuple[Config, Config]:
     """Returns the configs of encoder and decoder for a published config."""
@@ -85,4 +87,5 @@ FAMILY = Family(
     tokenizer=tokenizer,
     tokenizer_options=("add_prefix_space",),
     first="<s>",
+    defaults={**IDS, "decoder_start_token_id": 2},
 )

@@ -1,7 +1,7 @@
 """What sets the checkpoints of one `model_type` apart."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,6 +52,7 @@ class Family:
             names of the files it was made of.
         tokenizer_options: what it reads of tokenizer_config.json.
         first: the piece that every source and target begins with, or None.
+        defaults: what a config means that does not say it.
         languages: how it is told which, where it has several.
         unify: function of config, tensors and the directory to config and tensors in the form
             that `describe` and `names` expect.
@@ -67,6 +68,7 @@ class Family:
     tokenizer: Callable[[Files, Config], Read]
     tokenizer_options: tuple[str, ...] = ()
     first: str | None = None
+    defaults: Config = field(default_factory=dict)
     languages: Languages | None = None
     unify: Callable[[Config, Tensors, Path], tuple[Config, Tensors]] = _as_they_are
     scale: Callable[[str, Config], float] = _unscaled

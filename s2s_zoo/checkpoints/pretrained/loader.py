@@ -57,8 +57,9 @@ def load_pretrained(
             are missing, damaged or unsafe, and tensors that do not fit, all by name.
         DataError: for a language code the checkpoint does not have.
     """
-    directory, config = opened.directory, opened.config
-    family = _family(directory, config)
+    directory = opened.directory
+    family = _family(directory, opened.config)
+    config = {**family.defaults, **opened.config}
     tensors = {
         name.removeprefix("model."): tensor for name, tensor in read_weights(directory).items()
     }
@@ -121,8 +122,7 @@ def _text_processor(directory, family, config, parts, limit, longest, task, sour
             "prefixes": {k: v["prefix"] for k, v in prefixes.items() if v.get("prefix")},
         },
     )
-    ids, end = processor.tokenizer.vocabulary, _one(config["eos_token_id"])
-    check_special(tokenizer, ids, end, family.first)
+    check_special(tokenizer, processor.tokenizer, _one(config["eos_token_id"]), family.first)
     return processor
 
 
@@ -183,10 +183,11 @@ def _with_forced_language(processor, generation):
 
 def _start(config, generation, processor):
     """The id the decoder reads first: a token, or the code of the target language."""
-    start = generation.get("decoder_start_token_id", config.get("decoder_start_token_id"))
+    found = (file.get("decoder_start_token_id") for file in (generation, config))
+    start = next((token for token in found if token is not None), config["pad_token_id"])
     if processor.begins_with_target and processor.target is not None:
         start = processor.tokenizer.vocabulary[processor.target]
-    return processor.to_ours(config["pad_token_id"] if start is None else start)
+    return processor.to_ours(start)
 
 
 def _describe_model(parts, config):

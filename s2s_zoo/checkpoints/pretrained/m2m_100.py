@@ -57,6 +57,12 @@ def tokenizer(files: Files, config: Config) -> Read:
 
 FAMILY = Family(
     task="translation",
+    defaults={
+        **bart.IDS,
+        "decoder_start_token_id": 2,
+        "activation_function": "relu",
+        "scale_embedding": True,
+    },
     describe=describe,
     names=bart.names,
     tokenizer=tokenizer,

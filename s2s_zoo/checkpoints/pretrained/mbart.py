@@ -42,6 +42,7 @@ def starts_with_target(languages: Collection[str]) -> bool:
 
 FAMILY = Family(
     task="translation",
+    defaults=bart.IDS,
     describe=describe,
     names=bart.names,
     tokenizer=tokenizer,

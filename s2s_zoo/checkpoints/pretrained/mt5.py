@@ -12,4 +12,4 @@ def unify(config: Config, tensors: Tensors, directory: Path) -> tuple[Config, Te
     return {**config, "scale_decoder_outputs": False, "tie_word_embeddings": True}, tensors
 
 
-FAMILY = replace(t5.FAMILY, unify=unify)
+FAMILY = replace(t5.FAMILY, unify=unify, defaults={**t5.IDS, "feed_forward_proj": "gated-gelu"})

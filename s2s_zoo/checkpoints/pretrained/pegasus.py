@@ -23,6 +23,7 @@ def tokenizer(files: Files, config: Config) -> Read:
 
 FAMILY = Family(
     task="summarization",
+    defaults={"pad_token_id": 0, "eos_token_id": 1},
     describe=describe,
     names=bart.names,
     tokenizer=tokenizer,

@@ -5,7 +5,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from s2s_zoo.checkpoints.pretrained.tokenizers import UNKNOWN, Added
+from s2s_zoo.checkpoints.pretrained.tokenizers import (
+    UNKNOWN,
+    Added,
+    JsonTokenizer,
+    PieceTokenizer,
+)
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import read_json
 from s2s_zoo.protocol.types import Config
@@ -66,12 +71,7 @@ def read_settings(directory: Path, config: Config) -> Config:
     if "added_tokens_decoder" not in found:
         found = {**found, **_optional(directory, "special_tokens_map.json")}
     added = dict(_added(directory, found))
-    if odd := _not_done(found, added):
-        warnings.warn(
-            f"{FILE} says {', '.join(f'{k}={v!r:.60}' for k, v in odd.items())}, which no "
-            "tokenizer here does: answers may differ from those of transformers.",
-            stacklevel=2,
-        )
+    _warn(_not_done(found, added))
     return {**config, **found, "added_tokens": added}
 
 
@@ -86,15 +86,23 @@ def kept_settings(settings: Config, options: Collection[str]) -> Config:
     return {name: settings[name] for name in kept if name in settings}
 
 
-def check_special(settings: Config, ids: dict[str, int], end: int, first: str | None) -> None:
-    """Raises CheckpointError where a token has another part than the one that it has here.
+def check_special(
+    settings: Config, tokenizer: PieceTokenizer | JsonTokenizer, end: int, first: str | None
+) -> None:
+    """Compares the part that tokens have in the settings with the one that they have here.
+
+    Those that are special there and not here are named in a warning.
 
     Args:
         settings: dict, what `read_settings` returns.
-        ids: dict from the pieces of the vocabulary to their ids.
+        tokenizer: the one that was made with them.
         end: int, the id of the end token.
         first: str or None, the piece that every text begins with.
+
+    Raises:
+        CheckpointError: where a text would end or begin with another token.
     """
+    ids = tokenizer.vocabulary
     ends = [("eos_token", end), *([("sep_token", end), ("cls_token", ids[first])] if first else [])]
     for name, wanted in (*ends, ("unk_token", ids[UNKNOWN])):
         content = _content(settings.get(name))
@@ -103,6 +111,24 @@ def check_special(settings: Config, ids: dict[str, int], end: int, first: str | 
                 f"{FILE} expected {name} to be the token {wanted}. Received: {content!r}, which is "
                 f"{ids.get(content, 'none')}. Correct it, or use another checkpoint."
             )
+    named = {f"{name}_token": [settings.get(f"{name}_token")] for name in SPECIAL_TOKENS}
+    named |= {name: settings.get(name) or [] for name in MORE_SPECIAL}
+    _warn(
+        {
+            name: odd
+            for name, tokens in named.items()
+            if (odd := [x for x in map(_content, tokens) if x and x not in tokenizer.special])
+        }
+    )
+
+
+def _warn(odd):
+    if odd:
+        warnings.warn(
+            f"{FILE} says {', '.join(f'{k}={v!r:.60}' for k, v in odd.items())}, which no "
+            "tokenizer here does: answers may differ from those of transformers.",
+            stacklevel=3,
+        )
 
 
 def _not_done(settings, added):

@@ -110,8 +110,10 @@ def tokenizer(files: Files, config: Config) -> Read:
     return renumbered(files, "t5", "spiece.model", number)
 
 
+IDS = {"pad_token_id": 0, "eos_token_id": 1}
 FAMILY = Family(
     task="text2text",
+    defaults=IDS,
     describe=describe,
     names=names,
     tokenizer=tokenizer,

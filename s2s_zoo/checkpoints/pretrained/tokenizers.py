@@ -152,6 +152,14 @@ class JsonTokenizer:
                 )
         self._index()
 
+    def set_prefix_space(self, wanted: bool) -> None:
+        """Whether a text begins with a space, where bytes are what is cut: the settings say it."""
+        tokenizers, cutter = _import_tokenizers(), self._tokenizer.pre_tokenizer
+        if isinstance(cutter, tokenizers.pre_tokenizers.ByteLevel):
+            self._tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(
+                add_prefix_space=bool(wanted), use_regex=cutter.use_regex
+            )
+
     def _index(self):
         self.vocabulary = self.target_vocabulary = self._tokenizer.get_vocab()
         added = self._tokenizer.get_added_tokens_decoder().values()
@@ -178,7 +186,7 @@ class JsonTokenizer:
 Read: TypeAlias = tuple[PieceTokenizer | JsonTokenizer, tuple[str, ...]]
 
 
-def from_json(files: Files) -> Read:
+def from_json(files: Files) -> tuple[JsonTokenizer, tuple[str, ...]]:
     """Returns the tokenizer of tokenizer.json, and the names of the files it was made of."""
     tokenizers = _import_tokenizers()
     check_tokenizer(files["tokenizer.json"])
@@ -202,8 +210,11 @@ def byte_level(files: Files, config: Config, kind: str, needed: str | None = UNK
     Raises:
         CheckpointError: if files are missing; the message names them.
     """
+    prefix = config.get("add_prefix_space", False)
     if "tokenizer.json" in files:
-        return from_json(files)
+        read, used = from_json(files)
+        read.set_prefix_space(prefix)
+        return read, used
     used = ("vocab.json", "merges.txt")
     need(files, kind, used)
     tokenizers = _import_tokenizers()
@@ -212,7 +223,6 @@ def byte_level(files: Files, config: Config, kind: str, needed: str | None = UNK
         lines = files["merges.txt"].decode("utf-8").splitlines()
         merges = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
         made = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, merges))
-    prefix = config.get("add_prefix_space", False)
     made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=prefix)
     made.decoder = tokenizers.decoders.ByteLevel()
     special = [

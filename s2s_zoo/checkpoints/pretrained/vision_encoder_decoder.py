@@ -89,7 +89,8 @@ def unify(config: Config, tensors: Tensors, directory: Path) -> tuple[Config, Te
             f"{path} makes images of {size}, and the encoder reads {encoder['image_size']}. "
             "Download the checkpoint again."
         )
-    count, end = decoder["vocab_size"], config.get("eos_token_id") or decoder["eos_token_id"]
+    count, end = decoder["vocab_size"], config.get("eos_token_id")
+    end = decoder["eos_token_id"] if end is None else end
     unified = {
         **config,
         "vocab_size": count + ADDED,

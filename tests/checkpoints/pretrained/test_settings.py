@@ -194,6 +194,30 @@ def test_separate_vocabularies_are_those_that_the_settings_say(oracle, tmp_path)
     assert "target_vocab.json" not in processor.files
 
 
+@pytest.mark.parametrize("prefix", [True, False])
+def test_the_settings_say_whether_a_text_begins_with_a_space(oracle, tmp_path, prefix):
+    directory = shutil.copytree(oracle("bart").directory, tmp_path / "bart")
+    path = directory / "tokenizer.json"
+    cut = json.loads(path.read_text())
+    cut["pre_tokenizer"]["add_prefix_space"] = not prefix
+    path.write_text(json.dumps(cut))
+    edit(directory / "tokenizer_config.json", add_prefix_space=prefix)
+    theirs = type(oracle("bart").tokenizer).from_pretrained(directory)
+    processor = from_pretrained(directory).processor
+    (row,) = processor.encode_source(["a dog runs"])
+    assert processor.order[row].tolist() == theirs("a dog runs")["input_ids"]
+
+
+@pytest.mark.parametrize(
+    "setting", [{"additional_special_tokens": ["<new>"]}, {"bos_token": {"content": "▁a"}}]
+)
+def test_special_tokens_that_are_none_here_are_named(copy, setting):
+    edit(copy / "tokenizer_config.json", **setting)
+    (name,) = setting
+    with pytest.warns(UserWarning, match=rf"tokenizer_config.json says {name}=\['(<new>|▁a)'\]"):
+        from_pretrained(copy)
+
+
 def test_what_transformers_writes_needs_no_warning(oracle, tmp_path):
     for family in ("marian", "bart", "mbart", "m2m_100", "nllb", "pegasus", "t5"):
         oracle(family).tokenizer.save_pretrained(tmp_path / family)
