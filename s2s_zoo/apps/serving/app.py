@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from s2s_zoo.apps.serving.batcher import Batcher, Overloaded
+from s2s_zoo.apps.serving.batcher import FULL, Batcher, Overloaded
 from s2s_zoo.apps.serving.body import drain, read_body, wait_for_leaving
 from s2s_zoo.apps.serving.metrics import HEADERS, Metrics, Observed
 from s2s_zoo.apps.serving.page import PAGE, POLICY
@@ -190,7 +191,16 @@ class Service:
 
     async def generated(self, request: Request, given: Any, sources: Sequence[Any]) -> list[Any]:
         """An answer to each source, or the Refused of what failed."""
-        futures = self._submit(self.served.generation(given), sources)
+        work = self.served.generation(given)
+        shares = [work.share(source, self.limits.max_sources) for source in sources]
+        if len(sources) > 1 and sum(shares) > FULL:
+            raise Refused(
+                422,
+                f"Expected at most {int(len(sources) / sum(shares))} such sources in a request: "
+                f"the work is texts x beams or returns x length. Received: {len(sources)}, "
+                f"{work.width} for each. Send several requests, or a smaller max_length.",
+            )
+        futures = self._submit(work, sources, shares)
         answers = await self._answers(request, futures)
         return [failed(x) if isinstance(x, Exception) else x for x in answers]
 
@@ -202,7 +212,9 @@ class Service:
         async with contextlib.AsyncExitStack() as stack:
             admitted = self.admitted(request, self._reading(self.served.of_one))
             given, [source] = await stack.enter_async_context(admitted)
-            tokens = Tokens(self.served, self.served.stream(given, source))
+            options = tuple(given.chosen().items())
+            is_cut = functools.partial(self.served.is_cut, source, options=options)
+            tokens = Tokens(self.served, self.served.stream(given, source), is_cut)
             [tokens.future] = self._submit(tokens.run, [None])
             stack.callback(tokens.stop)
             events = tokens.events(self.limits.timeout)
@@ -256,9 +268,9 @@ class Service:
         finally:
             given_up.set()
 
-    def _submit(self, work, sources):
+    def _submit(self, work, sources, shares=None):
         try:
-            return self.batcher.submit(work, sources)
+            return self.batcher.submit(work, sources, shares)
         except Overloaded:
             raise overloaded() from None
 
@@ -300,5 +312,5 @@ async def _broken(request, error):
 
 async def _no_such_endpoint(request, error):
     known = "; ".join(f"{path}: {what}" for path, what in ENDPOINTS.items())
-    message = f"{request.method} {request.scope['path']}: {error.detail}. Known: {known}."
+    message = f"{request.method} {request.scope['path']:.200}: {error.detail}. Known: {known}."
     return JSONResponse({"error": message}, error.status_code, error.headers)

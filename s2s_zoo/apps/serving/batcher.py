@@ -11,6 +11,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any, NamedTuple
 
 log = logging.getLogger("uvicorn.error")
+FULL = 1 + 1e-6  # the shares of a batch: 1, and what sums are rounded by
 PAUSE = 0.05  # seconds before a thread that failed outside of any work goes on
 
 
@@ -25,11 +26,13 @@ class Job(NamedTuple):
         source: what the work is done on.
         future: of its answer.
         arrived: float, seconds of `time.monotonic`.
+        share: float, of a batch that it takes.
     """
 
     source: Any
     future: Future
     arrived: float
+    share: float
 
 
 class Batcher:
@@ -71,7 +74,10 @@ class Batcher:
         self._start()
 
     def submit(
-        self, work: Callable[[list[Any]], Sequence[Any]], sources: Sequence[Any]
+        self,
+        work: Callable[[list[Any]], Sequence[Any]],
+        sources: Sequence[Any],
+        shares: Sequence[float] | None = None,
     ) -> list[Future]:
         """Puts sources into the queue, all or none.
 
@@ -79,6 +85,8 @@ class Batcher:
             work: hashable function of a list of at most `max_batch` sources to as many answers.
                 Sources of equal works may be run together.
             sources: list.
+            shares: list of float, how much of a batch each takes: together at most 1, or one
+                source alone. Nothing where None.
 
         Returns:
             list of Future. One that is cancelled before its batch begins leaves the queue.
@@ -89,7 +97,10 @@ class Batcher:
         """
         self.revive()
         now = time.monotonic()
-        jobs = [Job(source, Future(), now) for source in sources]
+        shares = shares or [0.0] * len(sources)
+        jobs = [
+            Job(source, Future(), now, share) for source, share in zip(sources, shares, strict=True)
+        ]
         with self._changed:
             if self._closed:
                 raise RuntimeError("The batcher is closed.")
@@ -177,11 +188,15 @@ class Batcher:
                 lambda: len(jobs) >= self.max_batch or self._closed,
                 timeout=jobs[0].arrived + self.max_wait - time.monotonic(),
             )
-            taken = self._running = []
+            taken, room = [], FULL
+            self._running = taken
             while jobs and len(taken) < self.max_batch:
+                if taken and jobs[0].share > room:
+                    break
                 job = jobs.popleft()
                 if job.future.set_running_or_notify_cancel():
                     taken.append(job)
+                    room -= job.share
             if not jobs:
                 del self._waiting[work]
             self.length -= len(taken)

@@ -137,6 +137,11 @@ def predicted(answers: Sequence[Any], served: Served, key: str) -> str:
     return json.dumps({FORMATS[key]: content}, ensure_ascii=False)
 
 
+def is_truncated(answer: Any) -> bool:
+    """Whether the source of an answer of `Generation` was cut at the limit of the model."""
+    return "truncated" in (answer[0] if isinstance(answer, list) else answer)
+
+
 def tensors(answers: Sequence[Any], served: Served) -> dict[str, list[Any]]:
     """The outputs of the signature as nested lists, padded as tensors are: see `export`."""
     rows = [answer if isinstance(answer, list) else [answer] for answer in answers]

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 
 from s2s_zoo.apps.serving.predict import (
     VERSION,
+    is_truncated,
     metadata,
     model_name,
     parse_predict,
@@ -53,7 +54,9 @@ class PredictApi:
                 if isinstance(answer, Refused):
                     raise answer
             content = predicted(answers, self.served, given.key)
-            return Response(content, media_type="application/json")
+            cut = [str(i) for i, answer in enumerate(answers) if is_truncated(answer)]
+            headers = {"x-truncated": ", ".join(cut)} if cut else None
+            return Response(content, media_type="application/json", headers=headers)
 
     async def status(self, request: Request) -> dict[str, Any]:
         """The state of the only version."""
@@ -69,4 +72,6 @@ class PredictApi:
         given, name = request.path_params, model_name(self.served.name)
         if given["name"] != name or given.get("version", str(VERSION)) != str(VERSION):
             path = request.scope["path"]  # request.url needs a Host that can be read
-            raise Refused(404, f"Expected the model {name!r}, version {VERSION}. Received: {path}.")
+            raise Refused(
+                404, f"Expected the model {name!r}, version {VERSION}. Received: {path:.200}."
+            )

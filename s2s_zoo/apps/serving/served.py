@@ -26,6 +26,7 @@ SHORT, LONG = "a", "a b c d e f g h i j k"
 WARM = ([SHORT], [SHORT], ["a b c d"] * 2, [LONG], [LONG], [LONG] * 2)
 
 
+WIDTH = 4  # unfinished texts of a source, for the bound of the work
 MOST_PIXELS = 128_000_000  # of the images of a request; a second or two to decode
 
 
@@ -36,12 +37,14 @@ class Generation(NamedTuple):
         served: Served.
         options: tuple of (name, value), of the call.
         aligned: bool.
+        width: int, the texts that are written at once for a source.
         number: int, different for each request that is to be alone in its batch, 0 for others.
     """
 
     served: Any
     options: tuple
     aligned: bool
+    width: int = 1
     number: int = 0
 
     def __call__(self, sources: Sequence[Any]) -> list[Any]:
@@ -54,12 +57,33 @@ class Generation(NamedTuple):
             progress=False,
             **dict(self.options),
         )
-        return [
-            list(map(self.served.as_json, answer))
-            if isinstance(answer, list)
-            else self.served.as_json(answer)
-            for answer in answers
-        ]
+        found = []
+        for source, answer in zip(sources, answers, strict=True):
+            rows = [
+                self.served.as_json(x) for x in (answer if isinstance(answer, list) else [answer])
+            ]
+            if self.served.is_cut(source, rows[0], self.options):
+                for row in rows:
+                    row["truncated"] = True
+            found.append(rows if isinstance(answer, list) else rows[0])
+        return found
+
+    def share(self, source: Any, max_sources: int) -> float:
+        """How much of the work that the server takes upon itself at once a source may be.
+
+        All of it is `max_sources` of the longest texts with `WIDTH` unfinished ones each, or as
+        many as the checkpoint has by default.
+        """
+        pipeline, options = self.served.pipeline, dict(self.options)
+        longest = pipeline.processor.max_target_length
+        most = max(WIDTH, beams_of({}, pipeline.generation)) * longest * max_sources
+        length = options.get("max_length")
+        if length is None:
+            units = len(source.encode()) + 1 if isinstance(source, str) else 1
+            known = getattr(pipeline.processor, "max_source_length", 1)
+            length = pipeline.searcher.longest_target(min(units, known))
+        length = max(length, options.get("min_length", 0) + 1)
+        return self.width * min(length, longest) / most
 
 
 class Served:
@@ -122,10 +146,12 @@ class Served:
             Refused: 422 for options that do not fit the model or one another.
         """
         options = request.chosen()
-        self._check(request, options)
+        searched = dict(self._check(request, options).options)
+        width = max(searched.get("num_beams", 1), searched.get("num_return", 1))
         # What a seed draws depends on the whole batch.
         alone = next(self._numbers) if "seed" in options else 0
-        return Generation(self, tuple(sorted(options.items())), request.return_alignment, alone)
+        given = tuple(sorted(options.items()))
+        return Generation(self, given, request.return_alignment, width, alone)
 
     def stream(self, request: Any, source: Any) -> Callable[[], Iterator[Result]]:
         """Returns a function that begins `Pipeline.stream` for the only source of a request.
@@ -145,7 +171,7 @@ class Served:
         return lambda: self.pipeline.stream(source, return_alignment=aligned, **options)
 
     def _check(self, request, options):
-        """Raises Refused for options that do not fit the model or one another."""
+        """The Search that options mean. Raises Refused for those that do not fit the model."""
         if request.return_alignment and not self.has_alignment:
             raise Refused(
                 422, "This checkpoint has no attention, so there is no alignment. Leave it out."
@@ -166,6 +192,7 @@ class Served:
             check_names(seed, search.strategy)
             if self.reads == "text":
                 processor.encode_source([""])  # which needs the languages, where there are many
+            return search
         except ValueError as error:
             raise Refused(422, str(error)) from error
         except BaseException as error:  # tokenizers in native code may panic
@@ -199,6 +226,24 @@ class Served:
             except DataError as error:
                 raise Refused(400, f"Image {number + 1} of {len(images)}: {error}") from error
         return pixels
+
+    def is_cut(self, source: Any, found: dict[str, Any], options: tuple = ()) -> bool:
+        """Whether a text is longer than what the model reads of it.
+
+        Args:
+            source: the text, or pixels.
+            found: dict, the JSON of its answer.
+            options: tuple of (name, value), of the call.
+        """
+        if self.reads != "text":
+            return False
+        longest = self.pipeline.processor.max_source_length
+        if len(found["source_tokens"]) < longest:
+            return False
+        languages = {name: dict(options).get(name) for name in ("source", "target")}
+        processor = self.pipeline.processor_for(**languages)
+        [row] = processor.encode_source([source], truncate=False)
+        return len(row) > longest
 
     def as_json(self, result: Result) -> dict[str, Any]:
         """A `Result` as plain JSON: what it does not have is left out."""

@@ -25,11 +25,18 @@ class Tokens:
     Args:
         served: Served.
         begin: function that returns the generator of Result.
+        is_cut: function of the JSON of the answer, whether its source was cut.
     """
 
-    def __init__(self, served: Served, begin: Callable[[], Iterator[Result]]) -> None:
+    def __init__(
+        self,
+        served: Served,
+        begin: Callable[[], Iterator[Result]],
+        is_cut: Callable[[dict[str, Any]], bool],
+    ) -> None:
         self.served = served
         self.begin = begin
+        self.is_cut = is_cut
         self.loop = asyncio.get_running_loop()
         self.queue: asyncio.Queue = asyncio.Queue()
         self.stopped = threading.Event()
@@ -44,7 +51,10 @@ class Tokens:
             if result.target_tokens:
                 event = {"text": result.text, "token": result.target_tokens[-1]}
                 self._put(event)
-        self._put({**self.served.as_json(result), "done": True})
+        found = self.served.as_json(result)
+        if self.is_cut(found):
+            found["truncated"] = True
+        self._put({**found, "done": True})
         return [None]
 
     async def events(self, timeout: float) -> AsyncIterator[dict[str, Any] | Refused]:

@@ -1,0 +1,87 @@
+"""The work of a request and of a batch is bounded, and what was cut is told."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+pytest.importorskip("fastapi", reason="pip install 's2s-zoo[serve]'")
+pytest.importorskip("prometheus_client", reason="pip install 's2s-zoo[serve]'")
+pytest.importorskip("uvicorn", reason="pip install 's2s-zoo[serve]'")
+
+from s2s_zoo.apps.serving.batcher import Batcher  # noqa: E402
+from tests.apps.serving.test_app import (  # noqa: E402
+    error_of,
+    events_of,
+    eventually,
+    generate,
+    texts_of,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* source texts are longer than")
+LONG = "der mann liest ein buch " * 3  # the model reads 24 tokens, and writes 20
+WIDE = {"num_beams": 16, "num_return": 16}
+
+
+def test_texts_times_returns_times_length_are_bounded(serve, hooked):
+    client = serve(hooked, max_batch=8)
+    message = "at most 2 such sources.*Received: 8, 16 for each. Send several requests"
+    for options in (WIDE, {"num_beams": 16}, {"strategy": "sample", "num_return": 16}):
+        assert re.search(message, error_of(generate(client, [LONG] * 8, **options), 422))
+    assert hooked.calls == []
+    for texts, options in (
+        ([LONG] * 8, {"num_beams": 4}),  # each number alone is no reason
+        ([LONG] * 2, WIDE),
+        ([LONG] * 8, {**WIDE, "max_length": 5}),
+    ):
+        assert generate(client, texts, **options).status_code == 200
+
+
+def test_one_text_is_never_too_much(serve, loaded):
+    client = serve(loaded, max_batch=1)
+    assert generate(client, [LONG], **WIDE).status_code == 200
+
+
+def test_requests_that_run_together_are_bounded_too(serve, hooked):
+    client = serve(hooked, max_batch=8, max_wait=0)
+    hooked.hold()
+    with ThreadPoolExecutor(9) as pool:
+        held = pool.submit(generate, client, ["ein hund"])
+        assert hooked.begun.wait(10)
+        asked = [pool.submit(generate, client, [LONG], **WIDE) for _ in range(5)]
+        eventually(lambda: client.server.config.app.state.service.batcher.length == 5)
+        hooked.go.set()
+        assert all(future.result().status_code == 200 for future in (held, *asked))
+    assert sorted(map(len, hooked.calls)) == [1, 1, 2, 2]
+
+
+def test_a_batch_is_full_when_its_work_is():
+    sizes = []
+    batcher = Batcher(max_batch=4, max_wait=0.2, on_batch=sizes.append)
+    futures = batcher.submit(lambda sources: sources, range(5), [0.5, 0.5, 2.0, 0.5, 0.6])
+    assert [future.result(10) for future in futures] == list(range(5))
+    batcher.close(10)
+    assert sizes == [2, 1, 1, 1]
+
+
+def test_a_text_that_was_cut_is_told(serve, loaded):
+    client = serve(loaded)
+    exact = next(
+        text
+        for text in (LONG[:n] for n in range(len(LONG)))
+        if len(loaded.processor.encode_source([text], truncate=False)[0]) == 24
+    )
+    texts = ["ein hund", LONG, "", exact]
+    results = generate(client, texts).json()["results"]
+    assert [result.get("truncated") for result in results] == [None, True, None, None]
+    [both] = generate(client, [LONG], num_beams=2, num_return=2).json()["results"]
+    assert [result["truncated"] for result in both] == [True, True]
+    *_, last = events_of(client.post("/stream", json={"text": LONG}))
+    assert last["truncated"] is True
+    *_, last = events_of(client.post("/stream", json={"text": exact}))
+    assert "truncated" not in last
+    answer = client.post("/v1/models/tiny:predict", json={"instances": texts})
+    assert answer.headers["x-truncated"] == "1"
+    answer = client.post("/v1/models/tiny:predict", json={"instances": ["a"]})
+    assert "x-truncated" not in answer.headers
+    assert texts_of(generate(client, [LONG])) == [loaded(LONG)]
