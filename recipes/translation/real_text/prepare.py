@@ -1,0 +1,384 @@
+"""Training pairs for real text: everyday sentences, prose, and what must not change.
+
+python recipes/translation/real_text/prepare.py --data DATA --language de --output data/real-de
+
+writes train.tsv, valid.tsv (which chooses the epoch) and test-*.tsv (which do not), English first.
+"""
+
+import argparse
+import random
+import re
+import sys
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+
+from s2s_zoo.data.text.documents import split
+from s2s_zoo.data.text.spans import find_spans
+from s2s_zoo.data.text.symbols import TEMPLATE
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE))
+
+from entities import LANGUAGES, Entities  # noqa: E402
+from held_out import drawn, family, package_is_held_out, page_is_held_out  # noqa: E402
+
+SYMBOLS = [TEMPLATE.format(number) for number in range(1, 13)]
+TRANSLATED = ("number", "time")  # what is written otherwise in the other language
+LONGEST = {"de": 80, "fr": 90, "zh": 130}  # words, or Chinese characters
+PERSONS = {  # who appears in everyday sentences, and may be anybody else
+    "m": ("Tom", "John", "Jim", "Bob", "Bill", "Ken", "Mike"),
+    "f": ("Mary", "Maria", "Marie", "Alice", "Jane", "Emily", "Nancy"),
+    "city": ("Boston", "Chicago", "London", "Berlin", "Paris", "Tokyo", "Rome"),
+}
+NUMBER = re.compile(r"(?<![\w.,])\d{2,6}(?![\w]|[.,]\d)")
+CHINESE = re.compile(r"[\u3400-\u9fff]")
+
+
+def parse(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add(
+        "--data",
+        type=Path,
+        required=True,
+        help="holds manythings, debian_descriptions, ...",
+    )
+    add(
+        "--language",
+        choices=("de", "fr", "zh"),
+        required=True,
+        help="the one beside English",
+    )
+    add("--output", type=Path, required=True)
+    add("--seed", type=int, default=1)
+    return parser.parse_args(argv)
+
+
+# Sources, each a list of (English, other).
+
+
+def everyday(folder, language, split):
+    rows = read(folder / "manythings" / f"en-{language}" / f"{split}.tsv")
+    return [(row[0], row[1]) for row in rows]
+
+
+def descriptions(folder, language):
+    """Yields (the family's part of the data, English, other)."""
+    for package, _, english, *other in read(folder / "debian_descriptions" / f"{language}.tsv"):
+        apart = package_is_held_out(package)
+        yield part(apart, f"part {family(package)}"), english, " ".join(other)
+
+
+def helps(folder, language):
+    for place, english, other in read(folder / "libreoffice_help" / f"{language}.tsv"):
+        page = place.split("#")[0]
+        yield part(page_is_held_out(page), f"part {page}"), english, other
+
+
+def part(held_out, name):
+    """A quarter of what is held out chooses the epoch; the rest is for the report."""
+    return "train" if not held_out else "valid" if drawn(name, 250) else "test"
+
+
+def read(path):
+    with path.open(encoding="utf-8") as lines:
+        return [line.rstrip("\n").split("\t") for line in lines]
+
+
+# Cleaning.
+
+
+def length(text):
+    return len(CHINESE.findall(text)) * 0.6 + len(text.split())
+
+
+def alike(pair, language):
+    """Whether the two can be translations of each other by their lengths."""
+    first, second = (length(text) for text in pair)
+    return (
+        pair[0]
+        and pair[1]
+        and max(len(text.split()) for text in pair) <= LONGEST[language]
+        and len(pair[1]) <= 3 * LONGEST[language] * (1 if language == "zh" else 3)
+        and max(first, second) <= 2.2 * min(first, second) + 4
+        and not (language == "zh" and not CHINESE.search(pair[1]))
+    )
+
+
+def clean(pairs, language):
+    tidy = (
+        tuple(" ".join(unicodedata.normalize("NFC", text).split()) for text in pair)
+        for pair in pairs
+    )
+    return list(dict.fromkeys(pair for pair in tidy if alike(pair, language)))
+
+
+def sentences(pairs, language):
+    """The aligned sentences of paragraphs that have equally many on both sides."""
+    found = []
+    for pair in pairs:
+        pieces = [
+            split(text, name).sentences for name, text in zip(("en", language), pair, strict=True)
+        ]
+        if 1 < len(pieces[0]) == len(pieces[1]):
+            rows = list(zip(*pieces, strict=True))
+            if all(alike(row, language) for row in rows):
+                found += rows
+    return found
+
+
+# Augmentation.
+
+
+def templates(language, entities, number):
+    """Pairs drawn from templates.tsv, every slot filled on both sides."""
+    rows = read(HERE / "templates.tsv")[1:]
+    columns = LANGUAGES.index("en"), LANGUAGES.index(language)
+    rows = [tuple(row[column] for column in columns) for row in rows]
+    rows = [row for row in rows if all(row)]
+    return [fill(entities.random.choice(rows), language, entities) for _ in range(number)]
+
+
+def fill(row, language, entities):
+    slots = re.findall(r"\{(\w+)", row[0])
+    drawn_for = {slot: [entities.draw(slot) for _ in range(slots.count(slot))] for slot in slots}
+    pair = []
+    for name, text in zip(("en", language), row, strict=True):
+        left = {slot: iter(values) for slot, values in drawn_for.items()}
+        text = re.sub(
+            r"\{(\w+)(:\w+)?\}",
+            lambda m, left=left, name=name: next(left[m[1]])[name],
+            text,
+        )
+        text = text.replace("..", ".") if text.endswith("m..") else text
+        if name == "fr":
+            text = re.sub(r"\b([Dd])e (?=[AEIOUÉÈÂÊaeiouéèâêh])", r"\1'", text)
+            text = re.sub(r"apprend ([aeiouéèh])", r"apprend l'\1", text)
+            text = re.sub(r"apprend (?=[^l aeiouéèh])", "apprend le ", text)
+        pair.append(text)
+    return tuple(pair)
+
+
+def renamed(pairs, entities, share):
+    """Everyday people and towns by other names, on both sides."""
+    draw = entities.random
+    found = []
+    for pair in pairs:
+        for kind, names in PERSONS.items():
+            present = [n for n in names if all(re.search(rf"\b{n}\b", text) for text in pair)]
+            if present and draw.random() < share and "'s" not in pair[0]:
+                pair = exchange(pair, present[0], name_of(kind, entities))
+                found.append(pair)
+                break
+    return found
+
+
+def name_of(kind, entities):
+    if kind == "city":
+        return entities.draw("city")["en"]
+    locale = entities.locale()
+    first = locale.first_name_male() if kind == "m" else locale.first_name_female()
+    return first if entities.random.random() < 0.6 else f"{first} {entities.draw('last')['en']}"
+
+
+def exchange(pair, old, new):
+    return tuple(re.sub(rf"\b{old}\b", lambda _: new, text) for text in pair)
+
+
+def renumbered(pairs, entities, share):
+    """Numbers that both sides have, exchanged for others of as many digits."""
+    draw = entities.random
+    found = []
+    for pair in pairs:
+        numbers = [set(NUMBER.findall(text)) for text in pair]
+        both = sorted(numbers[0] & numbers[1])
+        if not both or draw.random() > share:
+            continue
+        new = {old: str(draw.randint(10 ** (len(old) - 1), 10 ** len(old) - 1)) for old in both}
+        pair = tuple(NUMBER.sub(lambda m, new=new: new.get(m[0], m[0]), text) for text in pair)
+        found.append(pair)
+    return found
+
+
+def spelled(pairs, draw, number):
+    """Small letters alone, a missing end mark, doubled letters and lost ones: in the source."""
+    rows = draw.sample(pairs, number)
+    return [(noisy(row[0], draw), row[1], row[0], noisy(row[1], draw)) for row in rows]
+
+
+def noisy(text, draw):
+    kind = draw.random()
+    if kind < 0.4:
+        return text.lower()
+    if kind < 0.6:
+        return text.rstrip(".!。！") or text
+    if kind < 0.7:
+        return text.translate(str.maketrans("äöüß", "aous")) if kind < 0.65 else f"{text} "
+    places = [i for i in range(1, len(text) - 1) if text[i].isalpha() and text[i - 1].isalpha()]
+    for place in sorted(draw.sample(places, min(len(places), 1 + len(text) // 40)), reverse=True):
+        turn = draw.random()
+        if turn < 0.4:
+            text = text[:place] + text[place + 1 :]
+        elif turn < 0.7:
+            text = text[:place] + text[place] + text[place:]
+        else:
+            text = text[: place - 1] + text[place] + text[place - 1] + text[place + 1 :]
+    return text
+
+
+def joined(pairs, draw, number):
+    """Two or three everyday sentences in one line."""
+    found = []
+    for _ in range(number):
+        rows = draw.sample(pairs, draw.choice((2, 2, 3)))
+        separator = ("", " ")[not CHINESE.search(rows[0][1])]
+        found.append((" ".join(row[0] for row in rows), separator.join(row[1] for row in rows)))
+    return found
+
+
+def word_links(pairs):
+    """For each pair (English word, other) the words that most likely translate each other."""
+    from s2s_zoo.generation.ibm_model import translation_table
+
+    ids = [{}, {}]
+    rows = [
+        [
+            np.array([ids[k].setdefault(word, len(ids[k])) for word in words(pair[k])])
+            for pair in pairs
+        ]
+        for k in range(2)
+    ]
+    best = []
+    for first, second in ((0, 1), (1, 0)):
+        source, target, probability = translation_table(rows[first], rows[second], 4)
+        order = np.lexsort((-probability, source))
+        heads = order[np.unique(source[order], return_index=True)[1]]
+        names = [list(table) for table in ids]
+        best.append(
+            {
+                names[first][source[i]]: names[second][target[i]]
+                for i in heads
+                if probability[i] > 0.3
+            }
+        )
+    return {(one, two) for one, two in best[0].items() if best[1].get(two) == one}
+
+
+def words(text):
+    return re.findall(r"\w[\w'-]*\w|\w|[.,!?]", text)
+
+
+def tagged(pairs, links, draw, number, chinese):
+    """Pairs of marks around a sentence or around words that translate each other."""
+    found = []
+    for pair in draw.sample(pairs, len(pairs)):
+        if len(found) == number:
+            break
+        marks = draw.sample(SYMBOLS, 2)
+        if draw.random() < 0.4 or chinese:
+            found.append(tuple(f"{marks[0]}{text}{marks[1]}" for text in pair))
+            continue
+        both = [
+            (one, two)
+            for one in dict.fromkeys(words(pair[0]))
+            for two in dict.fromkeys(words(pair[1]))
+            if (one, two) in links and one.isalpha()
+        ]
+        if both:
+            chosen = draw.choice(both)
+            marked = [
+                re.sub(
+                    rf"\b{re.escape(word)}\b",
+                    f"{marks[0]}{word}{marks[1]}",
+                    text,
+                    count=1,
+                )
+                for word, text in zip(chosen, pair, strict=True)
+            ]
+            if draw.random() < 0.3:
+                ends = draw.sample([mark for mark in SYMBOLS if mark not in marks], 2)
+                marked = [f"{ends[0]}{text}{ends[1]}" for text in marked]
+            found.append(tuple(marked))
+    return found
+
+
+def symbols(pair, draw, share):
+    """Most of what both sides write alike becomes symbols, in any order of their numbers."""
+    spans = [
+        (span.text, share if span.kind not in TRANSLATED else share / 3)
+        for span in find_spans(pair[0])
+    ]
+    spans = [
+        (text, odds) for text, odds in spans if pair[0].count(text) == pair[1].count(text) == 1
+    ]
+    free = [mark for mark in SYMBOLS if mark not in pair[0]]
+    marks = draw.sample(free, min(len(free), len(spans)))
+    chosen = {
+        text: mark for (text, odds), mark in zip(spans, marks, strict=False) if draw.random() < odds
+    }
+    if not chosen:
+        return pair
+    ordered = sorted(chosen, key=len, reverse=True)
+    pattern = re.compile("|".join(re.escape(text) for text in ordered))
+    return tuple(pattern.sub(lambda found: chosen[found[0]], side) for side in pair)
+
+
+def build(args):
+    """Returns a dict of file to rows; a row is (English, other)."""
+    language, draw = args.language, random.Random(args.seed)
+    entities = Entities(args.seed, chinese=language == "zh")
+    files = {"train": [], "valid": [], "test-descriptions": [], "test-help": []}
+    prose = []
+    for name, rows in (
+        ("descriptions", descriptions(args.data, language)),
+        ("help", helps(args.data, language)),
+    ):
+        for where, english, other in rows:
+            if where == "train":
+                prose.append((english, other))
+            else:
+                files["valid" if where == "valid" else f"test-{name}"].append((english, other))
+    prose = clean(prose, language)
+    common = clean(everyday(args.data, language, "train"), language)
+    files = {name: clean(rows, language) for name, rows in files.items()}
+    files["valid"] = draw.sample(files["valid"], min(500, len(files["valid"])))
+    checked = clean(everyday(args.data, language, "valid"), language)
+    files["valid"] += checked[::4]
+    files["test-everyday"] = everyday(args.data, language, "valid")
+    chinese = language == "zh"
+    size = len(common) + len(prose)
+    links = set() if chinese else word_links(draw.sample(common, min(30_000, len(common))))
+    made = {
+        "everyday": common,
+        "prose": prose,
+        "sentences": sentences(prose, language),
+        "templates": clean(templates(language, entities, size // 6), language),
+        "renamed": renamed(common, entities, 0.35),
+        "renumbered": renumbered(prose + common, entities, 0.5),
+        "joined": joined(common, draw, size // 20),
+        "tagged": tagged(common + prose, links, draw, size // 16, chinese),
+    }
+    for name, rows in made.items():
+        print(f"{name:12} {len(rows):8,}", file=sys.stderr)
+    train = [symbols(pair, draw, 0.7) for rows in made.values() for pair in rows]
+    files["train"] = list(dict.fromkeys(train))
+    files["noise-en"], files["noise-other"] = [], []
+    for noisy_english, other, english, noisy_other in spelled(common + prose, draw, size // 12):
+        files["noise-en"].append((noisy_english, other))
+        files["noise-other"].append((english, noisy_other))
+    return files
+
+
+def main(argv=None):
+    args = parse(argv)
+    args.output.mkdir(parents=True, exist_ok=True)
+    for name, rows in build(args).items():
+        text = "".join("\t".join(row) + "\n" for row in rows)
+        (args.output / f"{name}.tsv").write_text(text, encoding="utf-8")
+        print(f"{name}.tsv {len(rows):,}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
