@@ -91,10 +91,12 @@ def read_h5(path: Path) -> Tensors:
                 tensors[theirs] = Tensor(
                     shape, str(item.dtype), partial(_read_h5, path, name, kernel)
                 )
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{path} is no HDF5 file, or truncated: {error}. {AGAIN}") from error
+    except CheckpointError:
+        raise
+    except Exception as error:  # whatever h5py raises of it
+        raise CheckpointError(
+            f"{path} is no HDF5 file, or truncated: {error!s:.200}. {AGAIN}"
+        ) from error
     return tensors
 
 
