@@ -145,11 +145,26 @@ def test_html_blocks_are_what_a_person_reads():
     ]
 
 
-def test_a_translation_is_written_as_html():
-    file = parse("<p>A &amp; B</p><p>x</p>", "html")
-    assert file.join(["Tom & Jerry <b>1</b> < 2 &lt; 3", "y"]) == (
-        "<p>Tom &amp; Jerry <b>1</b> &lt; 2 &lt; 3</p><p>y</p>"
-    )
+@pytest.mark.parametrize(
+    ("source", "translation", "written"),
+    [
+        ("A &amp; B", "Tom & Jerry < 2 &lt; 3", "Tom &amp; Jerry &lt; 2 &lt; 3"),
+        ("a <b>x</b>", "<b>y</b> b", "<b>y</b> b"),
+        ("a", "<script>b</script>", "&lt;script>b&lt;/script>"),
+        ("a <b>x</b> c", "</b>y<b> b", "y b"),
+        ("a <b>x</b> <i>c</i> d", "<b>y<i></b> z</i>", "y z"),
+        ("a <b>x</b> c", "<b>y</b> <b>z</b>", "<b>y</b> &lt;b>z&lt;/b>"),
+        ("a <b>x</b> c", "y", "y"),
+        ("<b>x</b> c <i>d</i>", "<i>y</i> <b>z</b>", "<i>y</i> <b>z</b>"),
+        ("<b>x c</b>", "y", "<b>y</b>"),
+        ("<i><b>x</b> c", "<b>y</b>", "<i><b>y</b>"),
+        ("a <img src=x/> b", "c", "c<img src=x/>"),
+        ("a <b>x<img/></b> c", "<img/> <b>y</b> d", "<img/> <b>y</b> d"),
+    ],
+)
+def test_a_translation_is_written_as_html_that_nests(source, translation, written):
+    file = parse(f"<p>{source}</p>", "html")
+    assert file.join([translation]) == f"<p>{written}</p>"
 
 
 @pytest.mark.parametrize(
@@ -213,7 +228,14 @@ def test_another_number_of_texts_and_an_unknown_format_are_refused():
 
 @pytest.mark.parametrize(
     ("name", "format"),
-    [("a.HTM", "html"), ("b.md", "markdown"), ("c.srt", "srt"), ("d.vtt", "vtt"), ("e.txt", None)],
+    [
+        ("a.HTM", "html"),
+        ("b.md", "markdown"),
+        ("c.srt", "srt"),
+        ("d.vtt", "vtt"),
+        ("e.txt", None),
+        ("f.DOCX", "docx"),
+    ],
 )
 def test_the_ending_of_a_name_says_the_format(name, format):
     assert format_of(name) == format

@@ -1,4 +1,4 @@
-"""Files in which text stands between what is none: HTML, Markdown, subtitles."""
+"""Files in which text stands between what is none: pages, subtitles, office documents."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from s2s_zoo.data.text.formats.hypertext import parse_html
 from s2s_zoo.data.text.formats.markdown import parse_markdown
 from s2s_zoo.data.text.formats.marked import Marked
+from s2s_zoo.data.text.formats.packed import PARTS, Packed, parse_packed
 from s2s_zoo.data.text.formats.subtitles import parse_subtitles
 
 FORMATS: dict[str, Callable[[str], Marked]] = {
@@ -15,13 +16,15 @@ FORMATS: dict[str, Callable[[str], Marked]] = {
     "srt": parse_subtitles,
     "vtt": parse_subtitles,
 }
-ENDINGS = {"html": "html", "htm": "html", "xhtml": "html", "md": "markdown", "markdown": "markdown"}
+ENDINGS = {"htm": "html", "xhtml": "html", "md": "markdown"}
+
+__all__ = ["FORMATS", "PARTS", "Marked", "Packed", "format_of", "parse", "parse_packed"]
 
 
 def format_of(name: str) -> str | None:
     """The format that the ending of a file's name stands for, or None."""
     ending = name.rpartition(".")[2].casefold()
-    return ending if ending in FORMATS and ending not in ENDINGS else ENDINGS.get(ending)
+    return ENDINGS.get(ending, ending if ending in (*FORMATS, *PARTS) else None)
 
 
 def parse(text: str, format: str) -> Marked:

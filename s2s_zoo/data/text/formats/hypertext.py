@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 
-from s2s_zoo.data.text.formats.marked import TAG, Block, Marked, inner, marked
+from s2s_zoo.data.text.formats.marked import TAG, Marked, inner, marked
 
 INLINE = frozenset(
     "a abbr acronym b bdi bdo big button cite code data del dfn em font i img ins kbd label mark "
@@ -17,6 +18,7 @@ VERBATIM = ("pre", "script", "style", "textarea", "svg", "math", "template", "if
 VOID = ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr")
 BARE_AMPERSAND = re.compile(r"&(?!#?\w{1,32};)")
 ENTITY = re.compile(r"#?\w{1,32};")
+ANY_ENTITY = re.compile(r"&#?\w{1,32};")
 
 
 class _Tokens(HTMLParser):
@@ -76,7 +78,7 @@ def parse_html(text: str) -> Marked:
     Args:
         text: str, the file.
     """
-    return marked(text, _blocks(text), _escaped)
+    return marked(text, _blocks(text), lambda words, block: as_markup(words, block.raw))
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, str]]:
@@ -128,11 +130,60 @@ def _read(entity: str, after: str) -> str:
     return character
 
 
-def _escaped(text: str, block: Block) -> str:
-    """A translation as HTML: signs that would be markup are none."""
-    text = BARE_AMPERSAND.sub("&amp;", text)
-    parts, place = [], 0
+def read_entities(text: str) -> str:
+    """Text between tags as a person reads it."""
+    return ANY_ENTITY.sub(lambda match: _read(match.group(), text[match.end() :]), text)
+
+
+def as_markup(text: str, raw: str = "") -> str:
+    """A translation as it is written between tags.
+
+    Args:
+        text: str; signs of markup in it become entities, but for tags of `raw`.
+        raw: str, what it takes the place of. Tags that would no longer nest as they do there go to
+            the ends, where they enclose nothing.
+    """
+    wanted = [match for match in TAG.finditer(raw)]
+    left = Counter(match.group() for match in wanted)
+    parts, kept, place = [], [], 0
     for match in TAG.finditer(text):
-        parts += [text[place : match.start()].replace("<", "&lt;"), match.group()]
-        place = match.end()
-    return "".join([*parts, text[place:].replace("<", "&lt;")])
+        if left[match.group()]:
+            left[match.group()] -= 1
+            parts += [_escaped(text[place : match.start()]), match.group()]
+            kept.append(match)
+            place = match.end()
+    parts.append(_escaped(text[place:]))
+    if not left.total() and _unclosed(kept) == _unclosed(wanted):
+        return "".join(parts)
+    rest = _unclosed(wanted)
+    closing = [tag for tag in rest if tag.startswith("</")]
+    others = [tag for tag in rest if not tag.startswith("</")]
+    return "".join([*closing, *parts[::2], *others, *filter(_is_void, map(_whole, wanted))])
+
+
+def _escaped(text: str) -> str:
+    return BARE_AMPERSAND.sub("&amp;", text).replace("<", "&lt;")
+
+
+def _whole(match: re.Match[str]) -> str:
+    return match.group()
+
+
+def _is_void(tag: str) -> bool:
+    """Whether a tag has no end: <br>, <text:s/>."""
+    return tag.endswith("/>") or tag[1:-1].split()[0].casefold() in VOID
+
+
+def _unclosed(tags: Sequence[re.Match[str]]) -> list[str]:
+    """What is left of tags when each that is closed is taken out with its end."""
+    stack: list[tuple[str, str]] = []  # name, and the tag
+    for match in tags:
+        tag, name = match.group(), (match.group(1) or "").casefold()
+        if _is_void(tag):
+            continue
+        opener = stack[-1] if stack else ("", "</")
+        if tag.startswith("</") and opener[0] == name and not opener[1].startswith("</"):
+            stack.pop()
+        else:
+            stack.append((name, tag))
+    return [tag for _, tag in stack]

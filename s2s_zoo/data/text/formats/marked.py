@@ -82,16 +82,41 @@ def marked(
 
 
 def inner(raw: str) -> tuple[int, int]:
-    """Where the text of a block begins and ends: spaces and tags around it left out."""
-    tags = [m for m in TAG.finditer(raw) if (m.group(1) or "").casefold() not in CODE]
-    start, end = 0, len(raw)
-    for tag in tags:
-        if raw[start : tag.start()].strip():
+    """Where the text of a block begins and ends: spaces around it left out, and tags around all."""
+    tags = list(TAG.finditer(raw))
+    partner = _partners(tags)
+    first, last, start, end = 0, len(tags) - 1, 0, len(raw)
+    while first <= last:
+        at_start = not raw[start : tags[first].start()].strip() and _is_left_out(tags[first])
+        at_end = not raw[tags[last].end() : end].strip() and _is_left_out(tags[last])
+        if at_start and (first not in partner or at_end and partner[first] == last):
+            start = tags[first].end()
+            if first in partner:
+                end, last = tags[last].start(), last - 1
+            first += 1
+        elif at_end and last not in partner:
+            end, last = tags[last].start(), last - 1
+        else:
             break
-        start = tag.end()
-    for tag in reversed(tags):
-        if tag.start() < start or raw[tag.end() : end].strip():
-            break
-        end = tag.start()
     body = raw[start:end]
     return start + len(body) - len(body.lstrip()), start + len(body.rstrip())
+
+
+def _is_left_out(tag: re.Match[str]) -> bool:
+    return (tag.group(1) or "").casefold() not in CODE
+
+
+def _partners(tags: list[re.Match[str]]) -> dict[int, int]:
+    """{tag: its end, and the other way round} of those that nest."""
+    found, stack = {}, []
+    for k, tag in enumerate(tags):
+        name = (tag.group(1) or "").casefold()
+        if not tag.group().startswith("</"):
+            stack.append((name, k))
+            continue
+        while stack:
+            opener, place = stack.pop()
+            if opener == name:
+                found[place], found[k] = k, place
+                break
+    return found
