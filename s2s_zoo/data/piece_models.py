@@ -7,12 +7,16 @@ undo that (5), which hold a table of what becomes what (2).
 from collections.abc import Iterator
 
 LONGEST_PIECE = 4096  # bytes
+SHORT_PIECE = 10  # what a piece begins with; of one below 128 bytes the next byte is the length
 LONGEST_RULE = 1024  # bytes that a rule may write; the longest of Unicode's has 33
 
 
 def check_model(model: bytes) -> None:
     """Raises ValueError if a model could make a long text of a short one."""
-    for field, value in _fields(model):
+    place, last = 0, len(model) - 1
+    while place < last and model[place] == SHORT_PIECE and model[place + 1] < 128:
+        place += 2 + model[place + 1]
+    for field, value in _fields(model[place:]):
         if field == 1 and len(value) > LONGEST_PIECE:
             raise ValueError(f"a piece of {len(value):,} bytes, where {LONGEST_PIECE:,} are read")
         if field in (3, 5):
