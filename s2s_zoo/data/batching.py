@@ -190,6 +190,8 @@ class TokenBatches(keras.utils.PyDataset):
         dataset = dataset.prefetch(max(0, min(2, len(self) - 2)))
         options = tf.data.Options()
         options.experimental_optimization.inject_prefetch = False
+        # There is nothing to tune, and the end of an epoch would wait for the thread that does.
+        options.autotune.enabled = False
         return dataset.with_options(options)
 
     def _lengths(self):

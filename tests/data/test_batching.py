@@ -291,6 +291,9 @@ class TestDataset:
         made = make(batch_tokens)
         assert len(made.as_dataset()) == len(made)
 
+    def test_no_end_of_an_epoch_waits_for_data_to_be_tuned(self, make):
+        assert make().as_dataset().options().autotune.enabled is False
+
     def test_the_spec_says_what_varies(self, make):
         inputs, labels, weights = make().as_dataset().element_spec
         assert set(inputs) == {"source", "target"}
