@@ -9,7 +9,7 @@ from s2s_zoo.data.text.carrying import carry, holds
 from s2s_zoo.data.text.normal import normalize
 from s2s_zoo.data.text.numbers import convert, in_notation
 from s2s_zoo.data.text.spans import find_spans
-from s2s_zoo.data.text.symbols import protect, symbol_pattern
+from s2s_zoo.data.text.symbols import Symbols, protect, symbol_pattern
 from tests.data.test_spans import PROTECTED
 
 PIECES = [*PROTECTED, "⟦1⟧", "⟦ 2 ⟧", "⟦", "Wort ", " ", ". ", "他"]
@@ -17,16 +17,18 @@ TEXTS = st.one_of(st.text(), st.lists(st.sampled_from(PIECES)).map("".join))
 TEMPLATES = st.sampled_from(["⟦{}⟧", "<{}>", "__{}__", "｟{}｠"])
 
 
-def protected(text, template="⟦{}⟧", **options):
-    return protect(text, find_spans(text, **options), template)
+def protected(text, template="⟦{}⟧", limit=9999, **options):
+    return protect(text, find_spans(text, **options), Symbols(template, limit))
 
 
 @given(TEXTS, TEMPLATES)
 def test_any_protected_string_comes_out_as_it_went_in(text, template):
     one = protected(text, template)
     restored = one.restore(one.text)
-    assert restored.text == text and restored.whole
+    assert restored.text == text and restored.whole and not one.others
     assert len(symbol_pattern(template).findall(one.text)) == len(one.spans)
+    few = protected(text, template, limit=2)
+    assert few.restore(few.text).text == text
 
 
 @given(TEXTS)
@@ -48,6 +50,19 @@ def test_symbols_may_move_and_be_spaced_by_a_tokenizer():
     assert one.restore("At ⟦ 2 ⟧ on March ⟦1 ⟧").text == "At 14:30 on March 12"
 
 
+def test_what_has_no_symbol_stays_in_the_text_and_is_looked_for():
+    text = "Am 12. und 13. an a@b.de und 14"
+    one = protect(text, find_spans(text), Symbols(limit=2))
+    assert one.text == "Am ⟦1⟧. und 13. an ⟦2⟧ und 14"
+    assert [span.text for span in one.others] == ["13", "14"]
+    spans = [find_spans(text)]
+    answers = iter([["⟦1⟧, 14 ⟦2⟧ 13"], ["⟦1⟧, 14 ⟦2⟧ 31"], [text]])
+    assert carry([text], spans, lambda _: next(answers), Symbols(limit=2))[0].way == "symbols"
+    assert carry([text], spans, lambda _: next(answers), Symbols(limit=2))[0].way == "plain"
+    only = protect(text, spans[0], Symbols(kinds=("mail",)))
+    assert only.text == "Am 12. und 13. an ⟦1⟧ und 14"
+
+
 def test_a_term_becomes_its_translation():
     one = protected("Der Rotor dreht.", terms={"Rotor": "rotor"})
     assert one.restore("The ⟦1⟧ turns.").text == "The rotor turns."
@@ -60,11 +75,13 @@ def test_a_template_without_a_number_between_signs_is_refused(template):
 
 
 def carried(texts, generate, **options):
-    symbols = options.pop("symbols", "⟦{}⟧")
+    symbols = options.pop("symbols", Symbols())
     return carry(texts, [find_spans(text, **options) for text in texts], generate, symbols)
 
 
-@given(st.lists(TEXTS, max_size=3), st.sampled_from([None, "⟦{}⟧"]), st.randoms())
+@given(
+    st.lists(TEXTS, max_size=3), st.sampled_from([None, Symbols(), Symbols(limit=1)]), st.randoms()
+)
 def test_whatever_a_model_writes_every_span_is_held(texts, symbols, random):
     def generate(sources):
         return [

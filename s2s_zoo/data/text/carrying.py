@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from s2s_zoo.data.text.patterns import CJK
 from s2s_zoo.data.text.spans import Span
-from s2s_zoo.data.text.symbols import TEMPLATE, Protected, protect
+from s2s_zoo.data.text.symbols import Protected, Symbols, protect, symbol_pattern
 
 Generate = Callable[[list[str]], Sequence[str]]
 Spans = Sequence[Sequence[Span]]
@@ -36,7 +36,7 @@ def carry(
     texts: Sequence[str],
     spans: Spans,
     generate: Generate,
-    symbols: str | None = TEMPLATE,
+    symbols: Symbols | None,
 ) -> list[Carried]:
     """Translates texts so that each holds its spans, trying one way after the other.
 
@@ -48,7 +48,7 @@ def carry(
         texts: list of str.
         spans: for each text its spans, as `find_spans` gives them.
         generate: from a list of texts to their translations.
-        symbols: str, the template of the symbols the model was trained to copy, or None.
+        symbols: Symbols, those that the model was trained to copy, or None.
     """
     done: list[Carried | None] = [None] * len(texts)
     open_ = list(range(len(texts)))
@@ -69,7 +69,7 @@ def _warning(text: str, what: str) -> str:
 
 
 def _with_symbols(
-    texts: Sequence[str], spans: Spans, generate: Generate, symbols: str | None
+    texts: Sequence[str], spans: Spans, generate: Generate, symbols: Symbols | None
 ) -> list[Carried | None]:
     if symbols is None:
         return [None] * len(texts)
@@ -81,11 +81,13 @@ def _with_symbols(
 def _symbols_held(protected: Protected, generated: str) -> Carried | None:
     restored = protected.restore(generated)
     good = restored.whole or not protected.spans
+    if protected.others:
+        good = good and holds(restored.text, [*protected.spans, *protected.others])
     return Carried(restored.text, "symbols") if good else None
 
 
 def _plain(
-    texts: Sequence[str], spans: Spans, generate: Generate, symbols: str | None
+    texts: Sequence[str], spans: Spans, generate: Generate, symbols: Symbols | None
 ) -> list[Carried | None]:
     tried = [i for i in range(len(texts)) if spans[i] or symbols is None]
     generated = dict(zip(tried, generate([texts[i] for i in tried]) if tried else [], strict=True))
@@ -123,7 +125,7 @@ def _alone(target: str) -> str:
 
 
 def _pieces(
-    texts: Sequence[str], spans: Spans, generate: Generate, symbols: str | None
+    texts: Sequence[str], spans: Spans, generate: Generate, symbols: Symbols | None
 ) -> list[Carried | None]:
     """The pieces between spans, each translated for itself, and the spans between them."""
     cut = [_cut(text, own) for text, own in zip(texts, spans, strict=True)]
@@ -144,9 +146,9 @@ def _pieces(
     return carried
 
 
-def _has_no_symbol(parts: Sequence[str], symbols: str | None) -> bool:
+def _has_no_symbol(parts: Sequence[str], symbols: Symbols | None) -> bool:
     """Whether no part has a symbol that the model made up."""
-    return symbols is None or not any(protect(part, [], symbols).spans for part in parts)
+    return symbols is None or not symbol_pattern(symbols.template).search("".join(parts))
 
 
 def _cut(text: str, spans: Sequence[Span]) -> list[str]:

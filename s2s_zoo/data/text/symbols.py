@@ -11,9 +11,24 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from s2s_zoo.data.text.spans import Span
+from s2s_zoo.data.text.spans import KINDS, Span
 
 TEMPLATE = "⟦{}⟧"
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """What a model was trained to copy.
+
+    Attributes:
+        template: str with {} for the number, from 1 on.
+        limit: int, how many there are.
+        kinds: tuple of str, the kinds of spans behind them, those first that come first here.
+    """
+
+    template: str = TEMPLATE
+    limit: int = 12
+    kinds: tuple[str, ...] = KINDS
 
 
 @dataclass(frozen=True)
@@ -45,11 +60,13 @@ class Protected:
     Attributes:
         text: str, what the model reads.
         spans: tuple of Span; symbol n, from 1 on, stands for the n-th.
+        others: tuple of Span, those that stay in the text, as there are no symbols for them.
         template: str with {} for the number.
     """
 
     text: str
     spans: tuple[Span, ...]
+    others: tuple[Span, ...] = ()
     template: str = TEMPLATE
 
     def restore(self, translation: str) -> Restored:
@@ -90,30 +107,49 @@ def symbol_pattern(template: str) -> re.Pattern[str]:
     return re.compile(rf"{re.escape(before)}\s*([0-9]{{1,4}})\s*{re.escape(after[0])}")
 
 
-def protect(text: str, spans: Sequence[Span], template: str = TEMPLATE) -> Protected:
-    """Puts spans of a text behind symbols.
+def protect(text: str, spans: Sequence[Span], symbols: Symbols | None = None) -> Protected:
+    """Puts spans of a text behind symbols, as many as there are symbols.
 
     Args:
         text: str.
         spans: list of Span, in order and without overlaps, as `find_spans` gives them.
-        template: str, what a symbol is made of.
+        symbols: Symbols; None for those with the usual template.
     """
-    pattern = symbol_pattern(template)
-    parts: list[str] = []
-    kept: list[Span] = []
-    place = 0
-
-    def hide(span: Span) -> None:
-        kept.append(span)
-        parts.append(template.format(len(kept)))
-
-    for span in [*spans, Span(len(text), len(text), "", "", "")]:
-        for match in pattern.finditer(text, place, span.start):
-            parts.append(text[place : match.start()])
-            hide(Span(*match.span(), "symbol", match.group(), match.group()))
-            place = match.end()
-        parts.append(text[place : span.start])
-        if span.kind:
-            hide(span)
+    symbols = symbols or Symbols()
+    spans, forced = _taken_in(text, spans, symbol_pattern(symbols.template))
+    ranked = sorted(
+        (span for span in spans if span.kind in symbols.kinds and span not in forced),
+        key=lambda span: symbols.kinds.index(span.kind),
+    )
+    hidden = [*forced, *ranked[: max(0, symbols.limit - len(forced))]]
+    hidden.sort(key=lambda span: span.start)
+    parts, place = [], 0
+    for number, span in enumerate(hidden, 1):
+        parts += [text[place : span.start], symbols.template.format(number)]
         place = span.end
-    return Protected("".join(parts), tuple(kept), template)
+    return Protected(
+        "".join([*parts, text[place:]]),
+        tuple(hidden),
+        tuple(span for span in spans if span not in hidden),
+        symbols.template,
+    )
+
+
+def _taken_in(
+    text: str, spans: Sequence[Span], pattern: re.Pattern[str]
+) -> tuple[list[Span], list[Span]]:
+    """The spans with what looks like a symbol among them, and those that hold such."""
+    spans = list(spans)
+    forced: list[Span] = []
+    for match in pattern.finditer(text):
+        start, end = match.span()
+        touched = [span for span in spans if span.start < end and start < span.end]
+        if len(touched) == 1 and touched[0].start <= start and end <= touched[0].end:
+            [one] = touched
+        else:
+            start = min([start, *(span.start for span in touched)])
+            end = max([end, *(span.end for span in touched)])
+            one = Span(start, end, "symbol", text[start:end], text[start:end])
+        spans = [*(span for span in spans if span not in touched), one]
+        forced = [*(span for span in forced if span not in touched), one]
+    return sorted(spans, key=lambda span: span.start), forced
