@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from s2s_zoo.checkpoints.pretrained.family import Family
+from s2s_zoo.checkpoints.pretrained.family import ACTIVATIONS, Family
 from s2s_zoo.checkpoints.pretrained.tied import matrix_names
 from s2s_zoo.checkpoints.pretrained.tokenizers import Files, Read, byte_level
+from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.types import Config
 
 # How a name of ours becomes one of theirs; what is left of "/" becomes ".".
@@ -30,13 +31,6 @@ NAMES = (
     ("/gamma", "/weight"),
     ("/beta", "/bias"),
 )
-ACTIVATIONS = {
-    "relu": "relu",
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "swish": "swish",
-    "silu": "swish",
-}
 
 IDS = {"pad_token_id": 1, "eos_token_id": 2}  # of all that fairseq made
 
@@ -59,6 +53,9 @@ def names(name: str, config: Config) -> tuple[str, ...]:
 def stack(config: Config, **options: Any) -> tuple[Config, Config]:
     """The part of `describe` that all descendants of BART share."""
 
+    written = config.get("activation_function", "gelu")
+    activation = lookup(ACTIVATIONS, written, "activation_function")
+
     def part(side):
         return {
             "name": "transformer",
@@ -67,7 +64,7 @@ def stack(config: Config, **options: Any) -> tuple[Config, Config]:
             "layers": config[f"{side}_layers"],
             "heads": config[f"{side}_attention_heads"],
             "hidden_dim": config[f"{side}_ffn_dim"],
-            "activation": ACTIVATIONS[config.get("activation_function", "gelu")],
+            "activation": activation,
             "scale_embedding": config.get("scale_embedding", False),
             "dropout": config.get("dropout", 0.1),
             **options,

@@ -9,6 +9,17 @@ from s2s_zoo.checkpoints.pretrained.tensors import Tensors
 from s2s_zoo.checkpoints.pretrained.tokenizers import Files, Read
 from s2s_zoo.protocol.types import Config
 
+# What transformers calls an activation, and what we do.
+ACTIVATIONS = {
+    "relu": "relu",
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "swish": "swish",
+    "silu": "swish",
+}
+
 
 def _as_they_are(config: Config, tensors: Tensors, directory: Path) -> tuple[Config, Tensors]:
     return config, tensors

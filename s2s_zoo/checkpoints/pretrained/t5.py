@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from s2s_zoo.checkpoints.pretrained.family import Family
+from s2s_zoo.checkpoints.pretrained.family import ACTIVATIONS, Family
 from s2s_zoo.checkpoints.pretrained.tensors import Tensors
 from s2s_zoo.checkpoints.pretrained.tied import matrix_names
 from s2s_zoo.checkpoints.pretrained.tokenizers import SPECIAL, Files, Read, count, renumbered
@@ -33,7 +33,6 @@ NAMES = (
     ("decoder/output", "lm_head"),
     ("/kernel", ".weight"),
 )
-ACTIVATIONS = {"relu": "relu", "gelu": "gelu_tanh", "gelu_new": "gelu_tanh", "silu": "swish"}
 
 
 def unify(config: Config, tensors: Tensors, directory: Path) -> tuple[Config, Tensors]:
@@ -44,12 +43,7 @@ def unify(config: Config, tensors: Tensors, directory: Path) -> tuple[Config, Te
 
 
 def describe(config: Config) -> tuple[Config, Config]:
-    gate, _, activation = config.get("feed_forward_proj", "relu").rpartition("-")
-    if gate not in ("", "gated") or activation not in ACTIVATIONS:
-        raise CheckpointError(
-            "T5 expected a feed_forward_proj such as 'relu' or 'gated-gelu'. "
-            f"Received: {config['feed_forward_proj']!r}."
-        )
+    gated, activation = feed_forward(config)
     part = {
         "name": "transformer",
         "vocabulary_size": config["vocab_size"],
@@ -58,8 +52,8 @@ def describe(config: Config) -> tuple[Config, Config]:
         "heads": config["num_heads"],
         "head_dim": config["d_kv"],
         "hidden_dim": config["d_ff"],
-        "activation": ACTIVATIONS[activation],
-        "gated": gate == "gated",
+        "activation": activation,
+        "gated": gated,
         "norm": "pre",
         "normalization": "rms",
         "epsilon": config.get("layer_norm_epsilon", 1e-6),
@@ -75,6 +69,21 @@ def describe(config: Config) -> tuple[Config, Config]:
     }
     layers = config.get("num_decoder_layers") or config["num_layers"]
     return part, {**part, "layers": layers, "output_bias": False}
+
+
+def feed_forward(config: Config) -> tuple[bool, str]:
+    """Returns whether it is gated, and what our activation is called."""
+    written = config.get("feed_forward_proj", "relu")
+    gate, _, activation = written.rpartition("-")
+    if written == "gated-gelu":  # and only there
+        activation = "gelu_new"
+    activation = config.get("dense_act_fn", activation)
+    if gate not in ("", "gated") or activation not in ACTIVATIONS:
+        raise CheckpointError(
+            "T5 expected a feed_forward_proj such as 'relu' or 'gated-gelu', and a dense_act_fn "
+            f"of {', '.join(ACTIVATIONS)}. Received: {written!r}, {activation!r}."
+        )
+    return config.get("is_gated_act", gate == "gated"), ACTIVATIONS[activation]
 
 
 def scale(name: str, config: Config) -> float:
@@ -94,7 +103,7 @@ def names(name: str, config: Config) -> tuple[str, ...]:
         return matrix_names(name.split("/")[0], config)
     for ours, theirs in NAMES:
         name = re.sub(ours, theirs, name)
-    gated = config.get("feed_forward_proj", "relu").startswith("gated")
+    gated, _ = feed_forward(config)
     name = name.replace("Dense/hidden", "Dense/wi_0" if gated else "Dense/wi")
     return (name.replace("Dense/gate", "Dense/wi_1").replace("/", "."),)
 

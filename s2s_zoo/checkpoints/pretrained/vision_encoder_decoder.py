@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from s2s_zoo.checkpoints.pretrained.bart import ACTIVATIONS
-from s2s_zoo.checkpoints.pretrained.family import Family
+from s2s_zoo.checkpoints.pretrained.family import ACTIVATIONS, Family
 from s2s_zoo.checkpoints.pretrained.images import PretrainedImageProcessor, gpt2, image_options
 from s2s_zoo.checkpoints.pretrained.sides import read_files
 from s2s_zoo.checkpoints.pretrained.tensors import Tensor, Tensors
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import read_json
+from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.types import Config
 
 ADDED = 2  # tokens: padding and unknown, which a GPT-2 has not
@@ -51,6 +51,7 @@ DECODER = (
 )
 # Poolers, masks kept as buffers, the output matrix, which is that of the embedding.
 UNUSED = r"(\.pooler\.|\.(attn|crossattention)\.(masked_)?bias$|lm_head\.weight$)"
+OUTPUT = ("decoder.lm_head.weight", "decoder.transformer.wte.weight")
 LEAVES = (("/kernel", ".weight"), ("/gamma", ".weight"), ("/beta", ".bias"))
 
 
@@ -81,6 +82,12 @@ def unify(config: Config, tensors: Tensors, directory: Path) -> tuple[Config, Te
         raise CheckpointError(
             f"{directory / 'config.json'} has what this package cannot do: "
             f"{', '.join(name for name, wrong in refused.items() if wrong)}."
+        )
+    head, embedding = (tensors.get(name) for name in OUTPUT)
+    if head and embedding and not np.array_equal(head.read(), embedding.read()):
+        raise CheckpointError(
+            f"{directory} has a decoder whose output matrix is not its embedding, which this "
+            "package cannot do. Use another checkpoint."
         )
     path = directory / "preprocessor_config.json"
     size, mean, std = image_options(read_json(path) if path.is_file() else {}, path)
@@ -165,7 +172,7 @@ def describe(config: Config) -> tuple[Config, Config]:
         "layers": vit["num_hidden_layers"],
         "heads": vit["num_attention_heads"],
         "hidden_dim": vit["intermediate_size"],
-        "activation": ACTIVATIONS[vit.get("hidden_act", "gelu")],
+        "activation": lookup(ACTIVATIONS, vit.get("hidden_act", "gelu"), "hidden_act"),
         "epsilon": vit.get("layer_norm_eps", 1e-12),
         "projection": gpt["n_embd"] if apart else None,
         "dropout": vit.get("hidden_dropout_prob", 0.0),
@@ -177,7 +184,9 @@ def describe(config: Config) -> tuple[Config, Config]:
         "layers": gpt["n_layer"],
         "heads": gpt["n_head"],
         "hidden_dim": gpt.get("n_inner") or 4 * gpt["n_embd"],
-        "activation": ACTIVATIONS[gpt.get("activation_function", "gelu_new")],
+        "activation": lookup(
+            ACTIVATIONS, gpt.get("activation_function", "gelu_new"), "activation_function"
+        ),
         "norm": "pre",
         "epsilon": gpt.get("layer_norm_epsilon", 1e-5),
         "positions": {"name": "learned", "length": gpt["n_positions"]},

@@ -11,6 +11,7 @@ from s2s_zoo import from_pretrained
 from s2s_zoo.checkpoints.pretrained.images import image_options
 from s2s_zoo.protocol.errors import CheckpointError, DataError
 from tests.checkpoints.pretrained.lines import LINES
+from tests.checkpoints.pretrained.test_loader import change_tensors
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 END = "<|endoftext|>"
@@ -196,6 +197,7 @@ def test_what_is_refused(oracle, tmp_path):
         shutil.rmtree(copy)
 
     broken("config.json", lambda c: c["encoder"].update(model_type="swin"), "to be a vit.*'swin'")
+    broken("config.json", lambda c: c["encoder"].update(hidden_act="mish"), "Unknown hidden_act")
     broken("config.json", lambda c: c["decoder"].update(model_type="bert"), "to be a gpt2.*'bert'")
     broken(
         "config.json",
@@ -215,3 +217,14 @@ def test_image_options_of_older_files():
     )
     plain = image_options({"size": {"height": 8, "width": 4}, "do_normalize": False}, "f")
     assert plain == ([8, 4], [0.0] * 3, [1.0] * 3)
+
+
+def test_an_output_matrix_of_its_own_is_refused(oracle, tmp_path):
+    copy = shutil.copytree(oracle[0], tmp_path / "copy")
+
+    def change(tensors):
+        tensors["decoder.lm_head.weight"] = tensors["decoder.transformer.wte.weight"] + 1
+
+    change_tensors(copy, change)
+    with pytest.raises(CheckpointError, match="whose output matrix is not its embedding"):
+        from_pretrained(copy)
