@@ -1,4 +1,5 @@
 import re
+import time
 import unicodedata
 
 import pytest
@@ -61,6 +62,14 @@ def test_what_has_no_symbol_stays_in_the_text_and_is_looked_for():
     assert carry([text], spans, lambda _: next(answers), Symbols(limit=2))[0].way == "plain"
     only = protect(text, spans[0], Symbols(kinds=("mail",)))
     assert only.text == "Am 12. und 13. an ⟦1⟧ und 14"
+
+
+def test_a_long_text_of_symbols_and_words_of_the_user_takes_seconds_at_most():
+    text = "⟦1⟧ Wort a@b.de " * 5000
+    start = time.perf_counter()
+    one = protect(text, find_spans(text, keep=["Wort"]))
+    assert one.restore(one.text).text == text
+    assert time.perf_counter() - start < 5
 
 
 def test_a_term_becomes_its_translation():

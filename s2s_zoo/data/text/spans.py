@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,8 +76,9 @@ def find_spans(
     if unknown := sorted(set(kinds) - set(KINDS)):
         raise ValueError(f"Expected kinds of {', '.join(KINDS)}. Received: {', '.join(unknown)}.")
     solid = [span for span in _solid(text, markdown) if span.kind in kinds]
-    chosen = [span for span in _of_user(text, users, solid)]
-    chosen += [span for span in solid if not any(_overlap(span, other) for other in chosen)]
+    chosen = list(_of_user(text, users, solid))
+    own = tuple(chosen)
+    chosen += [span for span in solid if not _overlapping(own, span)]
     chosen.sort(key=lambda span: span.start)
     return sorted([*chosen, *_light(text, chosen, kinds)], key=lambda span: span.start)
 
@@ -154,7 +156,7 @@ def _of_user(text: str, users: dict[str, tuple[str, str]], solid: list[Span]) ->
     for match in pattern.finditer(text):
         kind, target = users[match.group()]
         span = Span(match.start(), match.end(), kind, match.group(), target)
-        if all(_within(other, span) or not _overlap(other, span) for other in solid):
+        if all(_within(other, span) for other in _overlapping(solid, span)):
             yield span
 
 
@@ -173,8 +175,10 @@ def _light(text: str, taken: list[Span], kinds: Collection[str]) -> Iterator[Spa
         place = span.end
 
 
-def _overlap(one: Span, other: Span) -> bool:
-    return one.start < other.end and other.start < one.end
+def _overlapping(spans: Sequence[Span], one: Span) -> Sequence[Span]:
+    """Those of spans in order, none of which overlap, that overlap one."""
+    first = bisect_right(spans, one.start, key=lambda span: span.end)
+    return spans[first : bisect_left(spans, one.end, key=lambda span: span.start)]
 
 
 def _within(one: Span, other: Span) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from s2s_zoo.data.text.spans import KINDS, Span
@@ -117,12 +117,14 @@ def protect(text: str, spans: Sequence[Span], symbols: Symbols | None = None) ->
     """
     symbols = symbols or Symbols()
     spans, forced = _taken_in(text, spans, symbol_pattern(symbols.template))
+    places = {span.start for span in forced}
     ranked = sorted(
-        (span for span in spans if span.kind in symbols.kinds and span not in forced),
+        (span for span in spans if span.kind in symbols.kinds and span.start not in places),
         key=lambda span: symbols.kinds.index(span.kind),
     )
     hidden = [*forced, *ranked[: max(0, symbols.limit - len(forced))]]
     hidden.sort(key=lambda span: span.start)
+    places = {span.start for span in hidden}
     parts, place = [], 0
     for number, span in enumerate(hidden, 1):
         parts += [text[place : span.start], symbols.template.format(number)]
@@ -130,7 +132,7 @@ def protect(text: str, spans: Sequence[Span], symbols: Symbols | None = None) ->
     return Protected(
         "".join([*parts, text[place:]]),
         tuple(hidden),
-        tuple(span for span in spans if span not in hidden),
+        tuple(span for span in spans if span.start not in places),
         symbols.template,
     )
 
@@ -139,17 +141,29 @@ def _taken_in(
     text: str, spans: Sequence[Span], pattern: re.Pattern[str]
 ) -> tuple[list[Span], list[Span]]:
     """The spans with what looks like a symbol among them, and those that hold such."""
-    spans = list(spans)
+    alike = [Span(*m.span(), "symbol", m.group(), m.group()) for m in pattern.finditer(text)]
+    taken: list[Span] = []
     forced: list[Span] = []
-    for match in pattern.finditer(text):
-        start, end = match.span()
-        touched = [span for span in spans if span.start < end and start < span.end]
-        if len(touched) == 1 and touched[0].start <= start and end <= touched[0].end:
-            [one] = touched
-        else:
-            start = min([start, *(span.start for span in touched)])
-            end = max([end, *(span.end for span in touched)])
-            one = Span(start, end, "symbol", text[start:end], text[start:end])
-        spans = [*(span for span in spans if span not in touched), one]
-        forced = [*(span for span in forced if span not in touched), one]
-    return sorted(spans, key=lambda span: span.start), forced
+    for group in _touching(sorted([*spans, *alike], key=lambda span: (span.start, -span.end))):
+        first, end = group[0], max(span.end for span in group)
+        if any(span.kind == "symbol" for span in group):
+            if first.end < end:
+                whole = text[first.start : end]
+                first = Span(first.start, end, "symbol", whole, whole)
+            forced.append(first)
+        taken.append(first)
+    return taken, forced
+
+
+def _touching(spans: Sequence[Span]) -> Iterator[list[Span]]:
+    """Yields the runs of sorted spans that overlap."""
+    group: list[Span] = []
+    end = 0
+    for span in spans:
+        if group and span.start >= end:
+            yield group
+            group = []
+        group.append(span)
+        end = max(end, span.end) if len(group) > 1 else span.end
+    if group:
+        yield group
