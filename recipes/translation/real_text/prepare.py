@@ -9,12 +9,12 @@ import argparse
 import random
 import re
 import sys
-import unicodedata
 from pathlib import Path
 
 import numpy as np
 
 from s2s_zoo.data.text.documents import split
+from s2s_zoo.data.text.normal import normalize
 from s2s_zoo.data.text.spans import find_spans
 from s2s_zoo.data.text.symbols import TEMPLATE
 
@@ -109,10 +109,31 @@ def alike(pair, language):
 
 def clean(pairs, language):
     tidy = (
-        tuple(" ".join(unicodedata.normalize("NFC", text).split()) for text in pair)
+        tuple(normalize(text, name) for name, text in zip(("en", language), pair, strict=True))
         for pair in pairs
     )
     return list(dict.fromkeys(pair for pair in tidy if alike(pair, language)))
+
+
+def apart(pairs, texts):
+    """The pairs of which neither side is among the texts that are kept for scores."""
+    return [pair for pair in pairs if not texts.intersection(pair)]
+
+
+def scored():
+    """The sources of the sets beside this file, whole and by sentence."""
+    texts = set()
+    for path in HERE.glob("*-*.tsv"):
+        for row in read(path):
+            name = path.stem.split("-")[0]
+            text = normalize(row[1], name)
+            texts |= {text, *long(split(text, name).sentences)}
+    return texts
+
+
+def long(texts):
+    """Those that say more than the headings and greetings that are everywhere."""
+    return {text for text in texts if length(text) > 5}
 
 
 def sentences(pairs, language):
@@ -340,9 +361,11 @@ def build(args):
                 prose.append((english, other))
             else:
                 files["valid" if where == "valid" else f"test-{name}"].append((english, other))
-    prose = clean(prose, language)
-    common = clean(everyday(args.data, language, "train"), language)
     files = {name: clean(rows, language) for name, rows in files.items()}
+    held = {text for rows in files.values() for pair in rows for text in pair}
+    kept = scored() | long(held)
+    prose = apart(clean(prose, language), kept)
+    common = apart(clean(everyday(args.data, language, "train"), language), scored())
     files["valid"] = draw.sample(files["valid"], min(500, len(files["valid"])))
     checked = clean(everyday(args.data, language, "valid"), language)
     files["valid"] += checked[::4]
@@ -353,7 +376,7 @@ def build(args):
     made = {
         "everyday": common,
         "prose": prose,
-        "sentences": sentences(prose, language),
+        "sentences": apart(sentences(prose, language), kept),
         "templates": clean(templates(language, entities, size // 6), language),
         "renamed": renamed(common, entities, 0.35),
         "renumbered": renumbered(prose + common, entities, 0.5),
