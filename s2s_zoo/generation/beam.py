@@ -22,6 +22,8 @@ from s2s_zoo.generation.scores import flat_cells, log_normaliser, log_softmax
 from s2s_zoo.protocol import END, PAD, START, SearchResult
 from s2s_zoo.protocol.types import Nest, Step, Tensor
 
+CERTAIN = 64  # tokens for which a live beam has the benefit of the doubt
+
 
 def beam_search(
     step: Step,
@@ -48,8 +50,10 @@ def beam_search(
         log P(Y|X) / lp(Y) + cp(X, Y)
 
     with `lp` of `normalise` and `cp` of `coverage_score`. A row ends when none of its live beams
-    can still enter the hypotheses to return, whatever the model says next, so stopping early
-    never changes the answer. With one beam the first hypothesis is the answer: greedy search.
+    can still enter the hypotheses to return, were the model sure of the next `CERTAIN` tokens. Up
+    to a limit of so many stopping early never changes the answer, and beyond it the time follows
+    what is written, not what may be. With one beam the first hypothesis is the answer: greedy
+    search.
 
     Args:
         step, state, memory, batch_size, max_length: as in `greedy_search`. `step` is called with
@@ -152,7 +156,8 @@ def beam_search(
 
         # log P only falls and cp is at most 0. Dividing by lp helps most where lp is largest.
         if early_stopping is None:
-            length = ops.where(length_penalty > 0, own_rules.limits, index + 2)
+            longest = ops.minimum(own_rules.limits, index + 2 + CERTAIN)
+            length = ops.where(length_penalty > 0, longest, index + 2)
         else:
             length = index + 1
         row_ends = score(live[:, 0], length) <= finished[:, -1]  # (B,)
@@ -170,12 +175,22 @@ def beam_search(
             "state": state,
         }
 
+    def results(carry):
+        finished, records = carry["finished"], carry["of_finished"]
+        if all_rules.is_open:
+            live = ops.any(carry["live"] > -np.inf, axis=1)
+            finished = ops.where(live[:, None], 0.0, finished)
+            of_each = repeat_rows(live, num_finished)[:, None]
+            records = {**records, "tokens": ops.where(of_each, START, records["tokens"])}
+        return finished, records
+
     scores, records = while_active(
         lambda carry: ops.any(carry["live"] > -np.inf, axis=1),
         body,
         carry,
         (memory, all_rules.rows),
-        lambda carry: (carry["finished"], carry["of_finished"]),
+        results,
+        max_length if all_rules.is_open else None,
     )
     records["tokens"] = pad_after_end(records["tokens"])
     records = {  # (B * F, T, ...) to (B, R, T, ...)

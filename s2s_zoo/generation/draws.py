@@ -17,20 +17,20 @@ class Draws:
         self._lock = threading.Lock()
         self._next = random.randrange(1 << 31), 0
 
-    def noise(self, seed: int | None, turn: int, steps: int, rows: int) -> np.ndarray:
-        """Draws for one batch.
+    def key(self, seed: int | None, turn: int) -> tuple[int, int]:
+        """What the numbers of one batch follow from.
 
         Args:
             seed: int, or None to go on.
             turn: int, the number of the batch in its call; it counts where there is a seed.
-            steps: int, T.
-            rows: int, N.
-
-        Returns:
-            (T, N) float32 from 0 to 1, the latter excluded. More steps have the same beginning.
         """
         with self._lock:
-            seed, turn = self._next if seed is None else (seed, turn)
-            self._next = seed, turn + 1
-        generator = np.random.Generator(np.random.Philox(key=[seed, turn]))
-        return generator.random((steps, rows), "float32")
+            key = self._next if seed is None else (seed, turn)
+            self._next = key[0], key[1] + 1
+        return key
+
+
+def noise(key: tuple[int, int], steps: int, rows: int) -> np.ndarray:
+    """Returns (T, N) float32 from 0 to 1, the latter excluded. More steps begin the same."""
+    generator = np.random.Generator(np.random.Philox(key=np.array(key, "uint64")))
+    return generator.random((steps, rows), "float32")

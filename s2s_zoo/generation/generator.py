@@ -20,7 +20,7 @@ from s2s_zoo.protocol.registry import check_keys, lookup
 from s2s_zoo.protocol.types import Nest, Tensor
 
 _ON_JAX = threading.Lock()
-PER_ROW = ("max_lengths", "forced_prefix")
+PER_ROW = ("max_lengths", "open_lengths", "forced_prefix")
 NUMBERS = {"kept": "int32"} | {
     name: "int32" if option.kind is int else "float32"
     for name, option in OPTIONS.items()
@@ -157,6 +157,7 @@ class Generator(keras.Model):
         forced_prefix: Tensor | None = None,
         ids: Tensor | None = None,
         allowed: Tensor | None = None,
+        open_lengths: Tensor | None = None,
         noise: np.ndarray | None = None,
         **numbers: float,
     ) -> SearchResult:
@@ -167,6 +168,7 @@ class Generator(keras.Model):
             max_lengths: (B,) int or None, the limit of each row.
             forced_prefix: (B, P) int or None, padded with PAD.
             ids, allowed: (L,) int and (B, L) bool, or None.
+            open_lengths: (B,) int or None: see `Rules`.
             noise: of `sample`, in place of the seed, or None.
             **numbers: of `NUMBERS`, in place of the options. Other values compile nothing.
 
@@ -177,6 +179,8 @@ class Generator(keras.Model):
             self.steps.decoder.check(source)
         given = call_inputs(max_lengths, forced_prefix, ids, allowed, **numbers)
         inputs = {"source": source, **given}
+        if open_lengths is not None:
+            inputs["open_lengths"] = np.asarray(open_lengths, "int32")
         if noise is not None:
             inputs["noise"] = noise
         outputs = outputs_of(self, inputs)

@@ -49,8 +49,19 @@ def decode(
         memory, of_rules = fixed
         return advance(step, memory, rules.of_rows(of_rules), choose, index, *carry)[1:]
 
+    def results(carry):
+        _, unfinished, history, extra, _ = carry
+        if rules.is_open:
+            history = ops.where(unfinished[:, None], START, history)
+        return history, extra
+
     history, extra = while_active(
-        lambda carry: carry[1], body, tuple(carry), (memory, rules.rows), lambda carry: carry[2:4]
+        lambda carry: carry[1],
+        body,
+        tuple(carry),
+        (memory, rules.rows),
+        results,
+        max_length if rules.is_open else None,
     )
     return result_of(history, extra)
 

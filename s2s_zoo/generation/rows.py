@@ -29,6 +29,7 @@ def while_active(
     rows: Nest,
     fixed: Nest,
     results: Callable[[Nest], Nest],
+    most: int | None = None,
 ) -> Nest:
     """Calls `body` until no row is active.
 
@@ -42,6 +43,7 @@ def while_active(
             batch lies side by side.
         fixed: nest of such tensors that stay as they are.
         results: function of `rows` to the nest of them that is asked for.
+        most: int, calls after which it ends also with rows that are active; None is no limit.
 
     Returns:
         `results`, of each row as it was when the row stopped being active, or later.
@@ -49,17 +51,25 @@ def while_active(
     batch = active(rows).shape[0]
     may_change = keras.backend.backend() == "tensorflow" and not _static.get()
     if may_change and (batch is None or batch > FEWEST):
-        return _while_active_in_fewer_rows(active, body, rows, fixed, results)
+        return _while_active_in_fewer_rows(active, body, rows, fixed, results, most)
+
+    def goes_on(index, rows):
+        going = ops.any(active(rows))
+        return going if most is None else ops.logical_and(going, index < most)
+
     _, rows = ops.while_loop(
-        lambda index, rows: ops.any(active(rows)),
+        goes_on,
         lambda index, rows: (index + 1, body(index, rows, fixed)),
         (ops.zeros((), dtype="int32"), rows),
     )
     return results(rows)
 
 
-def _while_active_in_fewer_rows(active, body, rows, fixed, results):
+def _while_active_in_fewer_rows(active, body, rows, fixed, results, most):
     import tensorflow as tf
+
+    def in_time(index, going):
+        return going if most is None else tf.logical_and(going, index < most)
 
     def loop(condition, body, start):
         shapes = keras.tree.map_structure(
@@ -76,7 +86,9 @@ def _while_active_in_fewer_rows(active, body, rows, fixed, results):
         count = tf.shape(own)[0]
         half = tf.where(count > FEWEST, count // 2, 0)
         index, rows = loop(
-            lambda index, rows: tf.math.count_nonzero(active(rows), dtype=tf.int32) > half,
+            lambda index, rows: in_time(
+                index, tf.math.count_nonzero(active(rows), dtype=tf.int32) > half
+            ),
             lambda index, rows: (index + 1, body(index, rows, fixed)),
             (index, rows),
         )
@@ -96,7 +108,7 @@ def _while_active_in_fewer_rows(active, body, rows, fixed, results):
 
     own = tf.range(tf.shape(active(rows))[0])
     *_, outcome = loop(
-        lambda index, own, rows, fixed, outcome: tf.reduce_any(active(rows)),
+        lambda index, own, rows, fixed, outcome: in_time(index, tf.reduce_any(active(rows))),
         step_through,
         (tf.zeros((), tf.int32), own, rows, fixed, results(rows)),
     )

@@ -28,6 +28,8 @@ class Rules:
         max_length: int, the most tokens of a hypothesis, END counted.
         copies: int, hypotheses per row of the batch; hypotheses of one row are neighbours.
         max_lengths: (B,) int or None, the limit of each row; at most `max_length`.
+        open_lengths: (B,) int or None, in its place: limits that may be beyond `max_length`. The
+            tokens of a row that is not done there are START, and say nothing.
         min_length: int, the fewest tokens before END.
         no_repeat_ngram_size: int, n-grams of this size occur at most once; 0 is off.
         repetition_penalty: float > 0, multiplies the log-probability of every token the
@@ -48,6 +50,7 @@ class Rules:
         max_length: int,
         copies: int = 1,
         max_lengths: Tensor | None = None,
+        open_lengths: Tensor | None = None,
         min_length: int | Tensor = 0,
         no_repeat_ngram_size: int = 0,
         repetition_penalty: float | Tensor = 1.0,
@@ -72,9 +75,11 @@ class Rules:
         self.sequences = [tokens for tokens in sequences if len(tokens) > 1]
         self.limits = max_length
         self.last = max_length - 1
-        if max_lengths is not None:
-            limits = ops.cast(ops.convert_to_tensor(max_lengths), "int32")
-            self.limits = ops.clip(limits, 1, max_length)
+        self.is_open = open_lengths is not None
+        if self.is_open or max_lengths is not None:
+            given = open_lengths if self.is_open else max_lengths
+            limits = ops.cast(ops.convert_to_tensor(given), "int32")
+            self.limits = limits if self.is_open else ops.clip(limits, 1, max_length)
             self.last = repeat_rows(self.limits - 1, copies)
         self.prefix = None
         if forced_prefix is not None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from s2s_zoo.generation.draws import Draws
+from s2s_zoo.generation.draws import Draws, noise
 from s2s_zoo.generation.generator import RECORDED, Generator
 from s2s_zoo.generation.options import (
     OPTIONS,
@@ -25,11 +25,11 @@ from s2s_zoo.generation.strategies import STRATEGIES
 from s2s_zoo.generation.streamer import Streamer
 from s2s_zoo.generation.tiered import TieredGenerator
 from s2s_zoo.layers.kernels.compiled import kernels_available
-from s2s_zoo.protocol import END, PAD, SearchResult
+from s2s_zoo.protocol import END, PAD, START, SearchResult
 from s2s_zoo.protocol.padding import pad_rows
 from s2s_zoo.protocol.registry import lookup
 
-SHORTEST_LOOP, LENGTH_STEP = 32, 8  # few shapes, so few compilations
+SHORTEST_LOOP, FIRST_LOOP, LENGTH_STEP = 32, 64, 8  # few shapes, so few compilations
 KEPT = 16  # compiled searches
 EAGER_LENGTH = 16  # source tokens up to which one eager search is faster than one trace
 
@@ -164,15 +164,32 @@ class Searcher:
             SearchResult of numpy arrays with B rows.
         """
         settings, inputs = self._prepared(search, rows)
-        if search.strategy == "sample":
-            drawn = len(inputs["source"]) * settings.get("num_return", 1)
-            inputs["noise"] = self._draws.noise(search.seed, turn, settings["max_length"], drawn)
-        result = self._generator(search.strategy, settings, inputs, rows).generate(**inputs)
-        return SearchResult(*(None if x is None else x[: len(rows)] for x in result))
+        limits, limit = inputs.pop("max_lengths"), settings["max_length"]
+        key = self._draws.key(search.seed, turn) if search.strategy == "sample" else None
+        length = min(limit, self._room(rows, limits.max()))
+        while True:  # in twice the room, until every row is done
+            settings["max_length"] = length
+            bounds = {"open_lengths" if limits.max() > length else "max_lengths": limits}
+            if key is not None:
+                drawn = len(inputs["source"]) * settings.get("num_return", 1)
+                bounds["noise"] = noise(key, length, drawn)
+            generator = self._generator(search.strategy, settings, inputs | bounds, rows)
+            result = generator.generate(**inputs, **bounds)
+            if not (result.tokens == START).any():
+                return SearchResult(*(None if x is None else x[: len(rows)] for x in result))
+            length = min(limit, 2 * length)
+
+    def _room(self, rows, most):
+        """Tokens that rows may need at first: few numbers, so few compilations."""
+        longest = max(len(row) if row.ndim == 1 else 0 for row in rows)
+        needed = min(most, max(FIRST_LOOP, 4 * longest))
+        return max(SHORTEST_LOOP, _power_of_two(needed))
 
     def stream(self, search: Search, row: np.ndarray) -> Iterator[SearchResult]:
         """Yields a SearchResult (K = 1) of one row after each token: see `Streamer`."""
         settings, inputs = self._prepared(search, [row])
+        most = _power_of_two(inputs["max_lengths"].max())
+        settings["max_length"] = min(settings["max_length"], max(SHORTEST_LOOP, most))
         key = (Streamer, *_key(settings, inputs))
         streamer = self._kept(key, lambda: Streamer(self.model, **settings))
         return streamer.stream(**inputs)
@@ -183,13 +200,12 @@ class Searcher:
         lengths = np.array([len(row) for row in rows])
         options, limit = dict(search.options), self._limit(search.max_length)
         limits = np.full(len(source), 1)  # a filler row ends at once
-        limits[: len(rows)] = (
-            np.minimum(self.longest_target(lengths), limit) if search.max_length is None else limit
-        )
-        needed = max(limits.max(), options.get("min_length", 0) + 1)
-        max_length = min(limit, max(SHORTEST_LOOP, _power_of_two(needed)))
+        limits[: len(rows)] = limit
+        if search.max_length is None:
+            wanted = np.maximum(self.longest_target(lengths), options.get("min_length", 0) + 1)
+            limits[: len(rows)] = np.minimum(wanted, limit)
         compiled, numbers = numbers_of(options)
-        settings = {"max_length": max_length, **compiled}
+        settings = {"max_length": limit, **compiled}
         inputs = {"source": source, "max_lengths": limits, **numbers}
         prefix = search.prefix
         if search.shortlist:

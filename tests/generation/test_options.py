@@ -26,6 +26,7 @@ OF_THE_LOOP = {
     "batch_size",
     "rules",
     "max_lengths",
+    "open_lengths",
     "copies",
     "noise",
     "kept",

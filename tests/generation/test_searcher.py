@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from s2s_zoo.generation import Generator
 from s2s_zoo.generation import searcher as searching
@@ -137,7 +138,9 @@ def test_a_text_may_have_to_be_longer_than_the_loop_of_its_source(searcher, made
     plan = searcher.plan({"min_length": 40}, DEFAULTS)
     tokens = searcher.run(plan, SOURCES).tokens
     assert made == [(64, False)]
-    assert ((tokens != PAD).sum(axis=-1)[:, 0] == [2 * len(row) + 10 for row in SOURCES]).all()
+    assert ((tokens != PAD).sum(axis=-1)[:, 0] == 41).all()  # of their own accord 20 at most
+    alone = searcher.run(plan, SOURCES[:1]).tokens
+    np.testing.assert_array_equal(alone[0], tokens[0])
 
 
 def test_beam_search_without_a_number_has_the_default(searcher):
@@ -184,3 +187,45 @@ def test_a_plan_leaves_nothing_behind(searcher):
     begin()
     searcher.plan({"strategy": "sample", "seed": 2}, DEFAULTS)
     np.testing.assert_array_equal(draw(), expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"num_beams": 1},
+        {"num_beams": 3, "num_return": 2, "length_penalty": 2.0},
+        {"strategy": "sample", "seed": 1, "num_return": 2},
+    ],
+    ids=["greedy", "beam", "sample"],
+)
+def test_a_text_is_the_same_whatever_room_its_search_began_with(
+    searcher, made, options, monkeypatch
+):
+    options = {**options, "min_length": 6, "max_length": 12}
+    plan = searcher.plan(options, DEFAULTS, return_scores=True)
+    expected = searcher.run(plan, SOURCES)
+    monkeypatch.setattr(searcher, "_room", lambda rows, most: 4)
+    made.clear()
+    found = searcher.run(plan, SOURCES)
+    assert [length for length, _ in made] == [4, 8]  # that of 12 is there
+    length = min(found.tokens.shape[-1], expected.tokens.shape[-1])
+    for tokens in (found.tokens, expected.tokens):
+        assert (tokens[..., length:] == PAD).all()
+    np.testing.assert_array_equal(found.tokens[..., :length], expected.tokens[..., :length])
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
+
+
+def test_what_may_be_written_costs_nothing(searcher, made, monkeypatch):
+    """Neither time nor memory: a row of a hundred million places would take 400 MB a beam."""
+    step = searcher.model.decoder.step
+    likes_to_end = np.where(np.arange(searcher.model.decoder.vocabulary_size) == END, 4.0, 0.0)
+
+    def soon_over(*arguments):
+        logits, state = step(*arguments)
+        return logits + ops.convert_to_tensor(likes_to_end, dtype="float32"), state
+
+    monkeypatch.setattr(searcher.model.decoder, "step", soon_over)
+    plan = searcher.plan({"num_beams": 3, "max_length": 100_000_000}, DEFAULTS)
+    tokens = searcher.run(plan, SOURCES).tokens
+    assert tokens.shape[-1] == 64 and (tokens == END).any(axis=-1).all()
+    assert [length for length, _ in made] == [64]
