@@ -9,8 +9,18 @@ held_out = load("held_out")
 
 DESCRIPTIONS = [
     # package, paragraph, English, German
-    ("0ad", 0, "Real-time strategy game of many old empires", "Echtzeit-Strategiespiel"),
-    ("0ad-data", 0, "Data files of the real-time strategy game", "Echtzeit-Strategiespiel (Daten)"),
+    (
+        "0ad",
+        0,
+        "Real-time strategy game of many old empires",
+        "Echtzeit-Strategiespiel vieler alter Reiche",
+    ),
+    (
+        "0ad-data",
+        0,
+        "Data files of the real-time strategy game",
+        "Daten des Echtzeit-Strategiespiels",
+    ),
     ("bash", 1, "Bash reads ~/.bashrc. It is free.", "Bash liest ~/.bashrc. Es ist frei."),
     ("bash", 2, "Needs 4096 kB.", "Benötigt 4096 kB."),
     ("bash", 3, "", "Nichts."),
