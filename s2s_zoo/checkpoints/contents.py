@@ -12,7 +12,6 @@ from s2s_zoo.checkpoints.layout import (
     REQUIRED,
     WEIGHTS,
 )
-from s2s_zoo.generation.options import LARGEST, OPTIONS
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import AGAIN, read_json
 from s2s_zoo.protocol.registry import check_keys
@@ -111,6 +110,8 @@ def check_generation(options: Config, path: Path) -> None:
         options: dict, the defaults of a search; which there are, `Pipeline` knows.
         path: of the file that they are of, for the error.
     """
+    from s2s_zoo.generation.options import LARGEST, OPTIONS  # asks for oneDNN; a list must not
+
     for name, value in options.items():
         if (option := OPTIONS.get(name)) is None:
             continue
