@@ -6,6 +6,7 @@ from s2s_zoo.checkpoints.catalog import resolve
 from s2s_zoo.checkpoints.directory import load_checkpoint
 from s2s_zoo.pipeline.pipeline import Pipeline
 from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.forked import use
 from s2s_zoo.protocol.registry import check_keys
 from s2s_zoo.protocol.types import StrPath
 
@@ -32,6 +33,7 @@ def from_pretrained(
         CheckpointError: if there is no such checkpoint, it cannot be downloaded, or it is
             incomplete, altered or does not fit together.
     """
+    use()
     opened = resolve(name_or_path, revision)
     if opened.layout == "transformers":
         from s2s_zoo.checkpoints.pretrained.loader import load_pretrained

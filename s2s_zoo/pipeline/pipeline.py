@@ -16,6 +16,7 @@ from s2s_zoo.pipeline.result import Result
 from s2s_zoo.pipeline.scoring import score_targets
 from s2s_zoo.pipeline.shortlisting import shortlist_of
 from s2s_zoo.pipeline.unknown_words import allow_unknown
+from s2s_zoo.protocol.forked import use
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.tasks import TASKS
 from s2s_zoo.protocol.types import Config, StrPath
@@ -58,6 +59,7 @@ class Pipeline:
         languages: Iterable[str] = (),
         shortlist: Shortlist | None = None,
     ) -> None:
+        use()
         known = lookup(TASKS, task, "task")
         if processor.reads != known.reads:
             raise ValueError(
@@ -131,9 +133,11 @@ class Pipeline:
         Raises:
             TypeError: for anything but text, or anything but images.
             DataError: for an image that cannot be read.
+            RuntimeError: in a process that was forked after a model had been loaded.
             ValueError: for an unknown option or language, naming the nearest, a value outside
                 its range, or `replace_unknown` of a model that cannot write the unknown token.
         """
+        use()
         processor = self.processor_for(source, target)
         if replace_unknown:
             options = allow_unknown(processor, options, self.generation)
@@ -178,6 +182,7 @@ class Pipeline:
                 "stream takes the most probable token at every step. Received: "
                 f"strategy={options['strategy']!r}. Leave it out, or call the pipeline itself."
             )
+        use()
         processor = self.processor_for(source, target)
         search = self.plan(options, True, return_alignment, source, target)
         sources, single = processor.collect(text)
@@ -254,6 +259,7 @@ class Pipeline:
         Raises:
             ValueError: for lists of different lengths.
         """
+        use()
         found = score_targets(self.scorer, self.processor, sources, targets, batch_size)
         return found if return_lengths else found[0]
 

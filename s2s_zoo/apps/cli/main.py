@@ -20,12 +20,14 @@ from s2s_zoo.apps.cli import evaluate as cli_evaluate
 from s2s_zoo.apps.cli import making as cli_making
 from s2s_zoo.apps.cli import serve as cli_serve
 from s2s_zoo.apps.cli import text as cli_text
+from s2s_zoo.protocol.console import write_utf8
 from s2s_zoo.protocol.errors import S2SZooError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    write_utf8()
     arguments = _parser().parse_args(argv)
     with warnings.catch_warnings():
         warnings.filterwarnings("always", category=UserWarning, module="s2s_zoo")

@@ -183,7 +183,6 @@ class _Arriving:
 def _output(path):
     """Yields the stream to write. A file bears its name only when it is complete."""
     if path is None:
-        sys.stdout.reconfigure(encoding="utf-8")
         yield sys.stdout
         return
     path = Path(path).resolve()

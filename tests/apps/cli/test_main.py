@@ -326,3 +326,22 @@ def test_without_attention_there_is_nothing_to_draw(capsys, tmp_path, tiny_pipel
     arguments = ["--model", str(tmp_path / "model"), "--plot", str(tmp_path / "out.png")]
     assert main(["translate", *arguments, "ein hund"]) == 1
     assert "has no attention" in capsys.readouterr().err
+
+
+ODD = "\ufffd ä \U0001f600 \udcff \ud800"  # as odd names of files have it, too
+
+
+def test_every_command_writes_utf8_where_standard_output_is_ascii(monkeypatch):
+    from s2s_zoo.apps.cli import checkpoints
+
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, "ascii"))
+    monkeypatch.setattr(checkpoints, "list_checkpoints", lambda task: print(ODD) or {})
+    assert main(["list"]) == 0
+    assert raw.getvalue().decode().strip() == "\ufffd ä \U0001f600 \\udcff \\ud800"
+
+
+def test_a_standard_output_that_is_no_file_is_written_as_it_is(catalog, monkeypatch):
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", written)
+    assert main(["list"]) == 0 and "translation-de-en" in written.getvalue()
