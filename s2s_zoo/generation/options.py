@@ -16,6 +16,7 @@ GREEDY, BEAM, SAMPLE = "greedy", "beam", "sample"
 EVERY = (GREEDY, BEAM, SAMPLE)
 LARGEST = 1 << 31  # a number in a file; none that makes sense is beyond
 MOST_BEAMS, MOST_TOKENS = 64, 1 << 16  # that a file may ask for
+BEAMS_OF_A_CALL = 1000
 
 
 @dataclass(frozen=True)
@@ -283,6 +284,11 @@ def check_values(**values: Any) -> None:
         option = OPTIONS[name]
         if hasattr(value, "shape"):
             continue
+        if option.kind is float and value is not None and not abs(value) <= LARGEST:
+            raise ValueError(
+                f"The search expected a number for {name}, and no infinite one. "
+                f"Received: {name}={value!r}."
+            )
         if not (value is None and option.or_none) and not option.allows(value):
             raise ValueError(
                 f"The search expected {name} {option.range}{', or None' * option.or_none}. "
@@ -291,7 +297,12 @@ def check_values(**values: Any) -> None:
 
 
 def check_counts(num_beams: int, num_return: int) -> None:
-    """Raises ValueError unless there are as many beams as answers."""
+    """Raises ValueError unless there are as many beams as answers, and not too many."""
+    if num_beams > BEAMS_OF_A_CALL:
+        raise ValueError(
+            f"Beam search expected num_beams of at most {BEAMS_OF_A_CALL}, as each is a row of the "
+            f"model. Received: num_beams={num_beams}."
+        )
     if not 1 <= num_return <= num_beams:
         raise ValueError(
             "Beam search expected num_return from 1 to num_beams. Received: "

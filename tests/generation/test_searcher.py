@@ -120,6 +120,10 @@ def test_strategy_of_a_call(searcher, options, defaults, strategy):
         ({"max_length": 9, "min_length": 9}, "min_length=9, max_length=9"),
         ({"num_beams": 2, "num_return": 3}, "Use num_beams=3"),
         ({"num_beams": 2, "coverage_penalty": -1}, "coverage_penalty of at least 0"),
+        ({"num_beams": 20000}, "num_beams of at most 1000.*num_beams=20000"),
+        ({"num_beams": 2, "length_penalty": float("nan")}, "no infinite one.*length_penalty=nan"),
+        ({"strategy": "sample", "temperature": float("inf")}, "temperature=inf"),
+        ({"repetition_penalty": float("nan")}, "repetition_penalty=nan"),
     ],
 )
 def test_what_a_search_would_refuse_is_refused_before(searcher, options, message):
