@@ -42,10 +42,11 @@ class Generator(keras.Model):
     - anything with `encode(source)`, `init(encoded, max_length) -> (memory, state)` and
       `step(tokens, index, state, memory) -> (logits, state)`, see `greedy_search`. If it is no
       Keras layer, those it holds are found among its attributes;
-    - any Keras model from `[source, target]`, or a dict, to logits (B, T, V), functional or
+    - a functional model from `[source, target]`, or a dict of them, whose logits a decoder of ours
+      gives: the step is that of the decoder;
+    - any other Keras model from `[source, target]`, or a dict, to logits (B, T, V), functional or
       subclassed, KerasHub's `BartSeq2SeqLM(backbone, preprocessor=None)` too. It has no step, so it
-      runs on the whole target for every token: the same answers, T times the work. Where it was
-      made of an encoder and a decoder of ours, search with `Seq2Seq(encoder, decoder)` instead.
+      runs on the whole target for every token: the same answers, T times the work.
 
     Args:
         model: see above.

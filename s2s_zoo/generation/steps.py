@@ -8,6 +8,7 @@ import keras
 
 from s2s_zoo.generation.numbering import OURS, Numbering
 from s2s_zoo.generation.rerun import Rerun
+from s2s_zoo.generation.within import decoder_within
 from s2s_zoo.protocol.types import Nest, Step
 
 
@@ -54,6 +55,12 @@ def steps_of(
                     f"{type(model).__name__}. Leave them out."
                 )
             return Steps(model.encode, decoder.init, decoder.step, decoder), numbering
+    made = None
+    if isinstance(model, keras.Model) and inputs is None and from_logits:
+        made = decoder_within(model)
+    if made is not None:
+        encode, decoder = made
+        return Steps(encode, decoder.init, decoder.step, decoder), numbering
     lacking = [f"`{name}`" for name in _missing(model, getattr(model, "decoder", model))]
     unsaid = [name for name in OURS if ids.get(name) is None]
     if not isinstance(model, keras.Model):
@@ -61,8 +68,8 @@ def steps_of(
     elif unsaid:
         reason = f"which lacks {' and '.join(lacking)}, without {' and '.join(unsaid)}"
     else:
-        made = Rerun(model, inputs, numbering, from_logits, max_length)
-        return Steps(made.encode, made.init, made.step, made), numbering
+        rerun = Rerun(model, inputs, numbering, from_logits, max_length)
+        return Steps(rerun.encode, rerun.init, rerun.step, rerun), numbering
     raise ValueError(
         "Generator expected a model with `encode` whose decoder, or which itself, has `init` and "
         "`step`; or a keras.Model from [source, target] to logits, with pad_id, start_id and "
