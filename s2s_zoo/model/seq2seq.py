@@ -72,13 +72,15 @@ class Seq2Seq(keras.Model):
 
     def build(self, input_shape: Any = None) -> None:
         encoder = self.encoder
-        encoder.build(encoder.source_shape)
+        if not encoder.built:
+            encoder.build(encoder.source_shape)
         encoded = EncoderOutput(
             memory=(None, None, encoder.memory_dim),
             mask=(None, None),
             state=(None, encoder.state_dim),
         )
-        self.decoder.build((None, None), encoded)
+        if not self.decoder.built:
+            self.decoder.build((None, None), encoded)
         self.built = True
 
     def encode(self, source: Tensor, training: bool = False) -> EncoderOutput:

@@ -3,7 +3,10 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
+from s2s_zoo.decoders import RecurrentDecoder
+from s2s_zoo.encoders import RecurrentEncoder
 from s2s_zoo.model.seq2seq import Seq2Seq
 from s2s_zoo.training.losses import SmoothedCrossEntropy
 from tests.variants import VOCABULARY, config
@@ -146,3 +149,19 @@ def test_mixed_precision_keeps_float32_weights_and_learns(policy, parts):
     losses = mixed.fit(inputs, labels, sample_weight=weights, epochs=4, verbose=0).history["loss"]
     assert np.isfinite(losses).all() and losses[-1] < losses[0]
     assert {w.dtype for w in mixed.trainable_weights} == {"float32"}
+
+
+def test_of_the_layers_of_a_functional_model():
+    source, target = (keras.Input((None,), dtype="int32") for _ in range(2))
+    size = {"vocabulary_size": 9, "embedding_dim": 4}
+    encoder = RecurrentEncoder(units=4, **size)
+    decoder = RecurrentDecoder(units=5, **size)
+    functional = keras.Model([source, target], decoder(target, encoder(source)))
+    model = Seq2Seq(encoder, decoder)
+    assert len(model.weights) == len(functional.weights)
+    ids = np.array([[4, 5, 2]], "int32")
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(model({"source": ids, "target": ids})),
+        ops.convert_to_numpy(functional([ids, ids])),
+        atol=1e-6,
+    )
