@@ -169,3 +169,50 @@ def test_the_conformance_test_of_keras(case):
     if len(arrays) == 1:
         options = {"input_data": next(iter(arrays.values())), "run_training_check": False}
     TestCase().run_layer_test(layer_class, arguments, **options)
+
+
+def seq2seq(attention):
+    text = {"vocabulary_size": variants.VOCABULARY, "embedding_dim": 6}
+    decoder = {**text, "name": "recurrent", "units": 6, "attention": attention, "query": "previous"}
+    return s2s_zoo.Seq2Seq({**text, "name": "recurrent", "units": 3}, decoder)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # NumPy's, of tensors
+def test_quantized_as_far_as_keras_can_and_the_rest_is_named():
+    model, inputs = seq2seq({"name": "bahdanau", "units": 4}), {"source": IDS, "target": TARGET}
+    expected = numbers(model(inputs))
+    with pytest.warns(UserWarning) as warned:
+        model.quantize("int8")
+    modes = {layer.path: layer.quantization_mode for layer in model._flatten_layers()}
+    assert modes["seq2seq/decoder/attention/key"] == "int8"
+    named = " ".join(str(warning.message) for warning in warned)
+    leaves = [x for x in model._flatten_layers() if len(list(x._flatten_layers())) == 1]
+    left = [x for x in leaves if x._trainable_variables]
+    left = {type(layer).__name__ for layer in left if layer.quantization_mode is None}
+    assert {"LSTMCell", "TokenEmbedding", "StepDense", "OutputMatrix"} <= left
+    assert all(f"Layer {name} does not" in named for name in left)
+    assert_equal(numbers(model(inputs)), expected, tolerance=0.1)
+    with pytest.raises(ValueError, match='Save it before `quantize`.*weights_dtype="int8"'):
+        model.get_config()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="SavedModel is TensorFlow's")
+@pytest.mark.converters
+@pytest.mark.parametrize("style", ["Seq2Seq", "functional", "of one length"])
+def test_exported_by_keras(style, tmp_path):
+    import tensorflow as tf
+
+    model = seq2seq({"name": "bahdanau", "units": 4})
+    arrays = {"source": IDS, "target": TARGET}
+    expected = numbers(model(arrays))
+    if style != "Seq2Seq":
+        lengths = (5, 4) if style == "of one length" else (None, None)
+        source, target = (
+            keras.Input((length,), dtype="int32", name=name)
+            for length, name in zip(lengths, arrays, strict=True)
+        )
+        logits = model.decoder(target, model.encoder(source))
+        model = keras.Model({"source": source, "target": target}, logits)
+    model.export(tmp_path / "exported", verbose=False)
+    loaded = tf.saved_model.load(str(tmp_path / "exported"))
+    assert_equal(numbers(loaded.serve(arrays)), expected)

@@ -8,11 +8,12 @@ from keras import ops
 from s2s_zoo.decoders import DECODERS
 from s2s_zoo.encoders import ENCODERS
 from s2s_zoo.layers.config import build_from, config_of
+from s2s_zoo.layers.kernels.native import plain_operations
 from s2s_zoo.layers.output import deferred, is_deferred
 from s2s_zoo.model.checks import check_arrays, check_inputs, refuse_class_weight
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.registry import check_keys
-from s2s_zoo.protocol.types import Config, Tensor
+from s2s_zoo.protocol.types import Config, StrPath, Tensor
 from s2s_zoo.training import on_tensorflow
 from s2s_zoo.training.loss_in_parts import loss_in_parts
 from s2s_zoo.training.losses import SmoothedCrossEntropy
@@ -224,8 +225,38 @@ class Seq2Seq(keras.Model):
         if self.train_function is None:
             super().make_train_function(force)
 
+    def export(
+        self,
+        filepath: StrPath,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """As `keras.Model.export`: the logits of a source and a target of any length.
+
+        What searches too is exported by `s2s_zoo.export`.
+        """
+        if input_signature is None:
+            shape = self.encoder.source_shape
+            source = keras.InputSpec(shape=shape, dtype="int32" if len(shape) == 2 else "float32")
+            target = keras.InputSpec(shape=(None, None), dtype="int32")
+            input_signature = [{"source": source, "target": target}]
+        with plain_operations():
+            super().export(filepath, format, verbose, input_signature, **kwargs)
+
     def get_config(self) -> Config:
-        """Plain JSON: what the network is, never how it was initialised or trained."""
+        """Plain JSON: what the network is, never how it was initialised or trained.
+
+        Raises:
+            ValueError: for a quantized model.
+        """
+        if any(layer.quantization_mode for layer in self._flatten_layers()):
+            raise ValueError(
+                "A config of Seq2Seq expected layers in floats. Received: a quantized model, whose "
+                "file could not be loaded. Save it before `quantize`, or small with "
+                'pipeline.save(path, weights_dtype="int8").'
+            )
         return {
             "encoder": config_of(ENCODERS, self.encoder),
             "decoder": config_of(DECODERS, self.decoder),

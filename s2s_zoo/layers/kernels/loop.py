@@ -43,6 +43,8 @@ class Shared:
         @tf.custom_gradient
         def mark(value):
             def grad(_):
+                if not _of_this_graph(self.kept):
+                    return _refused(value)
                 found = total(self.kept)
                 self.kept.clear()
                 return found
@@ -50,6 +52,24 @@ class Shared:
             return tf.zeros(()), grad
 
         self.mark = mark(value)
+
+
+def _of_this_graph(kept):
+    """Whether steps have kept something here: a SavedModel traces each gradient by itself."""
+    import tensorflow as tf
+
+    if not kept:
+        return False
+    graph = getattr(kept[0][-1], "graph", None) if not tf.executing_eagerly() else None
+    return graph is None or graph is tf.compat.v1.get_default_graph()
+
+
+def _refused(value):
+    import tensorflow as tf
+
+    message = "An exported model cannot be trained. Train the Keras model that it was made of."
+    with tf.control_dependencies([tf.debugging.Assert(False, [message])]):
+        return tf.zeros_like(value)
 
 
 @contextlib.contextmanager
