@@ -146,7 +146,7 @@ def _refusal(kind, errors, expected):
     broken = next((error for error in errors if error["type"] == "json_invalid"), None)
     if broken:
         return Refused(400, f"The body is no JSON: {broken['ctx']['error']}. {expected}")
-    if "" in names:
+    if any(not error["loc"] for error in errors):
         return Refused(400, f"The body is no JSON object. {expected}")
     other = OTHERS.intersection(names) - kind.model_fields.keys()
     if other:

@@ -194,7 +194,7 @@ class Served:
                 processor.encode_source([""])  # which needs the languages, where there are many
             return search
         except ValueError as error:
-            raise Refused(422, str(error)) from error
+            raise Refused(422, f"{error!s:.500}") from error
         except BaseException as error:  # tokenizers in native code may panic
             if is_failure(error):
                 raise failed(error) from error
