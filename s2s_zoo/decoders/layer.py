@@ -33,16 +33,36 @@ class DecoderLayer(ConfiguredLayer):
         super().__init__(**{"name": "decoder", **kwargs})
         self.supports_masking = True
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if len(args) + ("target" in kwargs) + ("encoded" in kwargs) < 2:
+            raise ValueError(
+                f"{type(self).__name__} expected a target (B, T) and what an encoder gives: "
+                f"decoder(target, encoded). Received: {len(args)} without a name, and "
+                f"{', '.join(kwargs) or 'none'} by name. A functional model has an Input for each "
+                "side: keras.Model([source, target], logits)."
+            )
+        return super().__call__(*args, **kwargs)
+
     def given(self, target: Tensor, encoded: Any, mask: Tensor | None, encoded_mask: Any) -> Any:
         """What an encoder gives, of what `call` was given, checked.
 
         Raises:
-            ValueError: for a target that is no ids, and as `encoder_output`.
+            ValueError: for a target that is no ids, a memory of another batch size, and as
+                `encoder_output`.
         """
         check_ids(target, type(self).__name__, "(B, T) as its target")
         if mask is None and not isinstance(encoded, tuple | list):
             mask = encoded_mask
-        return encoder_output(encoded, mask)
+        output = encoder_output(encoded, mask)
+        sizes = target.shape[0], output.memory.shape[0]
+        if None not in sizes and sizes[0] != sizes[1]:
+            raise ValueError(
+                f"{type(self).__name__} expected a target and a memory of one batch size. "
+                f"Received: target {tuple(target.shape)}, memory {tuple(output.memory.shape)}. "
+                "Repeat the smaller one, keras.ops.repeat(x, times, axis=0), or give both the same "
+                "rows."
+            )
+        return output
 
     def compute_mask(self, target: Tensor, previous_mask: Tensor | None = None) -> None:
         """None: which labels count is for the loss to say, and `previous_mask` is the source's."""

@@ -1,0 +1,35 @@
+import keras
+import numpy as np
+import pytest
+
+from s2s_zoo.decoders import DECODERS
+from s2s_zoo.decoders.layer import DecoderLayer
+
+
+class Copying(DecoderLayer):
+    """The least that a decoder is, to look at what all of them check."""
+
+    vocabulary_size = 5
+
+    def call(self, target, encoded, mask=None, encoded_mask=None):
+        memory = self.given(target, encoded, mask, encoded_mask).memory
+        return keras.ops.zeros((*target.shape, 5)) + keras.ops.sum(memory)
+
+
+def test_a_decoder_without_a_target_says_what_it_takes():
+    memory = np.zeros((2, 3, 4), "float32")
+    for given in ((memory,), ()):
+        with pytest.raises(ValueError, match=r"decoder\(target, encoded\).*keras.Model\(\[source"):
+            Copying()(*given)
+    with pytest.raises(ValueError, match="encoded by name"):
+        Copying()(encoded=memory)
+    assert Copying()(target=np.ones((2, 1), "int32"), encoded=memory).shape == (2, 1, 5)
+
+
+def test_a_memory_of_another_batch_size_is_refused_with_the_remedy():
+    with pytest.raises(ValueError, match=r"target \(3, 1\), memory \(2, 3, 4\). Repeat"):
+        Copying()(np.ones((3, 1), "int32"), np.zeros((2, 3, 4), "float32"))
+
+
+def test_every_decoder_is_such_a_layer():
+    assert DECODERS and all(issubclass(decoder, DecoderLayer) for decoder in DECODERS.values())
