@@ -1,5 +1,6 @@
 """What the recipes share: the common flags, the optimizer, the run and its summary."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -15,6 +16,7 @@ from s2s_zoo.optimizers import Adam
 import s2s_zoo
 from s2s_zoo import DataError, S2SZooError, distribution
 from s2s_zoo.data.buckets import COMPILED
+from s2s_zoo.protocol.console import write_utf8
 from s2s_zoo.protocol.tasks import TASKS
 
 OF_BATCHES = (
@@ -221,7 +223,7 @@ def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, 
         file=sys.stderr,
     )
     if not (done and state.finished):
-        with s2s_zoo.plain_operations(args.execution == "plain"):
+        with s2s_zoo.plain_operations(args.execution == "plain"), told_where(state, training):
             model.fit(
                 batches,
                 initial_epoch=done,
@@ -230,6 +232,16 @@ def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, 
                 callbacks=[generation, *extra_callbacks(args), state],
             )
     report(args, generation, state)
+
+
+@contextlib.contextmanager
+def told_where(state, training):
+    """Ctrl-C says which epochs are kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = f"epoch {state.epochs} of {training['epochs']} is the last that is kept"
+        raise KeyboardInterrupt(kept if state.epochs else "no epoch was done") from None
 
 
 def verbosity():
@@ -270,7 +282,13 @@ def report(args, generation, state):
 
 def run(main):
     """Calls `main`; an error that a user can do something about is one line."""
+    write_utf8()
     try:
         main()
     except S2SZooError as error:
         distribution.leave(f"train.py: error: {error}")
+    except KeyboardInterrupt as where:
+        where = f": {where}" if str(where) else ""
+        distribution.leave(
+            f"\ntrain.py: stopped{where}. Go on with the same command and --resume.", 130
+        )

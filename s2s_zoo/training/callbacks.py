@@ -135,6 +135,7 @@ class TrainingState(keras.callbacks.Callback):
 
     Attributes:
         seconds: float, that the epochs took so far, those before a kill counted.
+        epochs: int, that are done and kept.
     """
 
     def __init__(self, path: StrPath, callbacks: dict[str, Any] | None = None) -> None:
@@ -142,6 +143,7 @@ class TrainingState(keras.callbacks.Callback):
         self.path = Path(path)
         self.callbacks = callbacks or {}
         self.seconds = 0.0
+        self.epochs = 0
 
     def restore(self, model: Any) -> int:
         """Loads the state into a compiled model and the callbacks.
@@ -177,7 +179,8 @@ class TrainingState(keras.callbacks.Callback):
         for name, callback in self.callbacks.items():
             callback.set_state(meta["callbacks"][name])
         self.finished, self.seconds = meta["finished"], meta["seconds"]
-        return meta["epochs"]
+        self.epochs = meta["epochs"]
+        return self.epochs
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         self._begun = time.perf_counter() - self.seconds
@@ -202,6 +205,7 @@ class TrainingState(keras.callbacks.Callback):
         aside = self.path.with_suffix(".part")
         save_file(values, aside, metadata={"s2s_zoo": json.dumps(meta)})
         os.replace(aside, self.path)
+        self.epochs = epoch + 1
 
     @staticmethod
     def _variables(model):

@@ -122,13 +122,16 @@ def _peers(named):
         ) from error
 
 
-def leave(message: str) -> NoReturn:
+def leave(message: str, status: int = 1) -> NoReturn:
     """Ends the program with a message; of several processes, without waiting for the others."""
-    if not any(os.environ.get(name) for name in ENVIRONMENT):
+    alone = not any(os.environ.get(name) for name in ENVIRONMENT)
+    if alone and status == 1:
         sys.exit(message)
     print(message, file=sys.stderr, flush=True)
+    if alone:
+        sys.exit(status)
     sys.stdout.flush()
-    os._exit(1)  # or JAX waits for all to come to the end, and aborts where one does not
+    os._exit(status)  # or JAX waits for all to come to the end, and aborts where one does not
 
 
 def _tensorflow(devices, named, timeout):

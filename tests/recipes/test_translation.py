@@ -228,3 +228,27 @@ def test_fine_tuning_few_weights_of_a_checkpoint_of_the_hub(arguments, tmp_path,
 def test_missing_data_is_one_clear_line(arguments, tmp_path, change, message):
     with pytest.raises(S2SZooError, match=message):
         recipe("translation").main([*arguments, *change, "--output", str(tmp_path / "run")])
+
+
+@pytest.mark.learns
+def test_a_training_that_is_interrupted_says_where_and_goes_on(arguments, tmp_path, capsys):
+    command = [*arguments, "--output", str(tmp_path / "run")]
+    train = recipe("translation")
+
+    def interrupted_in(epoch, *more):
+        def begins(self, number, logs=None):
+            if number == epoch:
+                raise KeyboardInterrupt
+
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+            patch.setattr(train.shared.TrainingState, "on_epoch_begin", begins)
+            train.shared.run(lambda: train.main([*command, *more]))
+        assert ended.value.code == 130
+        return capsys.readouterr().err.splitlines()[-1]
+
+    wanted = "train.py: stopped: {}. Go on with the same command and --resume."
+    assert interrupted_in(0) == wanted.format("no epoch was done")
+    assert interrupted_in(2) == wanted.format("epoch 2 of 3 is the last that is kept")
+    train.main([*command, "--resume"])
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert [row["epoch"] for row in report["epochs"]] == [1, 2, 3]
