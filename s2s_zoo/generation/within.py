@@ -34,6 +34,8 @@ def decoder_within(model: Any) -> tuple[Callable[..., Any], Any] | None:
             continue
         first, *given = keras.tree.flatten(layer.input)
         if first is target and given and source is not None:
+            if len(given) == 1 and (mask := carried_mask(given[0])) is not None:
+                given.append(mask)
             try:
                 return _encode(keras.Model(source, given)), layer
             except ValueError:  # it needs the target too
@@ -46,7 +48,6 @@ def _encode(encoder):
         given = keras.tree.flatten(encoder(source, training=False))
         if len(given) > 2:
             return given
-        memory, mask = given if len(given) == 2 else (given[0], carried_mask(given[0]))
-        return encoder_output(memory, mask)
+        return encoder_output(*given)
 
     return encode
