@@ -67,10 +67,11 @@ def check_mask(mask: Tensor, memory: Tensor | None, owner: str, rows: int | None
     dtype = keras.backend.standardize_dtype(mask.dtype)
     fits = len(mask.shape) == 2 and not differ(mask.shape[1], shape[1])
     if dtype != "bool" or not fits or (mask.shape[0] != 1 and differ(mask.shape[0], shape[0])):
+        keys = " Keys are given by name: keys=keys." if len(mask.shape) == 3 else ""
         raise ValueError(
             f"{owner} expected a bool mask (N, S) of {shape}, True where the memory is real. "
             f"Received: a mask of {dtype} {tuple(mask.shape)}. Make it of the ids, source != 0, "
-            "or with keras.ops.cast(mask, 'bool')."
+            f"or with keras.ops.cast(mask, 'bool').{keys}"
         )
 
 
