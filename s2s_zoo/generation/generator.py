@@ -1,13 +1,12 @@
 """Generator: a model and a search, compiled into one function."""
 
-import contextlib
-import threading
 from typing import Any, Literal
 
 import keras
 import numpy as np
 from keras import ops
 
+from s2s_zoo.generation.forward import compile_forward, outputs_of
 from s2s_zoo.generation.narrowing import narrowed
 from s2s_zoo.generation.options import OPTIONS, check_values, compiled_options
 from s2s_zoo.generation.rerun import Rerun
@@ -19,7 +18,6 @@ from s2s_zoo.protocol import SearchResult
 from s2s_zoo.protocol.registry import check_keys, lookup
 from s2s_zoo.protocol.types import Nest, Tensor
 
-_ON_JAX = threading.Lock()
 PER_ROW = ("max_lengths", "open_lengths", "forced_prefix")
 NUMBERS = {"kept": "int32"} | {
     name: "int32" if option.kind is int else "float32"
@@ -212,26 +210,6 @@ def call_inputs(
 def options_in(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     """What of the inputs of a compiled search are options of its strategy and its rules."""
     return {name: x for name, x in inputs.items() if name in PER_ROW or name in NUMBERS}
-
-
-def compile_forward(
-    model: Any, jit_compile: bool | Literal["auto"] = "auto", run_eagerly: bool = False
-) -> None:
-    """Makes `model.predict_on_batch` one compiled function of the backend."""
-    if jit_compile == "auto":
-        jit_compile = keras.backend.backend() == "jax"
-    model.compile(
-        optimizer=None, jit_compile=jit_compile and not run_eagerly, run_eagerly=run_eagerly
-    )
-
-
-def outputs_of(model: Any, inputs: Nest) -> Any:
-    """What a compiled function gives for inputs, as arrays; for one thread after the other on JAX.
-
-    Keras gives the weights to JAX while it runs, and takes them back afterwards.
-    """
-    with _ON_JAX if keras.backend.backend() == "jax" else contextlib.nullcontext():
-        return model.predict_on_batch(inputs)
 
 
 def keys_of(strategy: str) -> set[str]:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from s2s_zoo.generation.generator import compile_forward, outputs_of
+from s2s_zoo.generation.forward import compile_forward, outputs_of
 from s2s_zoo.generation.scores import log_softmax
 from s2s_zoo.protocol import PAD, START
 from s2s_zoo.protocol.types import Tensor

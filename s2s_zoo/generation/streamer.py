@@ -7,13 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from s2s_zoo.generation.generator import (
-    call_inputs,
-    compile_forward,
-    keys_of,
-    options_in,
-    outputs_of,
-)
+from s2s_zoo.generation.forward import compile_forward, outputs_of
+from s2s_zoo.generation.generator import call_inputs, keys_of, options_in
 from s2s_zoo.generation.greedy import best
 from s2s_zoo.generation.loop import advance, begin, result_of
 from s2s_zoo.generation.narrowing import narrowed

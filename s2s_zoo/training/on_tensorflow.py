@@ -31,10 +31,11 @@ def train_function(model: Any) -> Callable[[Iterator[Any]], Any] | None:
 
     def function(iterator):
         data = next(iterator)
-        shapes = tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(data))
-        if shapes not in traces:
-            traces[shapes] = step.get_concrete_function(data)
-        return traces[shapes](data)
+        given = keras.tree.flatten(data)
+        signature = tuple(None if x is None else (tuple(x.shape), x.dtype) for x in given)
+        if signature not in traces:
+            traces[signature] = step.get_concrete_function(data)
+        return traces[signature](data)
 
     return function
 

@@ -103,3 +103,13 @@ def test_fit_counts_no_padding_and_weighs_rows(compiled):
     more = np.pad(LABELS, ((0, 0), (0, 3))), np.pad(TARGET, ((0, 0), (0, 3)))
     found = model.evaluate(inputs(target=more[1]), more[0], verbose=0, batch_size=4)
     assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_batches_may_have_weights_or_none_and_any_integers():
+    model = Seq2Seq.from_config(config("bilstm", "luong-general", "lstm"))
+    model.compile("sgd", SmoothedCrossEntropy())
+    for dtype in ("int64", "int32"):
+        source, target, labels = (x.astype(dtype) for x in (SOURCE, TARGET, LABELS))
+        assert np.isfinite(model.train_on_batch({"source": source, "target": target}, labels))
+    given = inputs(), LABELS, np.ones(LABELS.shape)
+    assert np.isfinite(model.train_on_batch(*given))
