@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from s2s_zoo.generation.searcher import Search, Searcher
 from s2s_zoo.pipeline.result import Result
 from s2s_zoo.pipeline.unknown_words import replace_unknown
@@ -74,11 +76,13 @@ class Answerer:
             found = self.searcher.run(self.search, [ids[i] for i in batch], next(self._turns))
             decoded = self._texts(found, [sources[i] for i in batch])
             for row, i in enumerate(batch):
-                answers[i] = decoded[row]
+                # Of a hypothesis that the rules leave no room for there is not even END.
+                count = max(1, np.count_nonzero(found.tokens[row, :, 0] != PAD))
+                answers[i] = decoded[row][:count]
                 if self.details:
                     answers[i] = [
                         result_of(processor, text, sources[i], ids[i], found, (row, k))
-                        for k, text in enumerate(decoded[row])
+                        for k, text in enumerate(answers[i])
                     ]
         bar.update(len(sources))
         return answers if num_return > 1 else [hypotheses[0] for hypotheses in answers]

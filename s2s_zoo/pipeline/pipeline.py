@@ -128,7 +128,8 @@ class Pipeline:
         Returns:
             A str for one source, a list for a list or a folder, a generator for an iterator,
             always in order. With `num_return` > 1 there is a list of the best answers in place of
-            each. A blank text gives "" without asking the model.
+            each: fewer than that where the other options allow fewer different texts, but always
+            one. A blank text gives "" without asking the model.
 
         Raises:
             TypeError: for anything but text, or anything but images.

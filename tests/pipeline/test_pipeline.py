@@ -344,3 +344,13 @@ def test_progress_bar_is_on_standard_error(pipeline, capsys):
     pipeline(["ein hund"], progress=False)
     list(pipeline(iter(["ein hund"])))  # no terminal: no bar
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("return_scores", [True, False])
+def test_answers_that_cannot_be_are_not_returned(tiny_pipeline, return_scores):
+    options = {"num_beams": 4, "num_return": 4, "return_scores": return_scores, "max_length": 2}
+    found = tiny_pipeline(["ein hund", ""], forced_prefix="a dog", **options)
+    assert [len(answers) for answers in found] == [1, 4]  # a blank one asks nothing of the model
+    [only] = found[0]
+    assert not return_scores or np.isfinite(only.score)
+    assert len(tiny_pipeline("ein hund", **options)) == 4

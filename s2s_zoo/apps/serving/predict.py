@@ -145,6 +145,8 @@ def is_truncated(answer: Any) -> bool:
 def tensors(answers: Sequence[Any], served: Served) -> dict[str, list[Any]]:
     """The outputs of the signature as nested lists, padded as tensors are: see `export`."""
     rows = [answer if isinstance(answer, list) else [answer] for answer in answers]
+    absent: dict[str, Any] = {"text": "", "score": None, "target_tokens": []}
+    rows = [[*row, *[absent] * (_returns(served) - len(row))] for row in rows]
     length = max(len(found["target_tokens"]) for row in rows for found in row)
     columns = {
         "texts": [[found["text"] for found in row] for row in rows],
@@ -165,6 +167,11 @@ def tensors(answers: Sequence[Any], served: Served) -> dict[str, list[Any]]:
             for row in weights
         ]
     return columns
+
+
+def _returns(served):
+    """How many answers there are to each source."""
+    return dict(served.pipeline.plan({}, True).options).get("num_return", 1)
 
 
 def _padded(tokens, length):
@@ -188,8 +195,7 @@ def status(warming: Future) -> dict[str, Any]:
 
 def metadata(served: Served) -> dict[str, Any]:
     """What the signature takes and returns."""
-    count = dict(served.pipeline.plan({}, True).options)
-    count = count.get("num_return", 1)
+    count = _returns(served)
     outputs = {
         "texts": ("DT_STRING", (-1, count)),
         "scores": ("DT_FLOAT", (-1, count)),

@@ -14,7 +14,8 @@ pytest.importorskip("uvicorn", reason="pip install 's2s-zoo[serve]'")
 pytest.importorskip("tensorflow_text")
 
 import s2s_zoo  # noqa: E402
-from s2s_zoo.apps.serving.predict import model_name  # noqa: E402
+from s2s_zoo.apps.serving.predict import model_name, tensors  # noqa: E402
+from s2s_zoo.apps.serving.served import Generation, Served  # noqa: E402
 
 TEXTS = ["ein hund rennt", "", "das kind spielt im garten", "Ω?"]
 PREDICT = "/v1/models/tiny:predict"
@@ -225,3 +226,16 @@ def test_names():
     names = {"run/best": "best", "hf://me/my-model@main": "my-model", "translation-de-en": ""}
     for name, wanted in names.items():
         assert model_name(name) == (wanted or name)
+
+
+def test_answers_that_cannot_be_are_empty_in_the_tensors(tiny_pipeline):
+    generation = {"num_beams": 4, "num_return": 4, "max_length": 2, "forced_prefix": "a dog"}
+    pipeline = s2s_zoo.Pipeline(
+        "translation", tiny_pipeline.model, tiny_pipeline.processor, generation
+    )
+    served = Served(pipeline, "tiny")
+    answers = Generation(served, (), True)(["ein hund"])
+    assert len(answers[0]) == 1
+    shapes = {name: np.shape(column) for name, column in tensors(answers, served).items()}
+    assert shapes["texts"] == shapes["scores"] == shapes["target_tokens"][:2] == (1, 4)
+    assert shapes["alignments"][:2] == (1, 4)
