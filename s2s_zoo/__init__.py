@@ -101,5 +101,5 @@ def __dir__():
     return sorted(__all__)
 
 
-if "keras" in sys.modules:  # whose load_model finds our classes only where they are loaded
+if sys.modules.get("keras"):  # whose load_model finds our classes only where they are loaded
     importlib.import_module(f"{__name__}.model.keras_files")

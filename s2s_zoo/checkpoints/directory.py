@@ -128,7 +128,8 @@ def load_checkpoint(checkpoint: Opened | StrPath, dtype: str | None = None) -> C
     check_opened(checkpoint)
     directory, config = checkpoint.directory, checkpoint.config
     verify_files(directory, config["files"], checkpoint.verified)
-    generation = read_generation(directory / GENERATION)
+    generation = read_json(directory / GENERATION)
+    check_generation(generation, directory / GENERATION)
     header = read_header(directory / WEIGHTS)
 
     from s2s_zoo.checkpoints.shortlists import load_shortlist
@@ -142,15 +143,3 @@ def load_checkpoint(checkpoint: Opened | StrPath, dtype: str | None = None) -> C
     assign(model, directory / WEIGHTS)
     found = load_shortlist(directory / SHORTLIST) if SHORTLIST in config["files"] else None
     return Checkpoint(config["task"], model, processor, generation, config["languages"], found)
-
-
-def read_generation(path: Path) -> Config:
-    """Returns generation.json: options of the search, each of its kind.
-
-    Raises:
-        CheckpointError: for a value of another kind or out of its range; which options there are,
-            `Pipeline` knows.
-    """
-    options = read_json(path)
-    check_generation(options, path)
-    return options

@@ -3,12 +3,9 @@
 A compiled training step is traced once for every shape, so there may only be a handful.
 """
 
-import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip  # before Keras is loaded
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 LENGTHS = (
@@ -25,6 +22,9 @@ TRACED, COMPILED = 12, 3  # shapes where a step is traced in a second, or compil
 
 def usual_shapes() -> int:
     """How many shapes there may be where nobody says: JAX has every one compiled by XLA."""
+    import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip  # before Keras is loaded
+    import keras
+
     return COMPILED if keras.backend.backend() == "jax" else TRACED
 
 

@@ -121,7 +121,7 @@ def verify_files(
     for name, recorded in files.items():
         check_record(name, recorded)
         path = directory / name
-        _check_place(path)
+        check_file(path)
         if (size := path.stat().st_size) != recorded["size"]:
             raise CheckpointError(
                 f"{path} is truncated or altered: {size} bytes where {recorded['size']} were "
@@ -134,13 +134,8 @@ def verify_files(
 
 
 def check_file(path: Path, kinds: Iterable[str] = LIMITS) -> None:
-    """Raises CheckpointError unless a file has a name, a place and a size that are allowed."""
-    _check_place(path, kinds)
-    check_size(path.name, path.stat().st_size)
-
-
-def _check_place(path: Path, kinds: Iterable[str] = LIMITS) -> None:
-    """Raises CheckpointError unless `path` is a file of its own directory.
+    """Raises CheckpointError unless `path` is a file of its own directory, of a name and a size
+    that are allowed.
 
     The Hub's cache holds links to `blobs` in place of files; any other link out of the directory
     is refused.
@@ -155,8 +150,9 @@ def _check_place(path: Path, kinds: Iterable[str] = LIMITS) -> None:
         place = place.parent / os.readlink(place)
         folder = place.parent.resolve()
         if folder == blobs:
-            return
+            break
         if folder != directory:
             raise CheckpointError(
                 f"{path} is a link out of its directory, to {place}. Put the file itself there."
             )
+    check_size(path.name, path.stat().st_size)

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from s2s_zoo import from_pretrained
-from s2s_zoo.checkpoints.contents import check_opened, open_directory
-from s2s_zoo.checkpoints.directory import load_checkpoint, read_generation
+from s2s_zoo.checkpoints.contents import check_generation, check_opened, open_directory
+from s2s_zoo.checkpoints.directory import load_checkpoint
 from s2s_zoo.checkpoints.weights import check_header
 from s2s_zoo.data import TextProcessor
 from s2s_zoo.protocol.errors import S2SZooError
@@ -159,7 +159,7 @@ def test_processor(folder, good, changes):
 def test_generation(folder, good, changes):
     path = folder / "generation.json"
     path.write_bytes(encode(change({**GENERATION, **good.json[path.name]}, changes)))
-    is_refused_properly(read_generation, path)
+    is_refused_properly(lambda path: check_generation(read_json(path), path), path)
 
 
 @fuzz(100)

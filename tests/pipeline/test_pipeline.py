@@ -12,6 +12,7 @@ from s2s_zoo import Pipeline, from_pretrained
 from s2s_zoo.generation import normalise
 from s2s_zoo.pipeline.answering import WINDOW
 from s2s_zoo.pipeline.result import Result
+from s2s_zoo.protocol import END
 from s2s_zoo.protocol.errors import CheckpointError
 
 
@@ -225,9 +226,11 @@ def test_rules_reach_the_search(pipeline, sources):
 
 def test_the_limit_of_a_text_follows_its_length(pipeline):
     """Two tokens and END allow 2 * 3 + 10 tokens, more than the source alone never needs."""
-    result = pipeline("ein hund", min_length=19, num_beams=1, return_scores=True)
+    result = pipeline("ein hund", suppress_tokens=[END], num_beams=1, return_scores=True)
     assert len(result.source_tokens) == 3
     assert len(result.target_tokens) == 16
+    longer = pipeline("ein hund", min_length=19, num_beams=1, return_scores=True)
+    assert len(longer.target_tokens) == 20  # what is asked for goes before it
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ the few functions below, which are ours; anything else is refused.
 import io
 import pickle
 import pickletools
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -189,7 +190,9 @@ def read_pickle(path: Path) -> Tensors:
         CheckpointError: if the pickle asks for anything but tensors, or is truncated or corrupt.
     """
     try:
-        found = _read_zip(path) if zipfile.is_zipfile(path) else _read_legacy(path)
+        with warnings.catch_warnings():  # of an escape that Python does not know, in some text
+            warnings.simplefilter("ignore", DeprecationWarning)
+            found = _read_zip(path) if zipfile.is_zipfile(path) else _read_legacy(path)
     except CheckpointError as error:
         raise CheckpointError(f"{path} {error}") from error
     except (
