@@ -8,7 +8,7 @@ from keras import ops
 
 from s2s_zoo.generation.forward import compile_forward, outputs_of
 from s2s_zoo.generation.narrowing import narrowed
-from s2s_zoo.generation.options import OPTIONS, check_values, compiled_options
+from s2s_zoo.generation.options import OPTIONS, check_search, check_values, compiled_options
 from s2s_zoo.generation.rerun import Rerun
 from s2s_zoo.generation.rows import static_shapes
 from s2s_zoo.generation.steps import layers_in, steps_of
@@ -110,6 +110,7 @@ class Generator(keras.Model):
         if "suppress_tokens" in options:
             suppressed = self.ids.ours_of_suppressed(options["suppress_tokens"])
             options = {**options, "suppress_tokens": suppressed}
+        check_search(strategy, options, max_length, getattr(self.steps, "decoder", None))
         self.options = options
         self.seed_generator = None
         if strategy == "sample":

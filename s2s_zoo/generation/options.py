@@ -5,7 +5,7 @@ needs no Keras.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -276,7 +276,7 @@ def check_names(options: Mapping[str, Any], strategy: str | None = None) -> None
 
 
 def check_values(**values: Any) -> None:
-    """Raises ValueError for a number outside the range of its option.
+    """Raises ValueError for a number outside the range of its option, or another choice.
 
     Tensors are let through: they were checked when they were numbers.
     """
@@ -289,7 +289,9 @@ def check_values(**values: Any) -> None:
                 f"The search expected a number for {name}, and no infinite one. "
                 f"Received: {name}={value!r}."
             )
-        if not (value is None and option.or_none) and not option.allows(value):
+        if option.choices:
+            lookup(dict.fromkeys(option.choices), value, name.replace("_", " "))
+        elif not (value is None and option.or_none) and not option.allows(value):
             raise ValueError(
                 f"The search expected {name} {option.range}{', or None' * option.or_none}. "
                 f"Received: {name}={value!r}."
@@ -320,6 +322,39 @@ def check_lengths(min_length: int, max_length: int) -> None:
             "The search expected min_length from 0 to max_length - 1 (END is counted in "
             f"max_length). Received: min_length={min_length!r}, max_length={max_length!r}."
         )
+
+
+def check_tokens(tokens: Iterable[Any], vocabulary_size: int) -> None:
+    """Raises ValueError unless tokens, or sequences of them, are ids of a vocabulary."""
+    parts = [
+        token for item in tokens for token in (item if isinstance(item, tuple | list) else [item])
+    ]
+    if beyond := [token for token in parts if not 0 <= token < vocabulary_size]:
+        raise ValueError(
+            "The search expected suppress_tokens below the vocabulary size "
+            f"{vocabulary_size}, from 0. Received: {beyond[0]!r}."
+        )
+
+
+def check_search(
+    strategy: str, options: Mapping[str, Any], max_length: int, decoder: Any = None
+) -> None:
+    """Raises ValueError for what a search would refuse, before anything is compiled.
+
+    Args:
+        strategy: str.
+        options: those of a search, and others that are not looked at.
+        max_length: int.
+        decoder: whose vocabulary tokens have to be in; None, or one without, says nothing of it.
+    """
+    known = {name: value for name, value in options.items() if name in OPTIONS}
+    said = {name: option.default for name, option in OPTIONS.items()} | known
+    if strategy == "beam":
+        check_counts(said["num_beams"], said["num_return"])
+    check_values(**known | {"max_length": max_length})
+    check_lengths(said["min_length"], max_length)
+    if (size := getattr(decoder, "vocabulary_size", None)) is not None:
+        check_tokens(said["suppress_tokens"], size + getattr(decoder, "extra_ids", 0))
 
 
 def _is_number(value: Any, kind: type) -> bool:

@@ -11,10 +11,8 @@ import numpy as np
 from s2s_zoo.generation.draws import Draws, noise
 from s2s_zoo.generation.generator import RECORDED, Generator
 from s2s_zoo.generation.options import (
-    OPTIONS,
-    check_counts,
-    check_lengths,
     check_names,
+    check_search,
     check_values,
     compiled_options,
     numbers_of,
@@ -130,11 +128,8 @@ class Searcher:
 
     def _check(self, strategy, chosen, max_length):
         """Raises ValueError for what a search of this model would refuse, before it is compiled."""
-        said = {name: option.default for name, option in OPTIONS.items()} | chosen
-        if strategy == "beam":
-            check_counts(said["num_beams"], said["num_return"])
-        check_values(max_length=max_length, **chosen)
-        check_lengths(said["min_length"], self._limit(max_length))
+        check_values(max_length=max_length)
+        check_search(strategy, chosen, self._limit(max_length), self.model.decoder)
         attention = getattr(self.model.decoder, "attention", True)  # who does not say has one
         if chosen.get("coverage_penalty") and attention is None:
             raise ValueError(

@@ -12,6 +12,7 @@ from s2s_zoo.generation.generator import call_inputs, keys_of, options_in
 from s2s_zoo.generation.greedy import best
 from s2s_zoo.generation.loop import advance, begin, result_of
 from s2s_zoo.generation.narrowing import narrowed
+from s2s_zoo.generation.options import check_search
 from s2s_zoo.generation.rules import Rules
 from s2s_zoo.layers.policy import UnderPolicy
 from s2s_zoo.protocol import SearchResult
@@ -54,6 +55,7 @@ class Streamer(keras.Model):
         # The dtypes of a carry are its own; only the weights are cast, in `UnderPolicy`.
         super().__init__(name="streamer", dtype=model.dtype_policy, autocast=False)
         check_keys(rules, keys_of("greedy"), "greedy search")
+        check_search("greedy", rules, max_length, model.decoder)
         self.model = model
         self.max_length = max_length
         self.recorded = (return_scores, return_alignments)

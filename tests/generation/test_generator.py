@@ -258,3 +258,23 @@ def test_generates_between_the_epochs_of_fit():
 def test_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         Generator(small_model(), max_length=LENGTH, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options", "message"),
+    [
+        ("beam", {"num_beams": 0}, "num_return=1, num_beams=0"),
+        ("beam", {"num_beams": 2, "num_return": 3}, "num_return=3, num_beams=2"),
+        ("beam", {"length_penalty_form": "pwer"}, "Did you mean 'power'"),
+        ("beam", {"length_penalty": float("nan")}, "length_penalty=nan"),
+        ("sample", {"top_p": 0}, "top_p above 0"),
+        ("sample", {"temperature": float("inf")}, "temperature=inf"),
+        ("greedy", {"suppress_tokens": [9999]}, "below the vocabulary size.*Received: 9999"),
+        ("greedy", {"suppress_tokens": [(4, -1)]}, "Received: -1"),
+        ("greedy", {"min_length": 500}, "min_length=500, max_length=128"),
+    ],
+)
+def test_options_are_refused_in_plain_words_when_it_is_made(strategy, options, message):
+    with pytest.raises(ValueError, match=message) as error:
+        Generator(small_model(), strategy, **options)
+    assert "Exception encountered" not in str(error.value) and "\x1b" not in str(error.value)
