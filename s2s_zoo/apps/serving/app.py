@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from s2s_zoo.apps.serving.arriving import Arriving
 from s2s_zoo.apps.serving.batcher import FULL, Batcher, Overloaded
 from s2s_zoo.apps.serving.body import drain, read_body, wait_for_leaving
 from s2s_zoo.apps.serving.metrics import HEADERS, Metrics, Observed
@@ -130,6 +131,7 @@ class Service:
         self.batcher: Any = None  # a Batcher and a Future, from the start of the server on
         self.warming: Any = None
         self.open = 0
+        self.arriving = Arriving()
         self.decoding = asyncio.Semaphore(IMAGES_AT_ONCE)
 
     @contextlib.asynccontextmanager
@@ -229,13 +231,13 @@ class Service:
     ) -> AsyncIterator[tuple[Any, list[Any]]]:
         """Lets a request in, and gives what it says and the sources as the model reads them."""
         limits = self.limits
-        busy = self.open >= limits.max_queue
+        if self.open >= limits.max_queue and not self.arriving.give_way():
+            await drain(request, limits.timeout)
+            raise overloaded()
         self.open += 1
         try:
-            if busy:
-                await drain(request, limits.timeout)
-                raise overloaded()
-            body = await read_body(request, limits.max_body, limits.timeout)
+            async with self.arriving.one():
+                body = await read_body(request, limits.max_body, limits.timeout)
             if not self.warming.done():
                 raise Refused(503, "The model is being warmed. Try again.", retry_after=1)
             given = read(request.headers.get("content-type", ""), body)

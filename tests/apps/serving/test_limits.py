@@ -1,5 +1,6 @@
 """Clients that send too much, too slowly or too often, and that the others do not notice."""
 
+import contextlib
 import json
 import socket
 import time
@@ -171,6 +172,23 @@ def test_overload_is_told_and_passes(serve, hooked):
             texts_of(future.result())
     texts_of(generate(client, ["die frau"]))
     assert 'endpoint="/generate",status="503"} 3.0' in client.get("/metrics").text
+
+
+def test_who_sends_slowly_gives_way_where_all_places_are_taken(serve, loaded, monkeypatch):
+    from s2s_zoo.apps.serving import arriving
+
+    client = serve(loaded, max_queue=3, max_batch=2)
+    service = client.server.config.app.state.service
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(connect(client)) for _ in range(9)]
+        for connection in slow:
+            connection.sendall(head(Content_Length=100) + b'{"texts"')
+        eventually(lambda: service.open == 3)  # the other six have no place
+        assert "busy" in error_of(generate(client, ["ein hund"]), 503)  # nobody is slow so far
+        monkeypatch.setattr(arriving, "PATIENCE", 0)
+        texts_of(generate(client, ["ein hund"]))
+        eventually(lambda: service.open == 2)
+    eventually(lambda: service.open == 0)
 
 
 def test_texts_that_do_not_fit_the_queue_are_refused(serve, hooked):
