@@ -147,12 +147,11 @@ def encode(
     return [np.array([*row, END], "int32") for row in rows]
 
 
-def require_text(text: Any) -> None:
+def require_text(text: Any, expected: str = "text: str, or a list or an iterator of str") -> None:
     """Raises TypeError for anything but a str."""
     if not isinstance(text, str):
         raise TypeError(
-            f"Pipeline expected text: str, or a list or an iterator of str. "
-            f"Received: {type(text).__name__} {text!r:.80}."
+            f"Pipeline expected {expected}. Received: {type(text).__name__} {text!r:.80}."
         )
 
 

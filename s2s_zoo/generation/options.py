@@ -16,7 +16,15 @@ GREEDY, BEAM, SAMPLE = "greedy", "beam", "sample"
 EVERY = (GREEDY, BEAM, SAMPLE)
 LARGEST = 1 << 31  # a number in a file; none that makes sense is beyond
 MOST_BEAMS, MOST_TOKENS = 64, 1 << 16  # that a file may ask for
-BEAMS_OF_A_CALL = 1000
+MOST_IN_A_ROW = 32  # ids of a text that is not written, in a file: each is a step of its own
+BEAMS_OF_A_CALL, TOKENS_OF_A_CALL = 1000, 1 << 30
+TOKENS_OF_A_STREAM = 1 << 20  # which keeps all of its places from the start
+_KINDS = {
+    int: f"a whole number, {LARGEST} at most,",
+    float: "a number, and no infinite one,",
+    bool: "True or False",
+    str: "a text",
+}
 
 
 @dataclass(frozen=True)
@@ -276,36 +284,37 @@ def check_names(options: Mapping[str, Any], strategy: str | None = None) -> None
 
 
 def check_values(**values: Any) -> None:
-    """Raises ValueError for a number outside the range of its option, or another choice.
+    """Raises ValueError for a value of another kind, or a number outside the range of its option.
 
-    Tensors are let through: they were checked when they were numbers.
+    Tensors are let through: they were checked when they were numbers. So are lists of ids.
     """
     for name, value in values.items():
         option = OPTIONS[name]
-        if hasattr(value, "shape"):
+        if hasattr(value, "shape") or option.kind is list or (value is None and option.or_none):
             continue
-        if option.kind is float and value is not None and not abs(value) <= LARGEST:
-            raise ValueError(
-                f"The search expected a number for {name}, and no infinite one. "
-                f"Received: {name}={value!r}."
-            )
+        or_none = ", or None" * option.or_none
         if option.choices:
             lookup(dict.fromkeys(option.choices), value, name.replace("_", " "))
-        elif not (value is None and option.or_none) and not option.allows(value):
+        elif type(value) in (int, float) and option.range and not option.allows(value):
             raise ValueError(
-                f"The search expected {name} {option.range}{', or None' * option.or_none}. "
+                f"The search expected {name} {option.range}{or_none}. Received: {name}={value!r}."
+            )
+        elif not option.fits(value):
+            raise ValueError(
+                f"The search expected {_KINDS[option.kind]} for {name}{or_none}. "
                 f"Received: {name}={value!r}."
             )
 
 
 def check_counts(num_beams: int, num_return: int) -> None:
     """Raises ValueError unless there are as many beams as answers, and not too many."""
+    check_values(num_beams=num_beams, num_return=num_return)
     if num_beams > BEAMS_OF_A_CALL:
         raise ValueError(
             f"Beam search expected num_beams of at most {BEAMS_OF_A_CALL}, as each is a row of the "
             f"model. Received: num_beams={num_beams}."
         )
-    if not 1 <= num_return <= num_beams:
+    if num_return > num_beams:
         raise ValueError(
             "Beam search expected num_return from 1 to num_beams. Received: "
             f"num_return={num_return}, num_beams={num_beams}. Use num_beams={num_return} or more."
@@ -315,6 +324,11 @@ def check_counts(num_beams: int, num_return: int) -> None:
 def check_lengths(min_length: int, max_length: int) -> None:
     """Raises ValueError unless a text of at least `min_length` tokens and END has room."""
     check_values(max_length=max_length)
+    if not hasattr(max_length, "shape") and max_length > TOKENS_OF_A_CALL:
+        raise ValueError(
+            f"The search expected max_length of at most {TOKENS_OF_A_CALL}. "
+            f"Received: max_length={max_length!r}."
+        )
     if hasattr(min_length, "shape"):
         return
     if not 0 <= min_length < max_length:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from s2s_zoo.data.targets import require_text
 from s2s_zoo.generation import Scorer
-from s2s_zoo.generation.options import PIPELINE_DEFAULTS, check_names
+from s2s_zoo.generation.options import PIPELINE_DEFAULTS, TOKENS_OF_A_STREAM, check_names
 from s2s_zoo.generation.searcher import Search, Searcher
 from s2s_zoo.pipeline import saving
 from s2s_zoo.pipeline.answering import Answerer, growing
@@ -186,6 +186,11 @@ class Pipeline:
         use()
         processor = self.processor_for(source, target)
         search = self.plan(options, True, return_alignment, source, target)
+        if search.max_length is not None and search.max_length > TOKENS_OF_A_STREAM:
+            raise ValueError(
+                f"stream expected max_length of at most {TOKENS_OF_A_STREAM}. "
+                f"Received: max_length={search.max_length}."
+            )
         sources, single = processor.collect(text)
         if not single:
             raise ValueError(f"stream expected one source. Received: {type(text).__name__}.")
@@ -217,7 +222,7 @@ class Pipeline:
         """
         prefix = options.get("forced_prefix", self.generation.get("forced_prefix"))
         if prefix is not None:
-            require_text(prefix)
+            require_text(prefix, "forced_prefix to be a str")
             ids = self.processor_for(source, target).encode_target([prefix])[0][:-1]
             options = {**options, "forced_prefix": ids if len(ids) else None}
         return self.searcher.plan(options, self.generation, return_scores, return_alignment)

@@ -10,6 +10,7 @@ from s2s_zoo.generation.options import (
     LARGEST,
     OPTIONS,
     beams_of,
+    check_counts,
     check_names,
     check_values,
     numbers_of,
@@ -120,6 +121,37 @@ def test_values_are_checked():
     check_values(top_k=None, num_beams=1)
     with pytest.raises(ValueError, match="top_k of at least 1, or None. Received: top_k=0"):
         check_values(top_k=0)
+
+
+@pytest.mark.parametrize(
+    "name, value, message",
+    [
+        (
+            "max_length",
+            "7",
+            "a whole number, 2147483648 at most, for max_length, or None. Received: max_length='7'",
+        ),
+        ("max_length", 2.0, "a whole number, .* for max_length"),
+        ("max_length", 1 << 40, "2147483648 at most, for max_length"),
+        ("min_length", [1], "a whole number, .* for min_length. Received"),
+        ("min_length", True, "a whole number, .* for min_length"),
+        ("num_beams", None, "a whole number, .* for num_beams. Received"),
+        ("seed", 1.5, "a whole number, .* for seed, or None"),
+        ("temperature", "a", "a number, and no infinite one, for temperature"),
+        ("length_penalty", float("nan"), "no infinite one, for length_penalty"),
+        ("early_stopping", "never", "True or False for early_stopping, or None"),
+        ("length_penalty_form", "powr", "Unknown length penalty form.*mean 'power'"),
+    ],
+)
+def test_values_of_another_kind_are_refused(name, value, message):
+    with pytest.raises(ValueError, match=message):
+        check_values(**{name: value})
+
+
+def test_counts_are_whole_numbers_of_at_least_1():
+    for num_beams, num_return in ((0, 1), (2.0, 1), (None, 1), (2, 0), (2, True), (2, 3)):
+        with pytest.raises(ValueError, match="expected (num_|a whole number, .* for num_)"):
+            check_counts(num_beams, num_return)
 
 
 def test_numbers_are_parted_from_what_a_search_is_compiled_with():

@@ -96,6 +96,24 @@ def test_only_text_is_accepted(pipeline, value):
         list(pipeline(iter([value])))
 
 
+def test_numbers_of_numpy_are_checked_as_others_are(pipeline):
+    assert pipeline("ein hund", num_beams=np.int64(2)) == pipeline("ein hund", num_beams=2)
+    with pytest.raises(ValueError, match="temperature above 0. Received: temperature=nan"):
+        pipeline("ein hund", strategy="sample", temperature=np.float32("nan"))
+    with pytest.raises(ValueError, match="min_length of at least 0. Received: min_length=-3"):
+        pipeline("ein hund", min_length=np.int64(-3))
+
+
+def test_a_length_past_all_numbers_is_refused_and_gives_no_empty_answer(pipeline):
+    for length in (1 << 31, 1 << 40):
+        with pytest.raises(ValueError, match=f"max_length.*Received: max_length={length}"):
+            pipeline("ein hund", max_length=length)
+    with pytest.raises(ValueError, match="stream expected max_length of at most 1048576"):
+        pipeline.stream("ein hund", max_length=1 << 30)
+    with pytest.raises(TypeError, match="forced_prefix to be a str. Received: int 5"):
+        pipeline("ein hund", forced_prefix=5)
+
+
 def streamed(pipeline, source, **options):
     """All results of a stream, and beside them that of a call."""
     call = {"return_scores": True, "return_alignment": True, "num_beams": 1, **options}
@@ -243,7 +261,7 @@ def test_the_limit_of_a_text_follows_its_length(pipeline):
         ({"strategy": "greedy", "length_penalty": 1}, "'length_penalty' belongs to .*'beam'"),
         ({"strategy": "gredy"}, "Did you mean 'greedy'"),
         ({"num_beams": 2, "num_return": 3}, "num_return=3, num_beams=2"),
-        ({"num_beams": 0}, "num_return=1, num_beams=0"),
+        ({"num_beams": 0}, "num_beams of at least 1. Received: num_beams=0"),
         ({"max_length": 0}, "max_length of at least 1"),
         ({"batch_size": 0}, "batch_size of at least 1"),
         ({"repetition_penalty": 0}, "repetition_penalty"),
