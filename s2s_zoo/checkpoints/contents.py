@@ -92,7 +92,7 @@ def check_opened(opened: Opened, required: Iterable[str] = REQUIRED) -> None:
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from error
     absent = [key for key in CONFIG_KEYS if key not in config]
-    kinds = {"task": str, "languages": list, "model": dict, "files": dict}
+    kinds = {"format_version": int, "task": str, "languages": list, "model": dict, "files": dict}
     if absent or not all(isinstance(config[key], kind) for key, kind in kinds.items()):
         raise CheckpointError(
             f"{path} expected {', '.join(CONFIG_KEYS)}: a number, text, a list and two objects. "
@@ -110,7 +110,11 @@ def check_generation(options: Config, path: Path) -> None:
         options: dict, the defaults of a search; which there are, `Pipeline` knows.
         path: of the file that they are of, for the error.
     """
-    from s2s_zoo.generation.options import LARGEST, OPTIONS  # asks for oneDNN; a list must not
+    from s2s_zoo.generation.options import (
+        LARGEST,
+        MOST_IN_A_ROW,
+        OPTIONS,
+    )  # asks for oneDNN; a list must not
 
     for name, value in options.items():
         if (option := OPTIONS.get(name)) is None:
@@ -119,6 +123,16 @@ def check_generation(options: Config, path: Path) -> None:
             raise CheckpointError(
                 f"{path} expected a value of {name} like {_EXAMPLES[option.kind]}, and no "
                 f"number beyond {LARGEST}. Received: {value!r:.80}."
+            )
+        if option.choices and value is not None and value not in option.choices:
+            known = ", ".join(option.choices)
+            raise CheckpointError(f"{path} expected {name} of {known}. Received: {value!r:.80}.")
+        if option.kind is list and any(
+            type(item) is list and not 1 <= len(item) <= MOST_IN_A_ROW for item in value
+        ):
+            raise CheckpointError(
+                f"{path} expected {name} of ids, or of 1 to {MOST_IN_A_ROW} ids in a row. "
+                f"Received: {value!r:.80}."
             )
         if option.kind in (int, float) and value is not None:
             if not option.allows(value) or value > option.most_in_file:

@@ -214,6 +214,7 @@ def test_unreadable_json(copy, name, text):
         ({"model": None}, "expected format_version, task"),
         ({"model": "recurrent"}, "two objects"),
         ({"format_version": 2}, "Upgrade"),
+        ({"format_version": "x"}, "a number, text, a list"),
         ({"files": {}}, r"no sha256 of model\.safetensors, processor\.json"),
         ({"files": []}, "two objects"),
         ({"model": {"encodr": {}}}, "Did you mean 'encoder'"),
@@ -224,6 +225,21 @@ def test_unreadable_json(copy, name, text):
 def test_config_that_cannot_be_used(copy, changes, message):
     edit_config(copy, **changes)
     with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(copy)
+
+
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        ("strategy", "x"),
+        ("length_penalty_form", "x"),
+        ("suppress_tokens", [[]]),
+        ("suppress_tokens", [list(range(4, 37))]),
+    ],
+)
+def test_generation_option_that_no_search_has(copy, option, value):
+    (copy / "generation.json").write_text(json.dumps({option: value}))
+    with pytest.raises(CheckpointError, match=f"generation.json expected {option} of"):
         load_checkpoint(copy)
 
 
