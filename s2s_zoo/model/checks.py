@@ -46,16 +46,25 @@ def check_arrays(model: Any, inputs: Any, labels: Any = None) -> None:
 
 
 def _check_ids(name, ids, limit):
+    if ids.ndim != 2 or not ids.shape[1] or not _are_whole(ids):
+        raise ValueError(
+            f"Seq2Seq expected {name} (B, T), whole numbers, with T of at least 1. Received: "
+            f"{ids.dtype} {ids.shape}. Encode the texts with the processor of this model."
+        )
     if not ids.size or (0 <= ids.min() and ids.max() < limit):
         return
     *place, _ = np.argwhere((ids < 0) | (ids >= limit))[0]
     found = ids[(ids < 0) | (ids >= limit)][0]
+    larger = f", or make a model with a vocabulary_size of {ids.max() + 1} and more"
     raise ValueError(
         f"Seq2Seq expected ids of {name} from 0 to {limit - 1}, those of its vocabulary; 0 is "
         f"padding. Received: {found} in row {place[0] if place else 0}. Encode the texts with the "
-        f"processor of this model, or make a model with a vocabulary_size of {ids.max() + 1} "
-        "and more."
+        f"processor of this model{larger * bool(ids.max() >= limit)}."
     )
+
+
+def _are_whole(ids):
+    return ids.dtype.kind in "iu" or (ids.dtype.kind == "f" and bool((ids == np.floor(ids)).all()))
 
 
 def refuse_class_weight(class_weight: Any) -> None:

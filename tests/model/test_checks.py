@@ -43,6 +43,19 @@ def test_ids_outside_the_vocabulary_are_refused_where_they_come_in(model, name, 
         getattr(model, method)(*both)
 
 
+@pytest.mark.parametrize(
+    "ids", [SOURCE + 0.5, SOURCE[..., None], SOURCE[:, :0], SOURCE.astype(str)]
+)
+def test_what_are_no_ids_is_refused_before_anything_is_compiled(model, ids):
+    with pytest.raises(ValueError, match="expected source .B, T., whole numbers.*Received: "):
+        model.fit(inputs(source=ids), LABELS, verbose=0)
+
+
+def test_an_id_below_0_is_no_reason_for_another_vocabulary(model):
+    with pytest.raises(ValueError, match="-100 in row 1. Encode .* this model.$"):
+        model.fit(inputs(source=with_id(SOURCE, -100)), LABELS, verbose=0)
+
+
 def test_labels_of_held_out_arrays_are_looked_at_before_training(model):
     before = [np.array(weight) for weight in model.get_weights()]
     with pytest.raises(ValueError, match="ids of labels"):
