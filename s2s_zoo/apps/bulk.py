@@ -191,7 +191,13 @@ def _claim(output, job, resume):
     if manifest.exists():
         if not resume:
             raise DataError(f"{output} holds a job. Go on with --resume, or name another folder.")
-        if json.loads(manifest.read_text(encoding="utf-8")) != job:
+        try:
+            begun = json.loads(manifest.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DataError(
+                f"{manifest} is damaged: it says what job this is. Name another folder."
+            ) from error
+        if begun != job:
             raise DataError(
                 f"{output} holds a job with other inputs, options or shards. Resume with those it "
                 "was started with, or name another folder."

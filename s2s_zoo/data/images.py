@@ -97,7 +97,11 @@ def read_image(source: Any) -> Image.Image:
         size = Path(source).stat().st_size
         if size > MAX_BYTES:
             raise _too_large(source, f"{size:,} bytes, where at most {MAX_BYTES:,} are read")
-        return _decode(Path(source).read_bytes(), source)
+        with open(source, "rb") as file:
+            data = file.read(MAX_BYTES + 1)  # a device has no size
+        if len(data) > MAX_BYTES:
+            raise _too_large(source, f"more than {MAX_BYTES:,} bytes")
+        return _decode(data, source)
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise

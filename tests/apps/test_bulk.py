@@ -319,3 +319,12 @@ def test_an_actor_that_dies_loses_and_doubles_nothing(
     assert [(row["text"], row["output"]) for row in read(tmp_path / "out")] == list(
         expected.items()
     )
+
+
+def test_a_damaged_record_of_a_job_is_told(writer, tmp_path):
+    out = tmp_path / "out"
+    (tmp_path / "a.txt").write_text("ein hund\n")
+    list(bulk.run(writer, [tmp_path / "a.txt"], out))
+    (out / bulk.MANIFEST).write_text('{"model": ')
+    with pytest.raises(DataError, match="is damaged.*Name another folder"):
+        list(bulk.run(writer, [tmp_path / "a.txt"], out, resume=True))

@@ -129,6 +129,12 @@ def test_decompression_bombs_are_refused_by_their_header(size):
         read_image(png_header(*size))
 
 
+def test_a_device_without_an_end_is_not_read_to_it(monkeypatch):
+    monkeypatch.setattr(images, "MAX_BYTES", 100)
+    with pytest.raises(DataError, match="/dev/zero is too large.*more than 100 bytes"):
+        read_image("/dev/zero")
+
+
 def test_large_files_are_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "MAX_BYTES", 100)
     path = tmp_path / "a.bmp"

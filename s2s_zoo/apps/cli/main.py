@@ -27,6 +27,8 @@ from s2s_zoo.protocol.errors import S2SZooError
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not _has_streams():
+        return 1
     write_utf8()
     arguments = _parser().parse_args(argv)
     with warnings.catch_warnings():
@@ -46,6 +48,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         except (S2SZooError, OSError) as error:
             print(f"s2s-zoo: error: {error}", file=sys.stderr)
             return 1
+
+
+def _has_streams():
+    """Opens what the caller closed of standard input and error; False where output is closed."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
+    if sys.stdout is None:
+        print(
+            "s2s-zoo: error: standard output is closed, and what was asked for goes there. "
+            "Give it a place, such as > /dev/null.",
+            file=sys.stderr,
+        )
+    return sys.stdout is not None
 
 
 def _parser():

@@ -345,3 +345,21 @@ def test_a_standard_output_that_is_no_file_is_written_as_it_is(catalog, monkeypa
     written = io.StringIO()
     monkeypatch.setattr(sys, "stdout", written)
     assert main(["list"]) == 0 and "translation-de-en" in written.getvalue()
+
+
+@pytest.mark.parametrize("command", ["list", "show", "translate", "caption", "bulk"])
+def test_a_closed_standard_output_is_an_error_in_one_line(command, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main([command]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("s2s-zoo: error: standard output is closed") and "/dev/null" in line
+
+
+def test_closed_standard_input_and_error_are_empty(catalog, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["list"]) == 0
+    with sys.stdin, sys.stderr:
+        assert sys.stdin.read() == "" and sys.stderr.write("x") == 1
+    monkeypatch.undo()  # pytest has its own again
+    assert "translation-de-en" in capsys.readouterr().out
