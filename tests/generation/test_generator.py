@@ -263,7 +263,7 @@ def test_refuses(arguments, message):
 @pytest.mark.parametrize(
     ("strategy", "options", "message"),
     [
-        ("beam", {"num_beams": 0}, "num_return=1, num_beams=0"),
+        ("beam", {"num_beams": 0}, "num_beams of at least 1. Received: num_beams=0"),
         ("beam", {"num_beams": 2, "num_return": 3}, "num_return=3, num_beams=2"),
         ("beam", {"length_penalty_form": "pwer"}, "Did you mean 'power'"),
         ("beam", {"length_penalty": float("nan")}, "length_penalty=nan"),
