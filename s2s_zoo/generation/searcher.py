@@ -121,7 +121,6 @@ class Searcher:
             int(tokens) if isinstance(tokens, numbers.Integral) else tuple(map(int, tokens))
             for tokens in chosen["suppress_tokens"]
         )
-        self._check_suppressed(chosen["suppress_tokens"])
         return Search(
             strategy,
             tuple(sorted(chosen.items())),
@@ -140,20 +139,6 @@ class Searcher:
             raise ValueError(
                 "The coverage penalty needs a model with attention, and this one has none. "
                 f"Received: coverage_penalty={chosen['coverage_penalty']!r}. Leave it out."
-            )
-
-    def _check_suppressed(self, suppressed):
-        """Raises ValueError for ids that the model does not have, or no ids in a row."""
-        decoder = self.model.decoder
-        size = getattr(decoder, "vocabulary_size", None)  # who does not say is asked by `Rules`
-        rows = [tokens if isinstance(tokens, tuple) else (tokens,) for tokens in suppressed]
-        if size is not None and not all(
-            row and min(row) >= 0 and max(row) < size + getattr(decoder, "extra_ids", 0)
-            for row in rows
-        ):
-            raise ValueError(
-                f"The search expected suppress_tokens below the vocabulary size {size}, and no "
-                f"empty tuple. Received: suppress_tokens={suppressed!r:.80}."
             )
 
     def _has_shortlist(self, wanted):

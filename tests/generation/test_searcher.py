@@ -127,7 +127,6 @@ def test_strategy_of_a_call(searcher, options, defaults, strategy):
         ({"max_length": (1 << 30) + 1}, "max_length of at most 1073741824"),
         ({"suppress_tokens": [-1]}, "suppress_tokens"),
         ({"suppress_tokens": [3, [4, 1000]]}, "below the vocabulary size"),
-        ({"suppress_tokens": [[]]}, "and no empty tuple. Received: suppress_tokens="),
     ],
 )
 def test_what_a_search_would_refuse_is_refused_before(searcher, options, message):
