@@ -38,6 +38,15 @@ class AttentionLayer(ConfiguredLayer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if len(args) + ("query" in kwargs) + ("value" in kwargs) + ("keys" in kwargs) < 2:
+            raise ValueError(
+                f"{type(self).__name__} expected a value (N, S, D) or keys beside its query: "
+                f"attention(query, value, mask=mask). Received: {len(args)} without a name, and "
+                f"{', '.join(kwargs) or 'none'} by name. A list of inputs is not taken."
+            )
+        return super().__call__(*args, **kwargs)
+
     def build(self, query_shape: Shape, value_shape: Shape) -> None:
         self.widths = query_shape[-1], value_shape[-1]
 
@@ -72,7 +81,9 @@ class AttentionLayer(ConfiguredLayer):
         bool or of another shape.
         """
         self._check_memory(query, value, keys)
-        if mask is not None and len(mask.shape) != 4:  # what a head or a position may see
+        if (
+            mask is not None and len(getattr(mask, "shape", ())) != 4
+        ):  # what a head or a position may see
             check_mask(mask, value, type(self).__name__, query.shape[0])
 
     def _check_memory(self, query, value, keys):
@@ -80,6 +91,9 @@ class AttentionLayer(ConfiguredLayer):
         if len(query.shape) not in (2, 3) or (given and len(value.shape) != 3):
             expected = "a query (N, U) or (N, T, U) and a value (N, S, D)"
             remedy = "Call it as attention(query, value); a list of inputs is not taken."
+        elif given and "float" not in (dtype := keras.backend.standardize_dtype(value.dtype)):
+            expected = f"a value of floats, not of {dtype}"
+            remedy = "Embed ids, or use keras.ops.cast(value, 'float32')."
         elif keys is None and not given:
             expected = "a value (N, S, D) or keys"
             remedy = "Give the memory, or keys=attention.project(memory)."

@@ -7,7 +7,7 @@ from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.history import attend, initial_history, is_sequential, with_noise
-from s2s_zoo.decoders.checks import QUERIES
+from s2s_zoo.decoders.checks import QUERIES, check_inputs
 from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from
 from s2s_zoo.layers.encoded import encoded_shapes, encoder_output
 from s2s_zoo.layers.recurrence import StepDense
@@ -79,9 +79,22 @@ class AttentionRNN(ConfiguredLayer):
         self.output_dim = units or self.hidden_dim
         self.readout = StepDense(self.output_dim, activation="tanh", use_bias=False, name="readout")
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        given = dict(zip(("inputs", "memory"), args, strict=False)) | kwargs
+        if "inputs" not in given or "memory" not in given:
+            raise ValueError(
+                "AttentionRNN expected inputs (B, T, E) and a memory (B, S, D), or what an encoder "
+                f"gives: rnn(inputs, memory). Received: {', '.join(given) or 'nothing'}. A list of "
+                "both is not taken."
+            )
+        width = self.inputs_dim if self.built else None
+        check_inputs(given["inputs"], given["memory"], given.get("initial_state"), width)
+        return super().__call__(*args, **kwargs)
+
     def build(self, inputs_shape: Shape, memory_shape: Any) -> None:
         memory_shape = encoded_shapes(memory_shape).memory
         previous = self.query == "previous"
+        self.inputs_dim = inputs_shape[-1]
         width = inputs_shape[-1] + (memory_shape[-1] if previous else 0)
         width += self.output_dim if self.input_feeding else 0
         self.widths = []

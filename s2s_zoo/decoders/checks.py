@@ -1,8 +1,14 @@
 """Which arguments of a recurrent decoder go together."""
 
+from typing import Any
+
+import keras
+
 from s2s_zoo.decoders.cells import BRIDGES
 from s2s_zoo.layers.config import LayerSpec
+from s2s_zoo.layers.encoded import check_encoded, shape_of
 from s2s_zoo.protocol.registry import check_option
+from s2s_zoo.protocol.types import Nest, Tensor
 
 QUERIES = ("current", "previous")
 
@@ -49,3 +55,32 @@ def check_copying(
             "A decoder has ids beyond its vocabulary only to copy them. Received: "
             f"extra_ids={extra_ids}, pointer=False. Use pointer=True."
         )
+
+
+def check_inputs(
+    inputs: Tensor, encoded: Any, initial_state: Nest | None, width: int | None
+) -> None:
+    """Raises ValueError for what an `AttentionRNN` cannot run over.
+
+    Args:
+        inputs, encoded, initial_state: as of its call.
+        width: int, the width of the inputs it was built for, or None.
+    """
+    check_encoded(encoded, "AttentionRNN")
+    memory = encoded[0] if isinstance(encoded, tuple | list) else encoded
+    states = [] if initial_state is None else keras.tree.flatten(initial_state)
+    sizes = {x.shape[0] for x in (inputs, memory, *states)} - {None}
+    if len(inputs.shape) != 3:
+        expected, remedy = "inputs (B, T, E)", "Embed ids first."
+    elif width is not None and inputs.shape[-1] != width:
+        expected = f"inputs of width {width}, as it was built for"
+        remedy = "Use a layer of its own for another width."
+    elif len(sizes) > 1:
+        expected = "inputs, memory and states of one batch size"
+        remedy = "Repeat the smaller one, keras.ops.repeat(x, times, axis=0)."
+    else:
+        return
+    raise ValueError(
+        f"AttentionRNN expected {expected}. Received: inputs {shape_of(inputs)}, memory "
+        f"{shape_of(memory)}, states {[*map(shape_of, states)]}. {remedy}"
+    )

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from s2s_zoo.layers.config import ConfiguredLayer
-from s2s_zoo.layers.encoded import check_ids, encoder_output
+from s2s_zoo.layers.encoded import check_encoded, check_ids, encoder_output
 from s2s_zoo.protocol.types import Shape, Tensor
 
 
@@ -41,16 +41,17 @@ class DecoderLayer(ConfiguredLayer):
                 f"{', '.join(kwargs) or 'none'} by name. A functional model has an Input for each "
                 "side: keras.Model([source, target], logits)."
             )
+        target, encoded, *_ = (*args, *(kwargs[x] for x in ("target", "encoded") if x in kwargs))
+        check_ids(target, type(self).__name__, "(B, T) as its target")
+        check_encoded(encoded, type(self).__name__)
         return super().__call__(*args, **kwargs)
 
     def given(self, target: Tensor, encoded: Any, mask: Tensor | None, encoded_mask: Any) -> Any:
         """What an encoder gives, of what `call` was given, checked.
 
         Raises:
-            ValueError: for a target that is no ids, a memory of another batch size, and as
-                `encoder_output`.
+            ValueError: for a memory of another batch size, and as `encoder_output`.
         """
-        check_ids(target, type(self).__name__, "(B, T) as its target")
         if mask is None and not isinstance(encoded, tuple | list):
             mask = encoded_mask
         output = encoder_output(encoded, mask)

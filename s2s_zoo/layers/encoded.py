@@ -25,19 +25,14 @@ def encoder_output(encoded: Any, mask: Tensor | None = None) -> Any:
         ValueError: for something else, a mask beside an encoder's output, and a mask that is not
             bool or of another shape.
     """
-    if isinstance(encoded, tuple | list) and len(encoded) in OUTPUTS:
+    check_encoded(encoded, "A decoder")
+    if isinstance(encoded, tuple | list):
         if mask is not None:
             raise ValueError(
                 "A decoder expected a mask beside a memory only: the output of an encoder has its "
                 f"own. Received: both. Leave mask out, or give {type(encoded).__name__}.memory."
             )
         return encoded if hasattr(encoded, "memory") else OUTPUTS[len(encoded)](*encoded)
-    shape = getattr(encoded, "shape", None)
-    if shape is None or len(shape) != 3:
-        raise ValueError(
-            "A decoder expected what an encoder gives, or a memory (B, S, D) and its mask. "
-            f"Received: {type(encoded).__name__} {'' if shape is None else tuple(shape)}."
-        )
     if mask is None:
         mask = ops.ones_like(encoded[:, :, 0], dtype="bool")
     check_mask(mask, encoded, "A decoder")
@@ -54,6 +49,24 @@ def encoded_shapes(encoded_shape: Any) -> EncoderOutput:
     return EncoderOutput(*map(tuple, encoded_shape[:3]))
 
 
+def check_encoded(encoded: Any, owner: str) -> None:
+    """Raises ValueError for what is neither an encoder's output nor a memory of floats (B, S, D).
+
+    Args:
+        encoded: what a layer was given.
+        owner: str, who expected it.
+    """
+    if isinstance(encoded, tuple | list) and len(encoded) in OUTPUTS:
+        return
+    dtype, shape = _kind(encoded)
+    if len(shape) != 3 or "float" not in dtype:
+        raise ValueError(
+            f"{owner} expected what an encoder gives, or a memory of floats (B, S, D) and its "
+            f"mask. Received: {dtype} {shape}. Its state alone is not enough, and ids need an "
+            "encoder or an embedding."
+        )
+
+
 def check_mask(mask: Tensor, memory: Tensor | None, owner: str, rows: int | None = None) -> None:
     """Raises ValueError for a mask that is not bool (N, S), or not of this memory.
 
@@ -64,13 +77,13 @@ def check_mask(mask: Tensor, memory: Tensor | None, owner: str, rows: int | None
         rows: int, N, or None where it is not known.
     """
     shape = (rows, None) if memory is None else tuple(memory.shape[:2])
-    dtype = keras.backend.standardize_dtype(mask.dtype)
-    fits = len(mask.shape) == 2 and not differ(mask.shape[1], shape[1])
-    if dtype != "bool" or not fits or (mask.shape[0] != 1 and differ(mask.shape[0], shape[0])):
-        keys = " Keys are given by name: keys=keys." if len(mask.shape) == 3 else ""
+    dtype, found = _kind(mask)
+    fits = len(found) == 2 and not differ(found[1], shape[1])
+    if dtype != "bool" or not fits or (found[0] != 1 and differ(found[0], shape[0])):
+        keys = " Keys are given by name: keys=keys." if len(found) == 3 else ""
         raise ValueError(
             f"{owner} expected a bool mask (N, S) of {shape}, True where the memory is real. "
-            f"Received: a mask of {dtype} {tuple(mask.shape)}. Make it of the ids, source != 0, "
+            f"Received: a mask of {dtype} {found}. Make it of the ids, source != 0, "
             f"or with keras.ops.cast(mask, 'bool').{keys}"
         )
 
@@ -83,14 +96,19 @@ def check_ids(ids: Tensor, owner: str, letters: str) -> None:
         owner: str, who expected ids.
         letters: str, their shape for the error, such as "(B, S)".
     """
-    shape, dtype = getattr(ids, "shape", None), getattr(ids, "dtype", None)
-    dtype = type(ids).__name__ if dtype is None else keras.backend.standardize_dtype(dtype)
-    if shape is None or len(shape) != 2 or "int" not in dtype:
+    dtype, shape = _kind(ids)
+    if len(shape) != 2 or "int" not in dtype:
         raise ValueError(
-            f"{owner} expected ids {letters} of an integer dtype. Received: {dtype} "
-            f"{'' if shape is None else tuple(shape)}. In a functional model they come from "
-            'keras.Input((None,), dtype="int32").'
+            f"{owner} expected ids {letters} of an integer dtype. Received: {dtype} {shape}. In a "
+            'functional model they come from keras.Input((None,), dtype="int32").'
         )
+
+
+def _kind(x):
+    """The dtype and the shape of a tensor; of anything else its type and ()."""
+    dtype = getattr(x, "dtype", None)
+    name = type(x).__name__ if dtype is None else keras.backend.standardize_dtype(dtype)
+    return name, tuple(getattr(x, "shape", ()))
 
 
 def differ(size: Any, other: Any) -> bool:

@@ -117,6 +117,21 @@ def test_bad_input_is_named(call, message, symbolic):
         call(of_symbols if symbolic else ask)
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda ask: ask([QUERY, VALUE]), "A list of inputs is not taken"),
+        (lambda ask: ask(QUERY), r"a value \(N, S, D\) or keys.*Received: 1 without"),
+        (lambda ask: ask(QUERY, memory=VALUE), "1 without a name, and memory by name"),
+        (lambda ask: ask(QUERY, VALUE, mask=MASK.tolist()), "bool mask.*a mask of list"),
+        (lambda ask: ask(QUERY, VALUE.astype("int32")), "floats, not of int32.*Embed ids"),
+    ],
+)
+def test_calls_of_other_libraries_are_named(call, message, attention):
+    with pytest.raises(ValueError, match=message):
+        call(attention)
+
+
 def test_keys_need_a_layer_that_knows_its_query():
     for layer in (BahdanauAttention(4), LuongAttention(), MultiHeadAttention(2)):
         with pytest.raises(ValueError, match="Call it once, or .*build"):

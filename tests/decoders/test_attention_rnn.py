@@ -119,3 +119,25 @@ def test_states_of_another_width_are_refused():
         rnn(INPUTS, MEMORY, initial_state=[np.ones((2, 4), "float32")] * 2)
     with pytest.raises(ValueError, match="attention=None"):
         AttentionRNN(keras.layers.LSTMCell(4), None)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda rnn: rnn(INPUTS), "a memory.*Received: inputs. A list"),
+        (lambda rnn: rnn([INPUTS, MEMORY]), "Received: inputs. A list"),
+        (lambda rnn: rnn(INPUTS[..., 0], MEMORY), r"inputs \(B, T, E\).*inputs \(2, 4\)"),
+        (lambda rnn: rnn(INPUTS[..., :2], MEMORY), r"width 5, as.*inputs \(2, 4, 2\)"),
+        (lambda rnn: rnn(INPUTS, MEMORY[:1]), r"one batch size.*memory \(1, 6, 3\).*repeat"),
+        (
+            lambda rnn: rnn(INPUTS, MEMORY, initial_state=np.ones((3, 4), "float32")),
+            r"one batch size.*states \[\(3, 4\)\]",
+        ),
+        (lambda rnn: rnn(INPUTS, MEMORY[:, 0]), r"memory of floats.*float32 \(2, 3\)"),
+    ],
+)
+def test_what_it_cannot_run_over_is_named(call, message):
+    rnn = AttentionRNN(keras.layers.GRUCell(4), "luong")
+    rnn(INPUTS, MEMORY)
+    with pytest.raises(ValueError, match=message):
+        call(rnn)

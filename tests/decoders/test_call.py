@@ -4,6 +4,7 @@ import pytest
 
 from s2s_zoo.decoders import DECODERS
 from s2s_zoo.decoders.layer import DecoderLayer
+from s2s_zoo.protocol import EncoderOutput
 
 
 class Copying(DecoderLayer):
@@ -29,6 +30,20 @@ def test_a_decoder_without_a_target_says_what_it_takes():
 def test_a_memory_of_another_batch_size_is_refused_with_the_remedy():
     with pytest.raises(ValueError, match=r"target \(3, 1\), memory \(2, 3, 4\). Repeat"):
         Copying()(np.ones((3, 1), "int32"), np.zeros((2, 3, 4), "float32"))
+
+
+@pytest.mark.parametrize("decoder", [Copying, lambda: DECODERS["recurrent"](5, 4, 4)])
+def test_swapped_or_half_arguments_are_named_before_anything_is_built(decoder):
+    target, memory = np.ones((2, 3), "int32"), np.zeros((2, 3, 4), "float32")
+    encoded = EncoderOutput(memory, target > 0, memory[:, 0])
+    for given in ((encoded, target), (memory, target), (target.tolist(), memory)):
+        with pytest.raises(ValueError, match=r"expected ids \(B, T\) as its target.*Received"):
+            decoder()(*given)
+    for given in (memory[:, 0], target, [memory]):
+        with pytest.raises(ValueError, match=r"what an encoder gives, or a memory.*Received"):
+            decoder()(target, given)
+    with pytest.raises(ValueError, match="bool mask.*a mask of list"):
+        decoder()(target, memory, mask=[[True] * 3] * 2)
 
 
 def test_every_decoder_is_such_a_layer():
