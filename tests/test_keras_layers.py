@@ -196,6 +196,20 @@ def test_quantized_as_far_as_keras_can_and_the_rest_is_named():
         model.get_config()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Layer .* does not")
+def test_a_quantized_functional_model_is_the_same_from_its_file(tmp_path):
+    whole = seq2seq({"name": "bahdanau", "units": 4})
+    source, target = (keras.Input((None,), dtype="int32") for _ in range(2))
+    model = keras.Model([source, target], whole.decoder(target, whole.encoder(source)))
+    model.quantize("int8")
+    expected = numbers(model([IDS, TARGET]))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    modes = {layer.path: layer.quantization_mode for layer in loaded._flatten_layers()}
+    assert modes["decoder/attention/key"] == "int8"
+    assert_equal(numbers(loaded([IDS, TARGET])), expected)
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="SavedModel is TensorFlow's")
 @pytest.mark.converters
 @pytest.mark.parametrize("style", ["Seq2Seq", "functional", "of one length"])

@@ -124,6 +124,15 @@ class Generator(keras.Model):
         self.built = True
         compile_forward(self, jit_compile, run_eagerly)
 
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(inputs, dict) or "source" not in inputs:
+            kind = ", ".join(inputs) if isinstance(inputs, dict) else type(inputs).__name__
+            raise ValueError(
+                'Generator expected a dict with "source". Received: '
+                f"{kind or 'an empty one'}. For a source alone there is generator.generate(source)."
+            )
+        return super().__call__(inputs, *args, **kwargs)
+
     def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         return self.under_policy(function=lambda: self._search(inputs))
 
@@ -164,7 +173,7 @@ class Generator(keras.Model):
         """Runs the compiled search.
 
         Args:
-            source: array, a batch of what the encoder reads.
+            source: array, a batch of what the encoder reads; lists of ids are one too.
             max_lengths: (B,) int or None, the limit of each row.
             forced_prefix: (B, P) int or None, padded with PAD.
             ids, allowed: (L,) int and (B, L) bool, or None.
@@ -174,7 +183,11 @@ class Generator(keras.Model):
 
         Returns:
             SearchResult of numpy arrays.
+
+        Raises:
+            ValueError: for rows of several lengths, or none.
         """
+        source = batch_of(source)
         if isinstance(self.steps.decoder, Rerun):
             self.steps.decoder.check(source)
         given = call_inputs(max_lengths, forced_prefix, ids, allowed, **numbers)
@@ -192,6 +205,24 @@ class Generator(keras.Model):
                 'Generator expected "ids" and "allowed" for a model with our special ids, whose '
                 f"decoder has `output_rows`. Received: {type(self.model).__name__}. Leave them out."
             )
+
+
+def batch_of(source: Any) -> Any:
+    """A source as an array where it is a list, checked.
+
+    Raises:
+        ValueError: for rows of several lengths, or none.
+    """
+    if isinstance(source, list):
+        if len({len(row) for row in source if isinstance(row, list | tuple)}) > 1:
+            raise ValueError(
+                "generate expected rows of one length. Received: rows of "
+                f"{sorted({len(row) for row in source})} ids. Fill the shorter ones with PAD, 0."
+            )
+        source = np.asarray(source)
+    if any(x.shape[0] == 0 for x in keras.tree.flatten(source) if getattr(x, "shape", ())):
+        raise ValueError("generate expected at least one row. Received: a source without any.")
+    return source
 
 
 def call_inputs(

@@ -47,6 +47,22 @@ class ConfiguredLayer(keras.layers.Layer):
         }
         return {**super().get_config(), **arguments}
 
+    def get_build_config(self) -> Config | None:
+        """As Keras has it, and which of the layers within are quantized: a file of them loads."""
+        config = super().get_build_config()
+        modes = [getattr(layer, "quantization_mode", None) for layer in self._layers_within()]
+        return {**config, "quantized": modes} if config and any(modes) else config
+
+    def build_from_config(self, config: Config) -> None:
+        super().build_from_config(config)
+        modes = config.get("quantized", [])
+        for layer, mode in zip(self._layers_within() if modes else [], modes, strict=True):
+            if mode and not layer.quantization_mode:
+                layer.quantize(mode)
+
+    def _layers_within(self):
+        return list(self._flatten_layers(include_self=False))
+
 
 def _init_under_policy(init):
     @functools.wraps(init)

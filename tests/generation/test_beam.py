@@ -230,7 +230,7 @@ def test_stops_as_soon_as_no_live_beam_can_win():
     ("options", "message"),
     [
         ({"num_return": 5}, "num_return=5, num_beams=4. Use num_beams=5"),
-        ({"num_beams": 0}, "num_return from 1 to num_beams"),
+        ({"num_beams": 0}, "num_beams of at least 1"),
         ({"coverage_penalty": -1.0}, "coverage_penalty of at least 0"),
         ({"length_penalty_form": "gnmmt"}, "Did you mean 'gnmt'"),
     ],

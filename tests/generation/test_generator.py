@@ -278,3 +278,16 @@ def test_options_are_refused_in_plain_words_when_it_is_made(strategy, options, m
     with pytest.raises(ValueError, match=message) as error:
         Generator(small_model(), strategy, **options)
     assert "Exception encountered" not in str(error.value) and "\x1b" not in str(error.value)
+
+
+def test_a_source_is_an_array_or_lists_of_one_length():
+    generator = Generator(small_model(), "greedy", max_length=LENGTH)
+    expected = generator.generate(SOURCE).tokens
+    np.testing.assert_array_equal(generator.generate(SOURCE.tolist()).tokens, expected)
+    with pytest.raises(ValueError, match=r"rows of \[1, 3\] ids. Fill the shorter ones"):
+        generator.generate([[4, 5, END], [6]])
+    with pytest.raises(ValueError, match="at least one row"):
+        generator.generate(np.zeros((0, 3), "int32"))
+    with pytest.raises(ValueError, match="generate\\(source\\)") as error:
+        generator(SOURCE)
+    assert "Exception encountered" not in str(error.value)
