@@ -68,7 +68,20 @@ def test_families_that_are_kept_apart_are_in_no_training_pair(data):
 
 def test_the_same_seed_gives_the_same_pairs(data):
     args = [prepare.parse(["--data", str(data), "--language", "de", "--output", "x"]) for _ in "12"]
-    assert prepare.build(args[0]) == prepare.build(args[1])
+    assert prepare.build(args[0], "de") == prepare.build(args[1], "de")
+
+
+def test_several_languages_are_one_set_into_english():
+    def files(name, count):
+        rows = [(f"English {n}", f"{name} {n}") for n in range(count)]
+        return {"train": rows, "valid": rows[:3], "noise-other": [("English x", f"{name} x")]}
+
+    made = {"de": files("deutsch", 100), "zh": files("中文", 10)}
+    found = prepare.into_english(made, prepare.random.Random(1))
+    assert found["train"].count(("中文 3", "English 3")) == 2  # the smaller one twice
+    assert found["train"].count(("deutsch 3", "English 3")) == 1
+    assert ("deutsch x", "English x") in found["train"] and len(found["train"]) == 123
+    assert [row[0].split()[0] for row in found["valid"]] == ["deutsch", "中文"] * 3
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "zh"])

@@ -3,6 +3,8 @@
 python recipes/translation/real_text/prepare.py --data DATA --language de --output data/real-de
 
 writes train.tsv, valid.tsv (which chooses the epoch) and test-*.tsv (which do not), English first.
+With several languages each has a folder of its own below the output, and beside them train.tsv and
+valid.tsv are what a model from all of them into English learns of, English second.
 """
 
 import argparse
@@ -45,12 +47,7 @@ def parse(argv=None):
         required=True,
         help="holds manythings, debian_descriptions, ...",
     )
-    add(
-        "--language",
-        choices=("de", "fr", "zh"),
-        required=True,
-        help="the one beside English",
-    )
+    add("--language", choices=("de", "fr", "zh"), nargs="+", required=True, help="beside English")
     add("--output", type=Path, required=True)
     add("--seed", type=int, default=1)
     return parser.parse_args(argv)
@@ -346,9 +343,9 @@ def symbols(pair, draw, share):
     return tuple(pattern.sub(lambda found: chosen[found[0]], side) for side in pair)
 
 
-def build(args):
+def build(args, language):
     """Returns a dict of file to rows; a row is (English, other)."""
-    language, draw = args.language, random.Random(args.seed)
+    draw = random.Random(args.seed)
     entities = Entities(args.seed, chinese=language == "zh")
     files = {"train": [], "valid": [], "test-descriptions": [], "test-help": []}
     prose = []
@@ -394,13 +391,46 @@ def build(args):
     return files
 
 
+def into_english(made, draw):
+    """One set of all languages, a row being (other, English); small languages come more often.
+
+    Args:
+        made: {language: what `build` gives}.
+        draw: random.Random.
+    """
+    train = {
+        language: [(other, english) for english, other in files["train"] + files["noise-other"]]
+        for language, files in made.items()
+    }
+    most = max(map(len, train.values()))
+    rows = [row for own in train.values() for row in own * (2 if 4 * len(own) < most else 1)]
+    draw.shuffle(rows)
+    valid = [[(other, english) for english, other in files["valid"]] for files in made.values()]
+    for own in valid:
+        draw.shuffle(own)
+    return {
+        "train": rows,
+        "valid": [row for several in zip(*valid, strict=False) for row in several],
+    }
+
+
+def write(folder, files):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in files.items():
+        text = "".join("\t".join(row) + "\n" for row in rows)
+        (folder / f"{name}.tsv").write_text(text, encoding="utf-8")
+        print(f"{folder / name}.tsv {len(rows):,}", file=sys.stderr)
+
+
 def main(argv=None):
     args = parse(argv)
-    args.output.mkdir(parents=True, exist_ok=True)
-    for name, rows in build(args).items():
-        text = "".join("\t".join(row) + "\n" for row in rows)
-        (args.output / f"{name}.tsv").write_text(text, encoding="utf-8")
-        print(f"{name}.tsv {len(rows):,}", file=sys.stderr)
+    made = {language: build(args, language) for language in args.language}
+    if len(made) == 1:
+        write(args.output, *made.values())
+        return
+    for language, files in made.items():
+        write(args.output / language, files)
+    write(args.output, into_english(made, random.Random(args.seed)))
 
 
 if __name__ == "__main__":
