@@ -81,9 +81,8 @@ class AttentionLayer(ConfiguredLayer):
         bool or of another shape.
         """
         self._check_memory(query, value, keys)
-        if (
-            mask is not None and len(getattr(mask, "shape", ())) != 4
-        ):  # what a head or a position may see
+        # One of rank 4 says what each head or position may see.
+        if mask is not None and len(getattr(mask, "shape", ())) != 4:
             check_mask(mask, value, type(self).__name__, query.shape[0])
 
     def _check_memory(self, query, value, keys):

@@ -140,16 +140,7 @@ class ConvDecoder(DecoderLayer):
         x, state = self._run(add_positions(embedded, self.positions, index), state, memory)
         return (output or self.logits)(ops.squeeze(x, 1)), state
 
-    def call(
-        self,
-        target: Tensor,
-        encoded: Any,
-        mask: Tensor | None = None,
-        encoded_mask: Any = None,
-        training: bool = False,
-    ) -> Tensor:
-        """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
-        encoded = self.given(target, encoded, mask, encoded_mask)
+    def teacher_forced(self, target: Tensor, encoded: Any, training: bool) -> Tensor:
         kept = ops.stop_gradient(encoded.memory)
         memory, state = self.init(
             encoded._replace(memory=kept + (encoded.memory - kept) / self.layers)

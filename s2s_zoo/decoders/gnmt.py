@@ -136,16 +136,7 @@ class GNMTDecoder(DecoderLayer):
         top = self._above(cells[0][0], state["context"], state["cells"], run)
         return (output or self.logits)(self._read(top)), {**state, "cells": cells}
 
-    def call(
-        self,
-        target: Tensor,
-        encoded: Any,
-        mask: Tensor | None = None,
-        encoded_mask: Any = None,
-        training: bool = False,
-    ) -> Tensor:
-        """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
-        encoded = self.given(target, encoded, mask, encoded_mask)
+    def teacher_forced(self, target: Tensor, encoded: Any, training: bool) -> Tensor:
         embedded = self.dropout(self.embedding(target), training=training)
         memory, state = self.init(encoded)
         if training:

@@ -12,7 +12,7 @@ from s2s_zoo.protocol.types import Shape, Tensor
 class DecoderLayer(ConfiguredLayer):
     """From a target and an encoded source to logits: `decoder(target, encoded)`.
 
-    A subclass has `init`, `step` and `call`, which begins with `given`.
+    A subclass has `init`, `step` and `teacher_forced`.
 
     Call arguments of all of them:
         target: (B, T) int, beginning with START.
@@ -64,6 +64,21 @@ class DecoderLayer(ConfiguredLayer):
                 "rows."
             )
         return output
+
+    def call(
+        self,
+        target: Tensor,
+        encoded: Any,
+        mask: Tensor | None = None,
+        encoded_mask: Any = None,
+        training: bool = False,
+    ) -> Tensor:
+        encoded = self.given(target, encoded, mask, encoded_mask)
+        return self.teacher_forced(target, encoded, training)
+
+    def teacher_forced(self, target: Tensor, encoded: Any, training: bool) -> Tensor:
+        """From a target (B, T) int, beginning with START, and what an encoder gives to logits."""
+        raise NotImplementedError(f"{type(self).__name__} has no teacher_forced.")
 
     def compute_mask(self, target: Tensor, previous_mask: Tensor | None = None) -> None:
         """None: which labels count is for the loss to say, and `previous_mask` is the source's."""

@@ -109,16 +109,7 @@ class StepwiseDecoder(DecoderLayer):
         state = self._advance(embedded, index, state, memory)
         return (output or self.logits)(self._read(state, embedded)), state
 
-    def call(
-        self,
-        target: Tensor,
-        encoded: Any,
-        mask: Tensor | None = None,
-        encoded_mask: Any = None,
-        training: bool = False,
-    ) -> Tensor:
-        """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
-        encoded = self.given(target, encoded, mask, encoded_mask)
+    def teacher_forced(self, target: Tensor, encoded: Any, training: bool) -> Tensor:
         embedded = self.dropout(self.embedding(target), training=training)
         memory, state = self.init(encoded)
         if training:

@@ -157,16 +157,7 @@ class TransformerDecoder(DecoderLayer):
         state = {"layers": layers, "alignment": alignment}
         return (output or self.logits)(x), state
 
-    def call(
-        self,
-        target: Tensor,
-        encoded: Any,
-        mask: Tensor | None = None,
-        encoded_mask: Any = None,
-        training: bool = False,
-    ) -> Tensor:
-        """Teacher forcing: target (B, T) int, beginning with START, to logits (B, T, V)."""
-        encoded = self.given(target, encoded, mask, encoded_mask)
+    def teacher_forced(self, target: Tensor, encoded: Any, training: bool) -> Tensor:
         first = ops.full_like(target[:, :1], self.start_token)
         target = ops.concatenate([first, target[:, 1:]], axis=1)
         x = self.stack.embed(self.embedding(target), training=training)

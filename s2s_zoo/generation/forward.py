@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import keras
 
+from s2s_zoo.layers.kernels.compiled import by_signature
 from s2s_zoo.protocol.types import Nest
 
 _ON_JAX = threading.Lock()
@@ -36,10 +37,6 @@ def outputs_of(model: Any, inputs: Nest) -> Any:
 def _traced(model):
     """A predict function of TensorFlow that is traced as often as that of Keras, without a warning.
 
-    TensorFlow counts what a function is called with by its line of code, which all models of Keras
-    share: texts of a few lengths look to it like a function that is traced at every call. What is
-    called by its signature is not counted.
-
     Returns:
         A function of a list of one batch, or None, for Keras' own, under a distribution strategy.
     """
@@ -47,20 +44,17 @@ def _traced(model):
 
     if tf.distribute.has_strategy():
         return None
-    step = tf.function(
-        model.predict_step, autograph=False, reduce_retracing=True, jit_compile=model.jit_compile
+    step = by_signature(
+        tf.function(
+            model.predict_step,
+            autograph=False,
+            reduce_retracing=True,
+            jit_compile=model.jit_compile,
+        )
     )
-    traces = {}
 
     def function(batches):
         [batch] = batches
-        batch = keras.tree.map_structure(tf.convert_to_tensor, batch)
-        signature = tuple(
-            (path, tensor.dtype, tuple(tensor.shape))
-            for path, tensor in keras.tree.flatten_with_path(batch)
-        )
-        if signature not in traces:
-            traces[signature] = step.get_concrete_function(batch)
-        return traces[signature](batch)
+        return step(keras.tree.map_structure(tf.convert_to_tensor, batch))
 
     return function

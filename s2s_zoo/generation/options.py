@@ -365,7 +365,7 @@ def check_search(
     said = {name: option.default for name, option in OPTIONS.items()} | known
     if strategy == "beam":
         check_counts(said["num_beams"], said["num_return"])
-    check_values(**known | {"max_length": max_length})
+    check_values(**known)
     check_lengths(said["min_length"], max_length)
     if (size := getattr(decoder, "vocabulary_size", None)) is not None:
         check_tokens(said["suppress_tokens"], size + getattr(decoder, "extra_ids", 0))

@@ -1,7 +1,6 @@
 """Which tokens may come next: the rules every search strategy shares."""
 
 import copy
-import itertools
 from collections.abc import Sequence
 from typing import Self
 
@@ -9,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from s2s_zoo.generation.options import check_lengths, check_values, is_default
+from s2s_zoo.generation.options import check_lengths, check_tokens, check_values, is_default
 from s2s_zoo.generation.scores import flat_cells, largest, log_normaliser, log_normaliser_by
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.protocol.types import Nest, Tensor
@@ -149,7 +148,7 @@ class Rules:
         if len(banned) > FEW:
             best, tokens = largest(self.restrict(scores, index, history), count)
             return best, tokens, log_normaliser(scores)
-        self._check_vocabulary(scores.shape[-1])
+        check_tokens((*self.suppressed, *self.sequences), scores.shape[-1])
         allowed = self._ban_by_history(scores, index, history)
         best, tokens = largest(allowed, min(count + len(banned), scores.shape[-1]))
         if allowed is scores:
@@ -173,18 +172,10 @@ class Rules:
         return ops.where(index >= self.last, END, tokens)
 
     def _bias(self, scores, suppressed):
-        self._check_vocabulary(scores.shape[-1])
+        check_tokens((*self.suppressed, *self.sequences), scores.shape[-1])
         bias = np.zeros(scores.shape[-1], "float32")
         bias[list(suppressed)] = -np.inf
         return ops.convert_to_tensor(bias, dtype=scores.dtype)
-
-    def _check_vocabulary(self, size):
-        every = [*self.suppressed, *itertools.chain(*self.sequences)]
-        _require(
-            0 <= min(every) and max(every) < size,
-            f"suppress_tokens below the vocabulary size {size}",
-            suppress_tokens=every,
-        )
 
     def _ban_by_history(self, scores, index, history):
         if self.no_repeat_ngram_size:

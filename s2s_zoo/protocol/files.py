@@ -99,6 +99,11 @@ def read_json(path: Path) -> Config:
     return value
 
 
+def read_optional_json(path: Path) -> Config:
+    """Returns the JSON object in a file, or {} where there is no such file."""
+    return read_json(path) if path.is_file() else {}
+
+
 def describe_file(path: Path) -> Config:
     """Returns {"sha256": hex digest, "size": bytes} of a file."""
     with path.open("rb") as file:

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.layers.kernels import native
+from s2s_zoo.layers.kernels.compiled import by_signature
 from s2s_zoo.protocol.types import Tensor
 
 
@@ -27,17 +28,8 @@ def train_function(model: Any) -> Callable[[Iterator[Any]], Any] | None:
 
     if tf.distribute.has_strategy() or model.steps_per_execution > 1:
         return None
-    step, traces = tf.function(model.train_step, jit_compile=model.jit_compile), {}
-
-    def function(iterator):
-        data = next(iterator)
-        given = keras.tree.flatten(data)
-        signature = tuple(None if x is None else (tuple(x.shape), x.dtype) for x in given)
-        if signature not in traces:
-            traces[signature] = step.get_concrete_function(data)
-        return traces[signature](data)
-
-    return function
+    step = by_signature(tf.function(model.train_step, jit_compile=model.jit_compile))
+    return lambda iterator: step(next(iterator))
 
 
 def apply_adam(

@@ -25,7 +25,7 @@ from s2s_zoo.layers.initial import to_be_loaded
 from s2s_zoo.layers.policy import dtype_policy
 from s2s_zoo.model.seq2seq import Seq2Seq
 from s2s_zoo.protocol.errors import CheckpointError, DataError, S2SZooError
-from s2s_zoo.protocol.files import read_json
+from s2s_zoo.protocol.files import read_optional_json
 from s2s_zoo.protocol.registry import lookup
 
 BOTH_HALVES = "EncoderDecoderModel"
@@ -68,7 +68,7 @@ def load_pretrained(
         config, tensors = family.unify(config, tensors, directory)
         config = as_tied(config, tensors)
         path = directory / "generation_config.json"
-        generation = _optional(directory, path.name) or generation_part(config)
+        generation = read_optional_json(path) or generation_part(config)
         parts = family.describe(config)
         described = _describe_model(parts, config)
         check_numbers(described, [tensor.shape for tensor in tensors.values()])
@@ -198,10 +198,6 @@ def _describe_model(parts, config):
         "decoder": {**decoder, "tie_embeddings": config["tie_word_embeddings"]},
         "share_embeddings": config.get("share_encoder_decoder_embeddings", True),
     }
-
-
-def _optional(directory, name):
-    return read_json(directory / name) if (directory / name).is_file() else {}
 
 
 def _one(ids):

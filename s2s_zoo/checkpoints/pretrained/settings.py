@@ -12,7 +12,7 @@ from s2s_zoo.checkpoints.pretrained.tokenizers import (
     PieceTokenizer,
 )
 from s2s_zoo.protocol.errors import CheckpointError
-from s2s_zoo.protocol.files import read_json
+from s2s_zoo.protocol.files import read_optional_json
 from s2s_zoo.protocol.types import Config
 
 FILE = "tokenizer_config.json"
@@ -67,9 +67,9 @@ def read_settings(directory: Path, config: Config) -> Config:
     Raises:
         CheckpointError: for files that are not understood.
     """
-    found = _optional(directory, FILE)
+    found = read_optional_json(directory / FILE)
     if "added_tokens_decoder" not in found:
-        found = {**found, **_optional(directory, "special_tokens_map.json")}
+        found = {**found, **read_optional_json(directory / "special_tokens_map.json")}
     added = dict(_added(directory, found))
     _warn(_not_done(found, added))
     return {**config, **found, "added_tokens": added}
@@ -161,7 +161,7 @@ def _added(directory: Path, settings: Config) -> Iterator[tuple[str, Added]]:
     for name in MORE_SPECIAL:
         more = settings.get(name) or []
         special |= {_content(token) for token in (more if isinstance(more, list) else [])}
-    for content, number in _optional(directory, "added_tokens.json").items():
+    for content, number in read_optional_json(directory / "added_tokens.json").items():
         if type(number) is not int or number < 0:
             raise _no_tokens("added_tokens.json", {content: number})
         yield content, {"id": number, **({"special": True} if content in special else {})}
@@ -178,7 +178,3 @@ def _no_tokens(name, received):
         f"{name} expected ids and texts of added tokens. Received: {received!r:.60}. Download the "
         "checkpoint again."
     )
-
-
-def _optional(directory, name):
-    return read_json(directory / name) if (directory / name).is_file() else {}

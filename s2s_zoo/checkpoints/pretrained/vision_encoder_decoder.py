@@ -10,7 +10,7 @@ from s2s_zoo.checkpoints.pretrained.images import PretrainedImageProcessor, gpt2
 from s2s_zoo.checkpoints.pretrained.sides import read_files
 from s2s_zoo.checkpoints.pretrained.tensors import Tensor, Tensors
 from s2s_zoo.protocol.errors import CheckpointError
-from s2s_zoo.protocol.files import read_json
+from s2s_zoo.protocol.files import read_optional_json
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.types import Config
 
@@ -90,7 +90,7 @@ def unify(config: Config, tensors: Tensors, directory: Path) -> tuple[Config, Te
             "package cannot do. Use another checkpoint."
         )
     path = directory / "preprocessor_config.json"
-    size, mean, std = image_options(read_json(path) if path.is_file() else {}, path)
+    size, mean, std = image_options(read_optional_json(path), path)
     if size != _pair(encoder["image_size"]):
         raise CheckpointError(
             f"{path} makes images of {size}, and the encoder reads {encoder['image_size']}. "

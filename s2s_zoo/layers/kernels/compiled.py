@@ -35,3 +35,24 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return (function if as_written else in_graphs)(*args)
 
     return call
+
+
+def by_signature(function: Any) -> Callable[[Any], Any]:
+    """Returns a `tf.function` of one nest of tensors as what is called by its concrete functions.
+
+    Each is traced once and knows its shapes statically. TensorFlow counts what a function is called
+    with by its line of code, which all models of Keras share, and warns that texts of a few lengths
+    are traced at every call; what is called so is not counted.
+    """
+    traces: dict[Any, Any] = {}
+
+    def call(data):
+        signature = tuple(
+            (path, None if x is None else (tuple(x.shape), x.dtype))
+            for path, x in keras.tree.flatten_with_path(data)
+        )
+        if signature not in traces:
+            traces[signature] = function.get_concrete_function(data)
+        return traces[signature](data)
+
+    return call
