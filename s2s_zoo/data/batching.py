@@ -294,7 +294,8 @@ def _encode(processor, pairs, too_long):
             f"TokenBatches expected too_long='drop' or 'truncate'. Received: {too_long!r}."
         )
     truncate = too_long == "truncate"
-    texts, targets = zip(*pairs, strict=True)
+    texts, targets = processor.protected(*zip(*pairs, strict=True))
+    pairs = list(zip(texts, targets, strict=True))
     sources = processor.encode_source(list(texts), truncate=truncate)
     labels = processor.encode_target(list(targets), truncate=truncate, sources=texts)
     kept = [

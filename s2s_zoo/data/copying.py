@@ -33,6 +33,7 @@ class CopyingProcessor(TextProcessor):
 
     TYPE = "copying"
     KEYS = (*TextProcessor.KEYS, "extra_ids")
+    OPTIONAL = ()
 
     def __init__(
         self,

@@ -11,6 +11,8 @@ import numpy as np
 from s2s_zoo.data.pairs import PairSource
 from s2s_zoo.data.stored import describe_tokenizer
 from s2s_zoo.data.targets import Sampling, Targets, check_length, encode, require_text
+from s2s_zoo.data.text.normal import normalize as normal_form
+from s2s_zoo.data.text.symbols import Symbols, protect_pair
 from s2s_zoo.protocol.types import Config, StrPath
 
 if TYPE_CHECKING:
@@ -25,6 +27,13 @@ class TextProcessor(Targets):
         target_tokenizer: another one, or the same.
         max_source_length: int, the longest source in tokens, END counted.
         max_target_length: int, the longest target in tokens, END counted.
+        normalize: bool, bring texts to one of the forms that say the same before they become ids:
+            see `s2s_zoo.data.text.normal`.
+        symbols: dict with "template" and "limit", the symbols that the model learned or is to
+            learn to copy: see `s2s_zoo.data.text.symbols.Symbols`. None where there are none.
+
+    Raises:
+        ValueError: for a value outside its range.
     """
 
     TYPE = "text"
@@ -33,6 +42,7 @@ class TextProcessor(Targets):
         *("type", "source_tokenizer", "target_tokenizer"),
         *("max_source_length", "max_target_length"),
     )
+    OPTIONAL: tuple[str, ...] = ("normalize", "symbols")
 
     def __init__(
         self,
@@ -40,11 +50,15 @@ class TextProcessor(Targets):
         target_tokenizer: Any,
         max_source_length: int = 256,
         max_target_length: int = 256,
+        normalize: bool = False,
+        symbols: Config | None = None,
     ) -> None:
         check_length("max_source_length", max_source_length)
         super().__init__(target_tokenizer, max_target_length)
         self.source_tokenizer = source_tokenizer
         self.max_source_length = max_source_length
+        self.normalize = normalize
+        self.symbols = None if symbols is None else Symbols.from_config(symbols)
 
     @property
     def tokenizers(self) -> dict[str, Any]:
@@ -96,7 +110,30 @@ class TextProcessor(Targets):
             list of int32 arrays, each ending in END.
         """
         limit = self.max_source_length if truncate else None
+        texts = self._normal(texts)
         return encode(self.source_tokenizer, texts, limit, "source", sampling)
+
+    def encode_target(
+        self,
+        texts: Sequence[str],
+        truncate: bool = True,
+        sampling: Sampling | None = None,
+        sources: Sequence[Any] | None = None,
+    ) -> list[np.ndarray]:
+        return super().encode_target(self._normal(texts), truncate, sampling, sources)
+
+    def protected(
+        self, sources: Sequence[str], targets: Sequence[str]
+    ) -> tuple[Sequence[str], Sequence[str]]:
+        if self.symbols is None or not len(sources):
+            return sources, targets
+        pairs = zip(sources, targets, strict=True)
+        both = [protect_pair(source, target, self.symbols) for source, target in pairs]
+        sources, targets = zip(*both, strict=True)
+        return sources, targets
+
+    def _normal(self, texts: Sequence[str]) -> Sequence[str]:
+        return [normal_form(text) for text in texts] if self.normalize else texts
 
     def get_config(self) -> Config:
         """Plain JSON: what `processor.json` holds."""
@@ -108,4 +145,6 @@ class TextProcessor(Targets):
             "target_tokenizer": describe_tokenizer(self.target_tokenizer, names[1]),
             "max_source_length": self.max_source_length,
             "max_target_length": self.max_target_length,
+            **({"normalize": True} if self.normalize else {}),
+            **({"symbols": self.symbols.get_config()} if self.symbols else {}),
         }

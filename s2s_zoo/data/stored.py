@@ -31,10 +31,12 @@ class Stored:
     Attributes:
         TYPE: str, its name in the table `PROCESSORS`.
         KEYS: what its configuration holds.
+        OPTIONAL: what it may hold besides.
     """
 
     TYPE: str
     KEYS: tuple[str, ...] = ()
+    OPTIONAL: tuple[str, ...] = ()
     get_config: Callable[[], Config]
 
     def save(self, directory: StrPath) -> None:
@@ -63,7 +65,7 @@ class Stored:
         directory = Path(directory)
         config = dict(load_config(directory) if config is None else config)
         try:
-            check_exactly(config, cls.KEYS, "processor")
+            check_exactly(config, cls.KEYS, "processor", cls.OPTIONAL)
             lookup({cls.TYPE: cls}, config.pop("type"), "processor type")
             loaded: list[tuple[Config, Any]] = []
             for name in SIDES:
@@ -121,10 +123,12 @@ def load_tokenizer(directory: Path, config: Config) -> Tokenizer:
     return kind(data)
 
 
-def check_exactly(config: Any, keys: Iterable[str], kind: str) -> None:
-    """Raises ValueError unless `config` is a dict with exactly these keys."""
+def check_exactly(
+    config: Any, keys: Iterable[str], kind: str, optional: Iterable[str] = ()
+) -> None:
+    """Raises ValueError unless `config` is a dict with these keys, and optional ones at most."""
     if not isinstance(config, dict):
         raise ValueError(f"The {kind} config is a JSON object. Received: {config!r:.80}.")
-    check_keys(config, keys, kind)
+    check_keys(config, (*keys, *optional), kind)
     if missing := [key for key in keys if key not in config]:
         raise ValueError(f"The {kind} config needs {', '.join(missing)}.")

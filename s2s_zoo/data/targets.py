@@ -70,6 +70,20 @@ class Targets(Stored):
         limit = self.max_target_length if truncate else None
         return encode(self.target_tokenizer, texts, limit, "target", sampling)
 
+    def protected(
+        self, sources: Sequence[Any], targets: Sequence[str]
+    ) -> tuple[Sequence[Any], Sequence[str]]:
+        """Pairs as the model reads and writes them: what must not change behind symbols.
+
+        Args:
+            sources: list.
+            targets: list of str, one for each source.
+
+        Returns:
+            Both; they themselves where the model knows no symbols.
+        """
+        return sources, targets
+
     def pad(self, rows: Sequence[Any], length: int | None = None) -> np.ndarray:
         """Returns rows of ids as one int32 array (B, length), or (B, longest row)."""
         longest = max(map(len, rows), default=0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,8 @@ class Answerer:
         search: its `Search`.
         processor: the processor for the languages of the call.
         batch_size: int, sources run at once.
-        details: bool, give a `Result` for each answer, not a str.
+        details: bool, say of each answer what its tokens and its alignment are.
         replaces: bool, put source units in place of the unknown token; needs alignments.
-        progress: bool or None, show a bar: see `Pipeline`.
     """
 
     def __init__(
@@ -38,7 +38,6 @@ class Answerer:
         batch_size: int,
         details: bool,
         replaces: bool,
-        progress: bool | None,
     ) -> None:
         self.searcher = searcher
         self.search = search
@@ -46,29 +45,13 @@ class Answerer:
         self.batch_size = batch_size
         self.details = details
         self.replaces = replaces
-        self.progress = progress
+        self.num_return = dict(search.options).get("num_return", 1)
         self._turns = itertools.count()
 
-    def answers(self, sources: Sequence[Any]) -> list[Any]:
-        """The answers to a list of sources."""
-        size = self.processor.window or max(1, len(sources))
-        with self._bar(len(sources)) as bar:
-            starts = range(0, len(sources), size)
-            return [x for i in starts for x in self._window(sources[i : i + size], bar)]
-
-    def stream(self, sources: Iterable[Any]) -> Iterator[Any]:
-        """Yields the answers to sources that may be endless."""
-        sources = iter(sources)
-        size = self.processor.window or WINDOW
-        with self._bar(None) as bar:
-            while window := list(itertools.islice(sources, size)):
-                yield from self._window(window, bar)
-
-    def _window(self, sources, bar):
-        """The answers to sources that are sorted together."""
+    def answers(self, sources: Sequence[Any]) -> list[list[Result]]:
+        """The hypotheses for each of a list of sources, the best first."""
         processor = self.processor
-        num_return = dict(self.search.options).get("num_return", 1)
-        answers = [[Result("") if self.details else ""] * num_return for _ in sources]
+        answers = [[Result("")] * self.num_return for _ in sources]
         real = [i for i, source in enumerate(sources) if not processor.is_blank(source)]
         encoded = processor.encode_source([sources[i] for i in real])
         ids = {i: row for i, row in zip(real, encoded, strict=True) if len(row) > 1}
@@ -78,14 +61,13 @@ class Answerer:
             for row, i in enumerate(batch):
                 # Of a hypothesis that the rules leave no room for there is not even END.
                 count = max(1, np.count_nonzero(found.tokens[row, :, 0] != PAD))
-                answers[i] = decoded[row][:count]
-                if self.details:
-                    answers[i] = [
-                        result_of(processor, text, sources[i], ids[i], found, (row, k))
-                        for k, text in enumerate(answers[i])
-                    ]
-        bar.update(len(sources))
-        return answers if num_return > 1 else [hypotheses[0] for hypotheses in answers]
+                answers[i] = [
+                    result_of(processor, text, sources[i], ids[i], found, (row, k))
+                    if self.details
+                    else Result(text, score_of(found, (row, k)))
+                    for k, text in enumerate(decoded[row][:count])
+                ]
+        return answers
 
     def _texts(self, found, sources):
         """The text of every hypothesis, a list for each of the sources of a batch."""
@@ -99,12 +81,44 @@ class Answerer:
                 ]
         return decoded
 
-    def _bar(self, total):
-        from tqdm import tqdm
 
-        disable = {None: None, True: False, False: True}[self.progress]
-        delay = 0 if self.progress else 2
-        return tqdm(total=total, disable=disable, delay=delay, unit=" sources")
+def in_windows(
+    answers: Callable[[list[Any]], Sequence[Sequence[Result]]],
+    sources: Iterable[Any],
+    size: int | None,
+    progress: bool | None,
+    warns: bool,
+) -> Iterator[Sequence[Result]]:
+    """Yields the hypotheses for sources, which may be endless, a window of them at a time.
+
+    Args:
+        answers: from a list of sources to the hypotheses for each.
+        sources: iterable.
+        size: int, sources of a window; None for all of what has a length.
+        progress: bool or None, show a bar: see `Pipeline`.
+        warns: bool, say in a warning for each window what should make a reader look twice.
+    """
+    from tqdm import tqdm
+
+    total = len(sources) if isinstance(sources, Sized) else None
+    size = size or max(1, WINDOW if total is None else total)
+    disable = {None: None, True: False, False: True}[progress]
+    arriving = iter(sources)
+    with tqdm(total=total, disable=disable, delay=0 if progress else 2, unit=" sources") as bar:
+        while window := list(itertools.islice(arriving, size)):
+            found = answers(window)
+            if warns:
+                warn(found)
+            yield from found
+            bar.update(len(window))
+
+
+def warn(found: Iterable[Sequence[Result]]) -> None:
+    """Warns of the best hypotheses that have a warning."""
+    told = [best.warning for best, *_ in found if best.warning]
+    if told:
+        more = f" (and of {len(told) - 1} more texts)" if len(told) > 1 else ""
+        warnings.warn(f"{told[0]}{more}", stacklevel=4)
 
 
 def result_of(
@@ -127,12 +141,17 @@ def result_of(
         alignment = alignment[place][: len(tokens), : len(row)]
     return Result(
         text,
-        None if found.scores is None else float(found.scores[place]),
+        score_of(found, place),
         processor.source_pieces(row, source),
         processor.target_pieces(tokens, source),
         alignment,
         None if found.p_gen is None else found.p_gen[place][: len(tokens)],
     )
+
+
+def score_of(found: SearchResult, place: tuple[int, int]) -> float | None:
+    """The score of a hypothesis, where the search computed them."""
+    return None if found.scores is None else float(found.scores[place])
 
 
 def growing(

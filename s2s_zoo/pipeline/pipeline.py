@@ -10,8 +10,10 @@ from s2s_zoo.generation import Scorer
 from s2s_zoo.generation.options import PIPELINE_DEFAULTS, TOKENS_OF_A_STREAM, check_names
 from s2s_zoo.generation.searcher import Search, Searcher
 from s2s_zoo.pipeline import saving
-from s2s_zoo.pipeline.answering import Answerer, growing
+from s2s_zoo.pipeline.answering import Answerer, growing, in_windows
+from s2s_zoo.pipeline.documents import Documents
 from s2s_zoo.pipeline.fitting import compile_model
+from s2s_zoo.pipeline.reading import take_reading
 from s2s_zoo.pipeline.result import Result
 from s2s_zoo.pipeline.scoring import score_targets
 from s2s_zoo.pipeline.shortlisting import shortlist_of
@@ -123,13 +125,20 @@ class Pipeline:
                 source), `forced_prefix` (str, how every answer begins), `seed` (for "sample"),
                 `shortlist` (bool, search among the candidates of `build_shortlist` alone; scores
                 are then log-probabilities among these), and those of the strategy and of `Rules`.
-                The rest is as in `self.generation`.
+                The rest is as in `self.generation`. And, for translation, how texts are read:
+                `split` (bool, sentence by sentence, put together with the white space they stood
+                in; the default between languages that are known), `protect` (bool, addresses,
+                numbers, placeholders and markup come through; the default as well), `keep` (words
+                that do, too), `terms` (dict of words and their translations), `notation` (bool,
+                numbers as the target language writes them; the default), `markdown` (bool, its
+                inline markup is protected too): see docs/documents.md.
 
         Returns:
             A str for one source, a list for a list or a folder, a generator for an iterator,
             always in order. With `num_return` > 1 there is a list of the best answers in place of
             each: fewer than that where the other options allow fewer different texts, but always
-            one. A blank text gives "" without asking the model.
+            one. A blank text gives "" without asking the model. Of a text of several sentences a
+            `Result` has theirs in its `segments`, and the k-th best has the k-th best of each.
 
         Raises:
             TypeError: for anything but text, or anything but images.
@@ -140,19 +149,25 @@ class Pipeline:
         """
         use()
         processor = self.processor_for(source, target)
+        reading, options = take_reading(self, options, source, target)
         if replace_unknown:
             options = allow_unknown(processor, options, self.generation)
         aligned = return_alignment or replace_unknown
         search = self.plan(options, return_scores, aligned, source, target)
         details = return_scores or return_alignment
-        answerer = Answerer(
-            self.searcher, search, processor, batch_size, details, replace_unknown, progress
-        )
+        answerer = Answerer(self.searcher, search, processor, batch_size, details, replace_unknown)
+        answers = answerer.answers if reading is None else Documents(answerer, reading).answers
         sources, single = processor.collect(sources)
+
+        def given(hypotheses: Sequence[Result]) -> Any:
+            each = list(hypotheses) if details else [one.text for one in hypotheses]
+            return each if answerer.num_return > 1 else each[0]
+
+        found = in_windows(answers, sources, processor.window, progress, warns=not details)
         if not hasattr(sources, "__len__"):
-            return answerer.stream(sources)
-        answers = answerer.answers(list(sources))
-        return answers[0] if single else answers
+            return map(given, found)
+        listed = list(map(given, found))
+        return listed[0] if single else listed
 
     def stream(
         self,
@@ -185,6 +200,7 @@ class Pipeline:
             )
         use()
         processor = self.processor_for(source, target)
+        reading, options = take_reading(self, options, source, target)
         search = self.plan(options, True, return_alignment, source, target)
         if search.max_length is not None and search.max_length > TOKENS_OF_A_STREAM:
             raise ValueError(
@@ -194,6 +210,9 @@ class Pipeline:
         sources, single = processor.collect(text)
         if not single:
             raise ValueError(f"stream expected one source. Received: {type(text).__name__}.")
+        if reading is not None:
+            answerer = Answerer(self.searcher, search, processor, 1, True, False)
+            return Documents(answerer, reading).growing(sources[0])
         blank = processor.is_blank(sources[0])
         [row] = processor.encode_source(sources)
         return growing(self.searcher, search, processor, sources[0], [] if blank else row)

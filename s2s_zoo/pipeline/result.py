@@ -25,6 +25,9 @@ class Result(NamedTuple):
         p_gen: (T,) float32, how much each target token came from the vocabulary; the rest was
             copied from where its row of `alignment` looked. None without a pointer, and without
             alignment.
+        warning: str, what should make its reader look twice, or None.
+        segments: tuple of Result, of the sentences of a text of several; their scores, tokens and
+            alignments are in them, and `score` is the sum.
     """
 
     text: str
@@ -33,6 +36,8 @@ class Result(NamedTuple):
     target_tokens: Sequence = ()
     alignment: Any = None
     p_gen: Any = None
+    warning: str | None = None
+    segments: tuple[Result, ...] = ()
 
     def plot(self, path: StrPath | None = None) -> Figure:
         """Draws the alignment as figure 3 of Bahdanau et al. (2015, 1409.0473).
@@ -53,7 +58,8 @@ class Result(NamedTuple):
         if self.alignment is None or not len(self.source_tokens):
             raise S2SZooError(
                 "There is no alignment with a source text to draw. Ask for it with "
-                "return_alignment=True; the attention over a photo is drawn by "
+                "return_alignment=True; those of a text of several sentences are in its "
+                "`segments`, and the attention over a photo is drawn by "
                 "`s2s_zoo.plots.plot_caption`."
             )
         from s2s_zoo.pipeline.plots import heat_map
@@ -64,3 +70,22 @@ class Result(NamedTuple):
         from s2s_zoo.pipeline.plots import png
 
         return png(self)
+
+
+def combined(text: str, segments: Sequence[Result]) -> Result:
+    """The `Result` of a text whose parts were generated one by one.
+
+    Args:
+        text: str, the whole.
+        segments: list of Result, in order.
+    """
+    scores = [segment.score for segment in segments if segment.score is not None]
+    warnings = dict.fromkeys(segment.warning for segment in segments if segment.warning)
+    return Result(
+        text,
+        sum(scores) if scores and len(scores) == len(segments) else None,
+        [token for segment in segments for token in segment.source_tokens],
+        [token for segment in segments for token in segment.target_tokens],
+        warning=" ".join(warnings) or None,
+        segments=tuple(segments),
+    )

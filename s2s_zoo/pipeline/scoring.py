@@ -33,6 +33,7 @@ def score_targets(
     texts, _ = processor.collect(list(sources))
     for text in targets:
         require_text(text)
+    texts, targets = processor.protected(texts, targets)
     rows = processor.encode_source(texts)
     labels = processor.encode_target(targets, sources=texts)
     log_probs, lengths = np.zeros(len(rows), "float32"), np.zeros(len(rows), "int32")

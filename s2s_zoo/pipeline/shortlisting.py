@@ -12,7 +12,7 @@ def shortlist_of(model: Any, processor: Any, pairs: Any, **options: Any) -> Shor
     from s2s_zoo.data import read_pairs
 
     check_narrow(model)
-    sources, targets = map(list, zip(*read_pairs(pairs), strict=True))
+    sources, targets = processor.protected(*zip(*read_pairs(pairs), strict=True))
     return build(
         processor.encode_source(sources),
         processor.encode_target(targets),

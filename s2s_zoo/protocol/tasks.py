@@ -20,6 +20,7 @@ class Task:
         tag: str, what the Hub calls the task.
         command: str, of `s2s-zoo`, that does it.
         example: str, a source.
+        reads_sentences: bool, a text may be read sentence by sentence.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Task:
     tag: str
     command: str
     example: str = "some text"
+    reads_sentences: bool = False
 
 
 TRANSLATION = Task(
@@ -38,6 +40,7 @@ TRANSLATION = Task(
     metrics=("bleu", "chrf"),
     tag="translation",
     command="translate",
+    reads_sentences=True,
 )
 SUMMARIZATION = Task(
     name="summarization",

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2s_zoo.data.text.carrying import carry, holds
 from s2s_zoo.data.text.normal import normalize
 from s2s_zoo.data.text.numbers import convert, in_notation
 from s2s_zoo.data.text.spans import find_spans
-from s2s_zoo.data.text.symbols import Symbols, protect, symbol_pattern
+from s2s_zoo.data.text.symbols import Symbols, protect, protect_pair, symbol_pattern
 from tests.data.test_spans import PROTECTED
 
 PIECES = [*PROTECTED, "⟦1⟧", "⟦ 2 ⟧", "⟦", "Wort ", " ", ". ", "他"]
@@ -56,11 +55,7 @@ def test_what_has_no_symbol_stays_in_the_text_and_is_looked_for():
     one = protect(text, find_spans(text), Symbols(limit=2))
     assert one.text == "Am ⟦1⟧. und 13. an ⟦2⟧ und 14"
     assert [span.text for span in one.others] == ["13", "14"]
-    spans = [find_spans(text)]
-    answers = iter([["⟦1⟧, 14 ⟦2⟧ 13"], ["⟦1⟧, 14 ⟦2⟧ 31"], [text]])
-    assert carry([text], spans, lambda _: next(answers), Symbols(limit=2))[0].way == "symbols"
-    assert carry([text], spans, lambda _: next(answers), Symbols(limit=2))[0].way == "plain"
-    only = protect(text, spans[0], Symbols(kinds=("mail",)))
+    only = protect(text, find_spans(text), Symbols(kinds=("mail",)))
     assert only.text == "Am 12. und 13. an ⟦1⟧ und 14"
 
 
@@ -81,73 +76,6 @@ def test_a_term_becomes_its_translation():
 def test_a_template_without_a_number_between_signs_is_refused(template):
     with pytest.raises(ValueError, match="A symbol is made of"):
         symbol_pattern(template)
-
-
-def carried(texts, generate, **options):
-    symbols = options.pop("symbols", Symbols())
-    return carry(texts, [find_spans(text, **options) for text in texts], generate, symbols)
-
-
-@given(
-    st.lists(TEXTS, max_size=3), st.sampled_from([None, Symbols(), Symbols(limit=1)]), st.randoms()
-)
-def test_whatever_a_model_writes_every_span_is_held(texts, symbols, random):
-    def generate(sources):
-        return [
-            random.choice([s, s[::-1], "", "Unsinn 7", s + s, re.sub(r"\d", "8", s)])
-            for s in sources
-        ]
-
-    for text, one in zip(texts, carried(texts, generate, symbols=symbols), strict=True):
-        assert all(span.text in one.text for span in find_spans(text))
-        assert (one.warning is None) == (one.way in ("symbols", "plain"))
-
-
-def test_a_model_that_copies_symbols_is_asked_once():
-    calls = []
-
-    def generate(texts):
-        calls.append(texts)
-        return [text.replace("Das kostet", "It costs") for text in texts]
-
-    [one] = carried(["Das kostet 5 Euro."], generate)
-    assert (one.text, one.way, one.warning) == ("It costs 5 Euro.", "symbols", None)
-    assert calls == [["Das kostet ⟦1⟧ Euro."]]
-
-
-def test_only_the_text_whose_symbol_was_lost_is_translated_again():
-    calls = []
-
-    def generate(texts):
-        calls.append(texts)
-        return [text.replace("⟦1⟧", "") if "Nr." in text else text for text in texts]
-
-    first, second = carried(["Nr. 55 hier", "Am 7. da"], generate)
-    assert (first.way, second.way) == ("plain", "symbols") and len(calls) == 2
-    assert calls[1] == ["Nr. 55 hier"] and first.text == "Nr. 55 hier"
-
-
-def test_a_wrong_number_is_never_given():
-    [one] = carried(["Es sind 45 Tage."], lambda texts: ["There are 54 days." for _ in texts])
-    assert "45" in one.text and one.way == "pieces" and "Check it" in one.warning
-
-
-def test_a_text_without_spans_loses_a_symbol_that_was_made_up():
-    [one] = carried(["Guten Tag"], lambda texts: ["Good day ⟦3⟧"])
-    assert (one.text, one.warning) == ("Good day ", None)
-
-
-def test_a_number_that_is_part_of_another_does_not_hold_it():
-    spans = find_spans("5 und 15")
-    assert holds("15 and 5", spans) and not holds("15 and 15", spans)
-    assert not holds("1.5 and 15", spans)
-
-
-def test_a_small_number_may_be_a_word():
-    text = "Er hat 2 Hunde."
-    spans = in_notation(text, find_spans(text), "de", "en")
-    assert holds("He has two dogs.", spans) and holds("He has 2 dogs.", spans)
-    assert not holds("He has three dogs.", spans)
 
 
 @pytest.mark.parametrize(
@@ -210,3 +138,24 @@ def test_a_normal_text_stays_as_it_is(text, language):
 )
 def test_forms_that_say_the_same_become_one(text, language, wanted):
     assert normalize(text, language) == wanted
+
+
+def test_the_script_of_a_text_says_which_forms_are_usual():
+    assert normalize("ＣＰＵ：“好”") == "CPU：“好”" and normalize("ＣＰＵ：“x”") == 'CPU:"x"'
+
+
+def test_what_both_sides_write_alike_is_behind_one_symbol():
+    pair = "Siehe a@b.de und https://c.de am 5. Mai.", "On 5 May see https://c.de and a@b.de."
+    source, target = protect_pair(*pair, Symbols())
+    assert source == "Siehe ⟦1⟧ und ⟦2⟧ am 5. Mai."
+    assert target == "On 5 May see ⟦2⟧ and ⟦1⟧."
+    assert protect_pair("⟦3⟧ a@b.de", "a@b.de ⟦3⟧", Symbols()) == ("⟦3⟧ a@b.de", "a@b.de ⟦3⟧")
+    assert protect_pair("a@b.de", "a@b.de a@b.de", Symbols()) == ("a@b.de", "a@b.de a@b.de")
+
+
+@pytest.mark.parametrize(
+    "config", [{"limit": 0}, {"template": "x"}, {"kinds": ["url"]}, {"limit": "2"}]
+)
+def test_symbols_that_cannot_be_are_refused(config):
+    with pytest.raises(ValueError, match="symbol"):
+        Symbols.from_config(config)

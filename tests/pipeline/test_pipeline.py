@@ -84,8 +84,10 @@ def test_strange_text_is_answered(pipeline, text):
 
 def test_long_text_is_cut_with_a_warning(pipeline):
     with pytest.warns(UserWarning, match="1 of 2 source texts are longer than 24 tokens"):
-        answers = pipeline(["ein hund", "hund " * 2000])
+        answers = pipeline(["ein hund", "hund " * 2000], split=False)
     assert len(answers) == 2
+    with pytest.warns(UserWarning, match="longer than the model takes and was parted"):
+        assert len(pipeline("hund " * 60)) > 60
 
 
 @pytest.mark.parametrize("value", [None, 3, b"ein hund", {"text": "ein hund"}, ["ein", 3]])

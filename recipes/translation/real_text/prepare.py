@@ -18,7 +18,7 @@ import numpy as np
 from s2s_zoo.data.text.documents import split
 from s2s_zoo.data.text.normal import normalize
 from s2s_zoo.data.text.spans import find_spans
-from s2s_zoo.data.text.symbols import TEMPLATE
+from s2s_zoo.data.text.symbols import TEMPLATE, WRITTEN, symbol_pattern
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE))
@@ -27,7 +27,6 @@ from entities import LANGUAGES, Entities  # noqa: E402
 from held_out import drawn, family, package_is_held_out, page_is_held_out  # noqa: E402
 
 SYMBOLS = [TEMPLATE.format(number) for number in range(1, 13)]
-TRANSLATED = ("number", "time")  # what is written otherwise in the other language
 LONGEST = {"de": 80, "fr": 90, "zh": 130}  # words, or Chinese characters
 PERSONS = {  # who appears in everyday sentences, and may be anybody else
     "m": ("Tom", "John", "Jim", "Bob", "Bill", "Ken", "Mike"),
@@ -324,9 +323,11 @@ def tagged(pairs, links, draw, number, chinese):
 
 def symbols(pair, draw, share):
     """Most of what both sides write alike becomes symbols, in any order of their numbers."""
+    taken = [match.span() for match in symbol_pattern(TEMPLATE).finditer(pair[0])]
     spans = [
-        (span.text, share if span.kind not in TRANSLATED else share / 3)
+        (span.text, share if span.kind not in WRITTEN else share / 3)
         for span in find_spans(pair[0])
+        if not any(start <= span.start and span.end <= end for start, end in taken)
     ]
     spans = [
         (text, odds) for text, odds in spans if pair[0].count(text) == pair[1].count(text) == 1

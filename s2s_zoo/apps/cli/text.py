@@ -71,7 +71,7 @@ def _draw_alignment(pipeline, text, path, **options):
         raise S2SZooError(
             "This checkpoint has no attention, so there is no alignment to draw. Leave --plot."
         )
-    pipeline(text, return_alignment=True, **options).plot(path)
+    pipeline(text, return_alignment=True, split=False, **options).plot(path)
 
 
 def _write(arguments, name, draw, whole=False):

@@ -95,7 +95,8 @@ def explain(
         )
     if processor.is_blank(source):
         raise ValueError(f"explain expected a source with some text. Received: {source!r}.")
-    target = pipeline(source) if target is None else target
+    target = pipeline(source, split=False) if target is None else target
+    [source], [target] = processor.protected([source], [target])
     game = Game(
         pipeline,
         processor.encode_source([source])[0],

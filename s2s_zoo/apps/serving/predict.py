@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from s2s_zoo.apps.serving.refused import Refused
+from s2s_zoo.protocol.tasks import TASKS
 
 if TYPE_CHECKING:
     from s2s_zoo.apps.serving.served import Served
@@ -32,18 +33,20 @@ class Predict(NamedTuple):
         values: list, what the input holds: str, or bytes where {"b64": …} was given.
         key: str, "instances" or "inputs".
         return_alignment: bool.
+        reads_sentences: bool, as the task has it.
     """
 
     values: list
     key: str
     return_alignment: bool
+    reads_sentences: bool
 
     def sources(self) -> list[Any]:
         return self.values
 
     def chosen(self) -> dict[str, Any]:
-        """The options of the search: there are none, those of the model hold."""
-        return {}
+        """The options of the call: those of the model hold, and an export reads no sentences."""
+        return {"split": False, "protect": False} if self.reads_sentences else {}
 
 
 def model_name(name: str) -> str:
@@ -85,7 +88,8 @@ def parse_predict(served: Served, body: bytes) -> Predict:
         values = [_input_of(value, name, expected) for value in values]
     values = [_string(value, i, expected) for i, value in enumerate(values)]
     values = [_source(value, i, served.reads) for i, value in enumerate(values)]
-    return Predict(values, key, served.has_alignment)
+    task = TASKS[served.pipeline.task]
+    return Predict(values, key, served.has_alignment, task.reads_sentences)
 
 
 def _input_of(value, name, expected):

@@ -11,6 +11,8 @@ from s2s_zoo.generation.options import OPTIONS
 from s2s_zoo.protocol.registry import unknown_name
 
 MOST_BEAMS = 16
+MOST_WORDS = 1000  # of a user, that come through or have a translation of their own
+Word = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 # The options of a search that a request may have. Whatever makes memory or time grow has a limit
@@ -43,7 +45,7 @@ class Call(BaseModel):
 
     def chosen(self) -> dict[str, Any]:
         """The options that were given, a dict."""
-        mine = Options.model_fields.keys() - {"return_alignment"}
+        mine = type(self).model_fields.keys() - {"return_alignment", *OTHERS}
         return {k: v for k, v in self.model_dump(include=mine).items() if v is not None}
 
 
@@ -66,7 +68,27 @@ else:
     )
 
 
-class Texts(Options):
+class OfText(Options):
+    """How the texts of a request are read, under the names that a call in Python has."""
+
+    split: bool | None = None
+    protect: bool | None = None
+    keep: list[Word] | None = Field(None, max_length=MOST_WORDS)
+    terms: dict[Word, Word] | None = Field(None, max_length=MOST_WORDS)
+    notation: bool | None = None
+    markdown: bool | None = None
+
+    def chosen(self) -> dict[str, Any]:
+        """The options that were given, a dict of what can be hashed."""
+        given = super().chosen()
+        if self.keep is not None:
+            given["keep"] = tuple(self.keep)
+        if self.terms is not None:
+            given["terms"] = tuple(self.terms.items())
+        return given
+
+
+class Texts(OfText):
     """A request to a model that reads text."""
 
     texts: list[str]
@@ -75,7 +97,7 @@ class Texts(Options):
         return _unicode(self.texts, "texts")
 
 
-class Text(Options):
+class Text(OfText):
     """The same for one text, token by token."""
 
     text: str

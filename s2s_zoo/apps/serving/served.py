@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from s2s_zoo.apps.serving.refused import Refused, failed
-from s2s_zoo.apps.serving.schema import REQUESTS, Options
+from s2s_zoo.apps.serving.schema import OTHERS, REQUESTS
 from s2s_zoo.data.images import pixels_of
 from s2s_zoo.generation.options import beams_of, check_names
+from s2s_zoo.pipeline.reading import take_reading
 from s2s_zoo.protocol.errors import DataError, is_failure
 
 if TYPE_CHECKING:
     from s2s_zoo.pipeline.pipeline import Pipeline
+    from s2s_zoo.pipeline.reading import Reading
     from s2s_zoo.pipeline.result import Result
 
 # Two lengths of the loop, for texts up to about 11 and 27 tokens. The first search for a single
@@ -27,6 +29,7 @@ WARM = ([SHORT], [SHORT], ["a b c d"] * 2, [LONG], [LONG], [LONG] * 2)
 
 
 WIDTH = 4  # unfinished texts of a source, for the bound of the work
+BATCH = 32  # sentences of a text that are run at once
 MOST_PIXELS = 128_000_000  # of the images of a request; a second or two to decode
 
 
@@ -51,7 +54,7 @@ class Generation(NamedTuple):
         """The JSON of the answer to each source."""
         answers = self.served.pipeline(
             sources,
-            batch_size=len(sources),
+            batch_size=max(BATCH, len(sources)),
             return_scores=True,
             return_alignment=self.aligned,
             progress=False,
@@ -77,10 +80,12 @@ class Generation(NamedTuple):
         pipeline, options = self.served.pipeline, dict(self.options)
         longest = pipeline.processor.max_target_length
         most = max(WIDTH, beams_of({}, pipeline.generation)) * longest * max_sources
+        units = len(source.encode()) + 1 if isinstance(source, str) else 1
+        known = getattr(pipeline.processor, "max_source_length", 1)
+        if (reading := self.served.reading(options)) and reading.split and units > known:
+            return self.width * pipeline.searcher.longest_target(units) / most
         length = options.get("max_length")
         if length is None:
-            units = len(source.encode()) + 1 if isinstance(source, str) else 1
-            known = getattr(pipeline.processor, "max_source_length", 1)
             length = pipeline.searcher.longest_target(min(units, known))
         length = max(length, options.get("min_length", 0) + 1)
         return self.width * min(length, longest) / most
@@ -122,7 +127,7 @@ class Served:
             "has_alignment": self.has_alignment,
             "max_source_length": processor.max_source_length if self.reads == "text" else None,
             "max_target_length": processor.max_target_length,
-            "options": sorted(Options.model_fields),
+            "options": sorted(self.of_many.model_fields.keys() - OTHERS),
         }
 
     def warm(self, _: Any) -> list[None]:
@@ -188,6 +193,7 @@ class Served:
         languages = {side: options.pop(side, None) for side in ("source", "target")}
         try:
             processor = self.pipeline.processor_for(**languages)
+            _, options = take_reading(self.pipeline, options, **languages)
             search = self.pipeline.plan(options, True, request.return_alignment, **languages)
             check_names(seed, search.strategy)
             if self.reads == "text":
@@ -227,6 +233,11 @@ class Served:
                 raise Refused(400, f"Image {number + 1} of {len(images)}: {error}") from error
         return pixels
 
+    def reading(self, options: dict[str, Any]) -> Reading | None:
+        """How the texts of a call with some options are read."""
+        languages = (options.get("source"), options.get("target"))
+        return take_reading(self.pipeline, options, *languages)[0]
+
     def is_cut(self, source: Any, found: dict[str, Any], options: tuple = ()) -> bool:
         """Whether a text is longer than what the model reads of it.
 
@@ -238,7 +249,7 @@ class Served:
         if self.reads != "text":
             return False
         longest = self.pipeline.processor.max_source_length
-        if len(found["source_tokens"]) < longest:
+        if "segments" in found or len(found["source_tokens"]) < longest:
             return False
         languages = {name: dict(options).get(name) for name in ("source", "target")}
         processor = self.pipeline.processor_for(**languages)
@@ -258,6 +269,10 @@ class Served:
         for name in ("alignment", "p_gen"):
             if (value := getattr(result, name)) is not None:
                 found[name] = _finite(np.round(np.asarray(value, "float64"), 4).tolist())
+        if result.warning:
+            found["warning"] = result.warning
+        if result.segments:
+            found["segments"] = [self.as_json(segment) for segment in result.segments]
         return found
 
 

@@ -60,6 +60,11 @@ class Document:
             parts.append(sentence)
         return "".join([*parts, self.gaps[-1]]) if sentences else self.gaps[0]
 
+    def begin(self, sentences: Sequence[str]) -> str:
+        """What `join` begins with, for the first few sentences."""
+        rest = Document((*self.gaps[: len(sentences)], ""), self.sentences[: len(sentences)])
+        return rest.join(sentences)
+
     def _gap(self, i: int, sentences: Sequence[str]) -> str:
         gap = self.gaps[i]
         if gap not in ("", " "):

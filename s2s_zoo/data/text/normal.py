@@ -14,6 +14,7 @@ WIDE = re.compile("[！-～￥]")
 INVISIBLE = re.compile(
     "[\u00ad\u200b\u2060\ufeff\u200e\u200f\u202a-\u202e\u2066-\u2069\x00-\x08\x0e-\x1f\x7f\ufffe\uffff]"
 )
+ASIAN = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 SPACES = re.compile(r"\s+")
 
 
@@ -27,9 +28,9 @@ def normalize(text: str, language: str | None = None) -> str:
 
     Args:
         text: str, any.
-        language: str such as "zh", or None.
+        language: str such as "zh"; None goes by the script of the text.
     """
-    asian = (language or "").split("-")[0] in ("zh", "ja")
+    asian = ASIAN.search(text) if language is None else language.split("-")[0] in ("zh", "ja")
     text = INVISIBLE.sub("", text)
     text = (WIDE_WORDS if asian else WIDE).sub(lambda match: _narrow(match.group()), text)
     text = text.translate(LIGATURES)

@@ -6,14 +6,19 @@ is put behind a symbol itself, so none is ever taken for another.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from s2s_zoo.data.text.spans import KINDS, Span
+from s2s_zoo.data.text.spans import KINDS, Span, find_spans
+from s2s_zoo.protocol.registry import check_keys
+from s2s_zoo.protocol.types import Config
 
 TEMPLATE = "⟦{}⟧"
+WRITTEN = ("number", "time")  # what models write themselves, in the notation of their language
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,29 @@ class Symbols:
     template: str = TEMPLATE
     limit: int = 12
     kinds: tuple[str, ...] = KINDS
+
+    def get_config(self) -> Config:
+        """Plain JSON: what a processor says of its symbols."""
+        return {"template": self.template, "limit": self.limit}
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Reads what `get_config` gives.
+
+        Raises:
+            ValueError: for another key, a template without a number, or a limit below 1.
+        """
+        check_keys(config, ("template", "limit"), "symbols")
+        found = cls(**config)
+        symbol_pattern(found.template)
+        if not isinstance(found.limit, int) or found.limit < 1:
+            raise ValueError(f"symbols expected a limit of at least 1. Received: {found.limit!r}.")
+        return found
+
+    def but_written(self) -> Self:
+        """These, for everything but what a model writes itself."""
+        kinds = tuple(kind for kind in self.kinds if kind not in WRITTEN)
+        return dataclasses.replace(self, kinds=kinds)
 
 
 @dataclass(frozen=True)
@@ -135,6 +163,29 @@ def protect(text: str, spans: Sequence[Span], symbols: Symbols | None = None) ->
         tuple(span for span in spans if span.start not in places),
         symbols.template,
     )
+
+
+def protect_pair(source: str, target: str, symbols: Symbols) -> tuple[str, str]:
+    """Puts what both sides of a pair write alike, once each, behind the same symbols.
+
+    A pair that has symbols already stays as it is: it was made with them.
+
+    Args:
+        source: str.
+        target: str, its translation.
+        symbols: Symbols; numbers and times stay, which are written otherwise elsewhere.
+    """
+    pattern = symbol_pattern(symbols.template)
+    if pattern.search(source) or pattern.search(target):
+        return source, target
+    spans = [
+        span for span in find_spans(source) if source.count(span.text) == target.count(span.text)
+    ]
+    single = [span for span in spans if source.count(span.text) == 1]
+    protected = protect(source, single, symbols.but_written())
+    for number, span in enumerate(protected.spans, 1):
+        target = target.replace(span.text, symbols.template.format(number))
+    return protected.text, target
 
 
 def _taken_in(

@@ -1,0 +1,153 @@
+"""Texts of several sentences, each sentence translated for itself with what must not change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from s2s_zoo.data.text.documents import Document, fitting, split
+from s2s_zoo.data.text.normal import normalize as normal_form
+from s2s_zoo.data.text.symbols import protect
+from s2s_zoo.pipeline.answering import Answerer, growing
+from s2s_zoo.pipeline.carrying import Hypotheses, carry
+from s2s_zoo.pipeline.reading import Reading
+from s2s_zoo.pipeline.result import Result, combined
+
+CASED = re.compile(r"[^\W\d_]+")
+ONE_WORD = 7  # letters of a word alone that is written in capitals, and no abbreviation
+
+
+class Documents:
+    """Answers texts by their sentences.
+
+    Args:
+        answerer: an `Answerer`.
+        reading: a `Reading`.
+    """
+
+    def __init__(self, answerer: Answerer, reading: Reading) -> None:
+        self.answerer = answerer
+        self.reading = reading
+        self.processor = answerer.processor
+        self.symbols = self.processor.symbols
+
+    def answers(self, texts: Sequence[str]) -> list[Hypotheses]:
+        """The hypotheses for each text, the best first.
+
+        The k-th of a text has the k-th of each of its sentences, or the last where there are fewer.
+        """
+        documents = [self._parted(text) for text in texts]
+        sentences = [sentence for document in documents for sentence in document.sentences]
+        translated = iter(self._translated(sentences))
+        return [
+            self._joined(text, document, [next(translated) for _ in document.sentences])
+            for text, document in zip(texts, documents, strict=True)
+        ]
+
+    def growing(self, text: str) -> Iterator[Result]:
+        """Yields what there is of the translation of a text after each token of it."""
+        document = self._parted(text)
+        done: list[Result] = []
+        for sentence in document.sentences:
+            for result in self._growing(sentence):
+                yield _together(document, [*done, result])
+            done.append(result)
+        if not done:
+            [result] = self._joined(text, document, [])
+            yield result
+
+    def _parted(self, text: str) -> Document:
+        """A text as its sentences, none longer than the model reads."""
+        if self.processor.is_blank(text):
+            return Document((text,), ())
+        if not self.reading.split:
+            return Document(("", ""), (text,))
+        document = split(text, self.reading.source)
+        gaps: list[str] = [document.gaps[0]]
+        sentences: list[str] = []
+        for sentence, gap in zip(document.sentences, document.gaps[1:], strict=True):
+            for part in fitting(sentence, self._fits):
+                body = part.strip()
+                start = part.index(body)
+                gaps[-1] += part[:start]
+                sentences.append(body)
+                gaps.append(part[start + len(body) :])
+            gaps[-1] += gap
+        return Document(tuple(gaps), tuple(sentences))
+
+    def _fits(self, sentence: str) -> bool:
+        limit = self.processor.max_source_length
+        if 4 * len(sentence) < limit:  # bytes of a character, each a token at worst
+            return True
+        if self.symbols is not None:
+            sentence = protect(sentence, self.reading.spans(sentence), self.symbols).text
+        [row] = self.processor.encode_source([sentence], truncate=False)
+        return len(row) <= limit
+
+    def _translated(self, sentences: Sequence[str]) -> list[Hypotheses]:
+        """The hypotheses for each sentence; one that comes again is searched once."""
+        drawn = self.answerer.search.strategy == "sample"
+        different = sentences if drawn else list(dict.fromkeys(sentences))
+        spans = [self.reading.spans(sentence) for sentence in different]
+        carried = carry(different, spans, self._generate, self.symbols)
+        if drawn:
+            return carried
+        found = dict(zip(different, carried, strict=True))
+        return [found[sentence] for sentence in sentences]
+
+    def _generate(self, texts: Sequence[str]) -> list[Hypotheses]:
+        """The hypotheses for each text; those of capitals are made of small letters."""
+        loud = [self.processor.normalize and in_capitals(text) for text in texts]
+        read = [text.lower() if big else text for text, big in zip(texts, loud, strict=True)]
+        return [
+            [one._replace(text=one.text.upper()) for one in hypotheses] if big else hypotheses
+            for hypotheses, big in zip(self.answerer.answers(read), loud, strict=True)
+        ]
+
+    def _growing(self, sentence: str) -> Iterator[Result]:
+        spans = self.reading.spans(sentence)
+        known = self.symbols and self.symbols.but_written()
+        protected = protect(sentence, spans, known) if known else None
+        text = protected.text if protected else sentence
+        loud = self.processor.normalize and in_capitals(text)
+        read = text.lower() if loud else text
+        [row] = self.processor.encode_source([read])
+        for result in growing(
+            self.answerer.searcher, self.answerer.search, self.processor, read, row
+        ):
+            written = result.text.upper() if loud else result.text
+            yield result._replace(text=protected.restore(written).text if protected else written)
+        yield from self._mended(sentence, result)
+
+    def _mended(self, sentence: str, written: Result) -> Iterator[Result]:
+        """Yields another translation where the one that was written lacks something."""
+        [[carried, *_]] = self._translated([sentence])
+        if carried.text != written.text or carried.warning:
+            yield carried
+
+    def _joined(self, text: str, document: Document, found: list[Hypotheses]) -> Hypotheses:
+        if not found:
+            shown = text if normal_form(text) else ""
+            return [Result(shown)] * self.answerer.num_return
+        return [
+            _together(document, [own[min(k, len(own) - 1)] for own in found])
+            for k in range(max(map(len, found)))
+        ]
+
+
+def _together(document: Document, results: Sequence[Result]) -> Result:
+    """The `Result` of a document or of its beginning."""
+    texts = [result.text for result in results]
+    whole = len(texts) == len(document.sentences)
+    text = document.join(texts) if whole else document.begin(texts)
+    if len(document.sentences) == 1:
+        return results[0]._replace(text=text)
+    return combined(text, results)
+
+
+def in_capitals(text: str) -> bool:
+    """Whether a text is written in capitals: two words at least, or one that is no abbreviation."""
+    if text.upper() != text or text.lower() == text:
+        return False
+    words = [word for word in CASED.findall(text) if word.lower() != word and len(word) > 1]
+    return len(words) > 1 or any(len(word) >= ONE_WORD for word in words)

@@ -1,0 +1,120 @@
+"""Texts of several sentences: parted, translated with what must not change, put together."""
+
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s2s_zoo.data.text.normal import normalize
+from s2s_zoo.data.text.symbols import Symbols
+from s2s_zoo.pipeline.documents import Documents, in_capitals
+from s2s_zoo.pipeline.reading import Reading
+from s2s_zoo.pipeline.result import Result
+
+WORDS = {"Guten Tag.": "Good day.", "Wie geht es?": "How are you?", "an": "to", "und": "and"}
+
+
+class Model:
+    """Stands for an `Answerer` of a model that knows a few words, and copies the others."""
+
+    num_return = 1
+
+    def __init__(self, symbols=None, longest=200, strategy="greedy", **words):
+        self.search = SimpleNamespace(strategy=strategy)
+        self.words = WORDS | words
+        self.calls = []
+        self.processor = SimpleNamespace(
+            symbols=symbols,
+            normalize=True,
+            max_source_length=longest,
+            is_blank=lambda text: not text.strip(),
+            encode_source=lambda texts, truncate: [text.split() for text in texts],
+        )
+
+    def answers(self, texts):
+        self.calls.append(list(texts))
+        return [[Result(self.translated(text), -1.0)] for text in texts]
+
+    def translated(self, text):
+        return self.words.get(text) or " ".join(self.words.get(w, w) for w in text.split(" "))
+
+
+def read(text, model=None, **options):
+    reading = Reading("de", "en", **{"split": True, "protect": True, **options})
+    [[best, *_]] = Documents(model or Model(), reading).answers([text])
+    return best
+
+
+def test_a_text_is_translated_sentence_by_sentence_where_it_stood():
+    text = "  Guten Tag. Wie geht es?\n\n - Guten Tag.\r\n"
+    model = Model()
+    found = read(text, model)
+    assert found.text == "  Good day. How are you?\n\n - Good day.\r\n"
+    assert model.calls == [["Guten Tag.", "Wie geht es?"]], "what comes again is searched once"
+    assert [one.text for one in found.segments] == ["Good day.", "How are you?", "Good day."]
+    assert found.score == -3.0
+
+
+def test_one_sentence_is_its_own_result():
+    assert read("Guten Tag.") == Result("Good day.", -1.0)
+    assert read("Guten Tag.\n") == Result("Good day.\n", -1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("", ""), (" \n", ""), ("---\n", "---\n"), ("…", "…")]
+)
+def test_what_has_no_sentence_is_not_asked_of_the_model(text, wanted):
+    model = Model()
+    assert read(text, model) == Result(wanted) and model.calls == [[]] * len(model.calls)
+
+
+def test_the_whole_text_is_one_piece_where_asked():
+    model = Model()
+    assert read("Guten Tag. Wie geht es?", model, split=False).segments == ()
+    assert model.calls == [["Guten Tag. Wie geht es?"]]
+
+
+def test_a_drawn_translation_is_drawn_for_each():
+    model = Model(strategy="sample")
+    read("Guten Tag. Guten Tag.", model)
+    assert model.calls == [["Guten Tag.", "Guten Tag."]]
+
+
+def test_words_of_the_user_come_through_and_terms_become_what_they_should():
+    model = Model(Symbols(), Rotor="circle", Essen="food")
+    found = read("Essen und Rotor", model, keep=("Essen",), terms={"Rotor": "rotor"})
+    assert found.text == "Essen and rotor"
+    assert model.calls == [["⟦1⟧ und ⟦2⟧"]]
+    assert read("Essen 5 a@b.de", Model(Symbols(), **{"5": "6"}), protect=False).text == (
+        "Essen 6 a@b.de"
+    )
+
+
+def test_a_text_in_capitals_is_read_in_small_letters():
+    model = Model(Symbols(), **{"ich habe ⟦1⟧ hunger!": "i am hungry ⟦1⟧!"})
+    assert read("ICH HABE a@b.de HUNGER!", model).text == "I AM HUNGRY a@b.de!"
+    for text in ("ICH HABE ZEIT", "ACHTUNG!", "ÜBER ALLES"):
+        assert in_capitals(text)
+    for text in ("NATO", "Ich HABE", "", "A", "B 7", "好", "12", "UNESCO!"):
+        assert not in_capitals(text)
+
+
+def test_a_sentence_that_is_too_long_is_parted_at_clauses():
+    model = Model(longest=40)
+    text = ", ".join(f"wort{i} " + "ja " * 10 for i in range(20)) + "ende."
+    with pytest.warns(UserWarning, match="parted into"):
+        found = read(text, model)
+    assert found.text == text
+    assert max(len(part.split()) for part in model.calls[0]) <= 40
+
+
+def test_numbers_are_written_as_the_target_language_does_unless_they_are_to_stay():
+    model = Model(Symbols(), **{"1.234,56": "?"})
+    assert read("Es kostet 1.234,56 Euro", model).text == "Es kostet 1,234.56 Euro"
+    assert read("Es kostet 1.234,56 Euro", model, notation=False).text == "Es kostet 1.234,56 Euro"
+
+
+@given(st.text().map(str.lower), st.sampled_from([None, Symbols()]))
+def test_a_model_that_copies_gives_any_text_back(text, symbols):
+    assert read(text, Model(symbols)).text == (text if normalize(text) else "")
