@@ -30,7 +30,6 @@ from s2s_zoo.checkpoints.layout import (
     CARD,
     CONFIG,
     EDITABLE,
-    FORMAT_VERSION,
     GENERATION,
     SHORTLIST,
     WEIGHTS,
@@ -91,7 +90,7 @@ def save_checkpoint(
             if shortlist is not None:
                 (aside / SHORTLIST).write_bytes(shortlist.pack())
             config = {
-                "format_version": FORMAT_VERSION,
+                "format_version": processor.format_version,
                 "task": task,
                 "languages": list(languages),
                 "model": description,

@@ -2,7 +2,7 @@
 
 from s2s_zoo.data.stored import PROCESSOR
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # the last; a checkpoint has the first that can say what is in it
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 GENERATION, CARD = "generation.json", "README.md"
 REQUIRED = (CONFIG, WEIGHTS, PROCESSOR, GENERATION)

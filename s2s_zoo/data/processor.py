@@ -59,6 +59,8 @@ class TextProcessor(Targets):
         self.max_source_length = max_source_length
         self.normalize = normalize
         self.symbols = None if symbols is None else Symbols.from_config(symbols)
+        if self.normalize or self.symbols:
+            self.format_version = 2
 
     @property
     def tokenizers(self) -> dict[str, Any]:
@@ -131,6 +133,11 @@ class TextProcessor(Targets):
         both = [protect_pair(source, target, self.symbols) for source, target in pairs]
         sources, targets = zip(*both, strict=True)
         return sources, targets
+
+    def as_read(self, sources: Sequence[str], targets: Sequence[str]) -> tuple[Any, Any]:
+        """The texts of pairs as they become ids: with their symbols, in their normal form."""
+        protected = self.protected(sources, targets)
+        return self._normal(protected[0]), self._normal(protected[1])
 
     def _normal(self, texts: Sequence[str]) -> Sequence[str]:
         return [normal_form(text) for text in texts] if self.normalize else texts

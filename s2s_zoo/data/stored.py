@@ -32,11 +32,13 @@ class Stored:
         TYPE: str, its name in the table `PROCESSORS`.
         KEYS: what its configuration holds.
         OPTIONAL: what it may hold besides.
+        format_version: int, of a checkpoint that holds it.
     """
 
     TYPE: str
     KEYS: tuple[str, ...] = ()
     OPTIONAL: tuple[str, ...] = ()
+    format_version = 1
     get_config: Callable[[], Config]
 
     def save(self, directory: StrPath) -> None:

@@ -73,6 +73,7 @@ def stream_batches(
     import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip
     import tensorflow as tf
 
+    pairs = _as_read(processor, pairs)
     source_tokenizer = processor.source_tokenizer.as_tensorflow()
     target_tokenizer = processor.target_tokenizer.as_tensorflow()
     limits = processor.max_source_length, processor.max_target_length
@@ -131,3 +132,20 @@ def stream_batches(
         .map(finish, tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )
+
+
+def _as_read(processor: Any, pairs: Any) -> Any:
+    """Pairs in their normal form and with their symbols, where the processor has such."""
+    if not (processor.normalize or processor.symbols):
+        return pairs
+    import tensorflow as tf
+
+    def read(*sides):
+        texts = [[text.decode("utf-8") for text in side] for side in sides]
+        return [np.array([x.encode() for x in side], object) for side in processor.as_read(*texts)]
+
+    def chunk(source, target):
+        sides = tf.numpy_function(read, [source, target], [tf.string, tf.string])
+        return tuple(tf.ensure_shape(side, [None]) for side in sides)
+
+    return pairs.batch(CHUNK).map(chunk, tf.data.AUTOTUNE).unbatch()

@@ -213,7 +213,7 @@ def test_unreadable_json(copy, name, text):
         ({"task": None}, "expected format_version, task"),
         ({"model": None}, "expected format_version, task"),
         ({"model": "recurrent"}, "two objects"),
-        ({"format_version": 2}, "Upgrade"),
+        ({"format_version": 3}, "Upgrade"),
         ({"format_version": "x"}, "a number, text, a list"),
         ({"files": {}}, r"no sha256 of model\.safetensors, processor\.json"),
         ({"files": []}, "two objects"),

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from s2s_zoo.data import TextProcessor
+from s2s_zoo.data import SentencePieceTokenizer, TextProcessor
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.protocol.errors import CheckpointError
 
@@ -223,3 +223,45 @@ def test_a_binary_file_is_no_text_and_told_at_once(processor):
     for source in (io.BytesIO(b"a"), open(os.devnull, "rb")):
         with source, pytest.raises(TypeError, match="expected text.*Received: Buffered|BytesIO"):
             processor.collect(source)
+
+
+@pytest.fixture
+def reading(pairs):
+    texts = [text for pair in pairs for text in pair] + ["'dog' 'Hund'"] * 9
+    learned = SentencePieceTokenizer.train(texts, 60)
+    symbols = {"template": "⟦{}⟧", "limit": 3}
+    return TextProcessor(learned, learned, normalize=True, symbols=symbols)
+
+
+def test_texts_come_to_one_form_before_they_become_ids(reading):
+    plain = TextProcessor(reading.source_tokenizer, reading.target_tokenizer)
+    text, form = "the ’dog’", "the 'dog'"
+    for one in ("encode_source", "encode_target"):
+        [read], [same], [other] = (
+            getattr(reading, one)([text]),
+            *(getattr(plain, one)([written]) for written in (form, text)),
+        )
+        assert read.tolist() == same.tolist() != other.tolist()
+
+
+def test_what_both_sides_write_alike_is_behind_symbols_in_training_and_scores(reading, processor):
+    pair = "der Hund a@b.de", "the dog a@b.de"
+    assert reading.protected(*[[text] for text in pair]) == (
+        ("der Hund ⟦1⟧",),
+        ("the dog ⟦1⟧",),
+    )
+    assert processor.protected(*[[text] for text in pair]) == tuple([text] for text in pair)
+    assert reading.as_read([], []) == ([], [])
+
+
+def test_an_older_package_refuses_a_processor_that_says_how_texts_are_read(
+    reading, processor, tmp_path
+):
+    reading.save(tmp_path)
+    loaded = TextProcessor.load(tmp_path)
+    assert (loaded.normalize, loaded.symbols) == (True, reading.symbols)
+    assert (loaded.format_version, processor.format_version) == (2, 1)
+    processor.save(tmp_path)
+    assert (
+        not {"normalize", "symbols"} & json.loads((tmp_path / "processor.json").read_text()).keys()
+    )

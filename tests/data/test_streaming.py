@@ -6,7 +6,14 @@ import pytest
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
 
-from s2s_zoo.data import TextProcessor, TokenBatches, batches, stream_batches, stream_pairs  # noqa: E402
+from s2s_zoo.data import (  # noqa: E402
+    SentencePieceTokenizer,
+    TextProcessor,
+    TokenBatches,
+    batches,
+    stream_batches,
+    stream_pairs,
+)
 from s2s_zoo.protocol import END, PAD, START  # noqa: E402
 from s2s_zoo.protocol.errors import DataError  # noqa: E402
 
@@ -44,6 +51,17 @@ def test_two_tokenizers(tokenizer, other_tokenizer):
     processor = TextProcessor(tokenizer, other_tokenizer)
     streamed = stream_batches(processor, stream_of(ODD))
     assert ids_of(streamed) == ids_of(TokenBatches(processor, ODD))
+
+
+def test_texts_are_read_as_in_memory(pairs):
+    texts = [text for pair in [*pairs, *ODD] for text in pair]
+    learned = SentencePieceTokenizer.train(texts, 340, symbols=["⟦1⟧"], byte_fallback=True)
+    form = {"normalize": True, "symbols": {"template": "⟦{}⟧", "limit": 1}}
+    processor = TextProcessor(learned, learned, **form)
+    data = [*ODD, ("siehe „a@b.de“", "see “a@b.de”")]
+    streamed = ids_of(stream_batches(processor, stream_of(data)))
+    assert streamed == ids_of(TokenBatches(processor, data))
+    assert streamed != ids_of(TokenBatches(TextProcessor(learned, learned), data))
 
 
 def test_few_fixed_shapes(processor, pairs):

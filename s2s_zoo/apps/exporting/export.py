@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -71,6 +72,9 @@ def export(
     counterpart (TensorFlow 2.21): sampling (`tf.StatelessRandomUniformV2`), and in recurrent
     models a batch of any size (`tf.TensorListReserve` "requires element_shape to be static").
 
+    None of them parts texts into sentences, puts what must not change behind symbols and back, or
+    brings texts to their normal form: a warning says so where the model was trained with that.
+
     Args:
         pipeline: a `Pipeline`. The tokenizers of imported checkpoints cannot run in the graph of
             a SavedModel.
@@ -101,6 +105,15 @@ def export(
             "out."
         )
     search = pipeline.plan(options, True, return_alignment)
+    if getattr(pipeline.processor, "normalize", False) or getattr(
+        pipeline.processor, "symbols", None
+    ):
+        warnings.warn(
+            "The export reads one sentence at a time, as it is: it neither parts texts nor brings "
+            "them to their normal form, and what must not change is the business of the model. "
+            "Do that before and after, with s2s_zoo.data.text.",
+            stacklevel=2,
+        )
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".export-") as folder:

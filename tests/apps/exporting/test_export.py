@@ -141,3 +141,13 @@ def test_the_other_kind_of_source_is_refused(tiny_pipeline, tiny_captioner, phot
         serve = tf.saved_model.load(str(directory)).signatures["serving_default"]
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             serve(**{name: tf.constant([given])})
+
+
+def test_an_export_says_what_it_does_not_do(tiny_pipeline, tmp_path, monkeypatch):
+    from s2s_zoo.apps.exporting import export as exporting
+
+    monkeypatch.setitem(exporting.FORMATS, "saved_model", lambda *given: given[2].mkdir())
+    s2s_zoo.export(tiny_pipeline, tmp_path / "silent")
+    monkeypatch.setattr(tiny_pipeline.processor, "normalize", True)
+    with pytest.warns(UserWarning, match="reads one sentence at a time"):
+        s2s_zoo.export(tiny_pipeline, tmp_path / "told")
