@@ -79,6 +79,9 @@ class _Places:
         self.processor = processor
         self.max_target_length = processor.max_target_length
 
+    def protected(self, places, texts):
+        return places, texts
+
     def encode_source(self, places, truncate=True, sampling=None):
         return [np.array([int(place)]) for place in places]
 

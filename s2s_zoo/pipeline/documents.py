@@ -14,6 +14,10 @@ from s2s_zoo.pipeline.reading import Reading
 from s2s_zoo.pipeline.result import Result, combined
 
 CASED = re.compile(r"[^\W\d_]+")
+TOO_LONG = (
+    "A sentence is longer than the model takes and was parted into {}: '{}…'. Write shorter "
+    "sentences, or end them with a full stop."
+)
 ONE_WORD = 7  # letters of a word alone that is written in capitals, and no abbreviation
 
 
@@ -36,44 +40,48 @@ class Documents:
 
         The k-th of a text has the k-th of each of its sentences, or the last where there are fewer.
         """
-        documents = [self._parted(text) for text in texts]
-        sentences = [sentence for document in documents for sentence in document.sentences]
+        parted = [self._parted(text) for text in texts]
+        sentences = [sentence for document, _ in parted for sentence in document.sentences]
         translated = iter(self._translated(sentences))
         return [
-            self._joined(text, document, [next(translated) for _ in document.sentences])
-            for text, document in zip(texts, documents, strict=True)
+            _noted(
+                self._joined(text, document, [next(translated) for _ in document.sentences]), note
+            )
+            for text, (document, note) in zip(texts, parted, strict=True)
         ]
 
     def growing(self, text: str) -> Iterator[Result]:
         """Yields what there is of the translation of a text after each token of it."""
-        document = self._parted(text)
+        document, note = self._parted(text)
         done: list[Result] = []
         for sentence in document.sentences:
             for result in self._growing(sentence):
-                yield _together(document, [*done, result])
+                yield from _noted([_together(document, [*done, result])], note)
             done.append(result)
         if not done:
-            [result] = self._joined(text, document, [])
-            yield result
+            yield self._joined(text, document, [])[0]
 
-    def _parted(self, text: str) -> Document:
-        """A text as its sentences, none longer than the model reads."""
+    def _parted(self, text: str) -> tuple[Document, str | None]:
+        """A text as its sentences, none longer than the model reads, and what to say of that."""
         if self.processor.is_blank(text):
-            return Document((text,), ())
+            return Document((text,), ()), None
         if not self.reading.split:
-            return Document(("", ""), (text,))
-        document = split(text, self.reading.source)
+            return Document(("", ""), (text,)), None
+        document, note = split(text, self.reading.source), None
         gaps: list[str] = [document.gaps[0]]
         sentences: list[str] = []
         for sentence, gap in zip(document.sentences, document.gaps[1:], strict=True):
-            for part in fitting(sentence, self._fits):
+            parts = fitting(sentence, self._fits)
+            if len(parts) > 1 and note is None:
+                note = TOO_LONG.format(len(parts), sentence[:60])
+            for part in parts:
                 body = part.strip()
                 start = part.index(body)
                 gaps[-1] += part[:start]
                 sentences.append(body)
                 gaps.append(part[start + len(body) :])
             gaps[-1] += gap
-        return Document(tuple(gaps), tuple(sentences))
+        return Document(tuple(gaps), tuple(sentences)), note
 
     def _fits(self, sentence: str) -> bool:
         limit = self.processor.max_source_length
@@ -143,6 +151,12 @@ def _together(document: Document, results: Sequence[Result]) -> Result:
     if len(document.sentences) == 1:
         return results[0]._replace(text=text)
     return combined(text, results)
+
+
+def _noted(results: Hypotheses, note: str | None) -> Hypotheses:
+    if note is None:
+        return results
+    return [one._replace(warning=" ".join(filter(None, (note, one.warning)))) for one in results]
 
 
 def in_capitals(text: str) -> bool:

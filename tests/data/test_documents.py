@@ -1,5 +1,4 @@
 import time
-import warnings
 
 import pytest
 from hypothesis import given
@@ -96,19 +95,16 @@ def test_another_number_of_sentences_is_refused():
 @pytest.mark.parametrize(
     "text", ["a" * 1000, "Wort, " * 200, "词，" * 300, "Eins; " * 99, " " * 99]
 )
-def test_a_sentence_that_is_too_long_is_parted_at_clauses_with_a_warning(text):
-    with pytest.warns(UserWarning, match="longer than the model takes"):
-        parts = fitting(text, lambda part: len(part) <= 60)
+def test_a_sentence_that_is_too_long_is_parted_at_clauses(text):
+    parts = fitting(text, lambda part: len(part) <= 60)
     assert "".join(parts) == text and max(map(len, parts)) <= 60
     if "," in text or ";" in text:
         assert all(part[-1:].isspace() or part[-1] in ",;，" for part in parts)
 
 
 def test_a_sentence_that_fits_is_left_alone():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert fitting("Kurz, ja.", lambda part: True) == ["Kurz, ja."]
-        assert fitting("x", lambda part: False) == ["x"]
+    assert fitting("Kurz, ja.", lambda part: True) == ["Kurz, ja."]
+    assert fitting("x", lambda part: False) == ["x"]
 
 
 @pytest.mark.parametrize(

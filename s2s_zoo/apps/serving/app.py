@@ -196,9 +196,10 @@ class Service:
         work = self.served.generation(given)
         shares = [work.share(source, self.limits.max_sources) for source in sources]
         if len(sources) > 1 and sum(shares) > FULL:
+            most = max(1, int(len(sources) / sum(shares)))
             raise Refused(
                 422,
-                f"Expected at most {int(len(sources) / sum(shares))} such sources in a request: "
+                f"Expected at most {most} such sources in a request: "
                 f"the work is texts x beams or returns x length. Received: {len(sources)}, "
                 f"{work.width} for each. Send several requests, or a smaller max_length.",
             )

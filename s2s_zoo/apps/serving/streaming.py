@@ -45,10 +45,12 @@ class Tokens:
     def run(self, _: Any) -> list[None]:
         """In the thread of the model: at its speed, whatever the client's."""
         result: Any = None
+        count = 0
         for result in self.begin():
             if self.stopped.is_set():
                 return [None]
-            if result.target_tokens:
+            if len(result.target_tokens) > count:  # not one that was made again
+                count = len(result.target_tokens)
                 event = {"text": result.text, "token": result.target_tokens[-1]}
                 self._put(event)
         found = self.served.as_json(result)

@@ -7,7 +7,6 @@ byte, so a document joined with its own sentences is the text it was made of.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -151,27 +150,16 @@ def _spans(text: str, start: int, end: int, language: str | None) -> Iterator[tu
             yield start + a + left, start + a + len(sentence.rstrip())
 
 
-def fitting(sentence: str, fits: Callable[[str], bool]) -> list[str]:
+def fitting(text: str, fits: Callable[[str], bool]) -> list[str]:
     """Parts a sentence that is too long at clauses, else between words, else anywhere.
 
     Args:
-        sentence: str.
+        text: str.
         fits: whether a text is short enough for the model.
 
     Returns:
-        list of str that join to the sentence; where it had to be parted, a warning says so.
+        list of str that join to the sentence.
     """
-    parts = _fitting(sentence, fits)
-    if len(parts) > 1:
-        warnings.warn(
-            f"A sentence is longer than the model takes and was parted into {len(parts)}: "
-            f"{sentence[:60]!r}… Write shorter sentences, or end them with a full stop.",
-            stacklevel=2,
-        )
-    return parts
-
-
-def _fitting(text: str, fits: Callable[[str], bool]) -> list[str]:
     if len(text) < 2 or fits(text):
         return [text]
     middle = len(text) / 2
@@ -180,6 +168,6 @@ def _fitting(text: str, fits: Callable[[str], bool]) -> list[str]:
         near = [place for place in places if len(text) / 5 <= place <= len(text) * 4 / 5]
         if near:
             cut = min(near, key=lambda place: abs(place - middle))
-            return [*_fitting(text[:cut], fits), *_fitting(text[cut:], fits)]
+            return [*fitting(text[:cut], fits), *fitting(text[cut:], fits)]
     cut = len(text) // 2
-    return [*_fitting(text[:cut], fits), *_fitting(text[cut:], fits)]
+    return [*fitting(text[:cut], fits), *fitting(text[cut:], fits)]

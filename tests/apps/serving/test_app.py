@@ -156,8 +156,9 @@ def test_a_stream_ends_as_greedy_search(serve, loaded, text):
     alignments = last.pop("alignment", []), expected.pop("alignment", [])
     np.testing.assert_allclose(*alignments, atol=2e-4)
     assert last == expected
-    assert [event["token"] for event in tokens] == last["target_tokens"]
-    assert not tokens or tokens[-1]["text"] == last["text"]
+    if "warning" not in last:  # else it was made again after the last token
+        assert [event["token"] for event in tokens] == last["target_tokens"]
+        assert not tokens or tokens[-1]["text"] == last["text"]
 
 
 def test_tokens_arrive_one_by_one(serve, hooked, loaded):

@@ -18,19 +18,26 @@ from tests.apps.serving.test_app import (  # noqa: E402
     texts_of,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:.* source texts are longer than")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.* source texts are longer than", "ignore:A sentence is longer", "ignore:The model lost"
+)
 LONG = "der mann liest ein buch " * 3  # the model reads 24 tokens, and writes 20
-WIDE = {"num_beams": 16, "num_return": 16}
+WHOLE = {"split": False}  # as one sentence, which is cut at the 24 tokens
+WIDE = {**WHOLE, "num_beams": 16, "num_return": 16}
 
 
 def test_texts_times_returns_times_length_are_bounded(serve, hooked):
     client = serve(hooked, max_batch=8)
     message = "at most 2 such sources.*Received: 8, 16 for each. Send several requests"
-    for options in (WIDE, {"num_beams": 16}, {"strategy": "sample", "num_return": 16}):
+    for options in (
+        WIDE,
+        {**WHOLE, "num_beams": 16},
+        {**WHOLE, "strategy": "sample", "num_return": 16},
+    ):
         assert re.search(message, error_of(generate(client, [LONG] * 8, **options), 422))
     assert hooked.calls == []
     for texts, options in (
-        ([LONG] * 8, {"num_beams": 4}),  # each number alone is no reason
+        ([LONG] * 8, {**WHOLE, "num_beams": 4}),  # each number alone is no reason
         ([LONG] * 2, WIDE),
         ([LONG] * 8, {**WIDE, "max_length": 5}),
     ):
@@ -72,16 +79,40 @@ def test_a_text_that_was_cut_is_told(serve, loaded):
         if len(loaded.processor.encode_source([text], truncate=False)[0]) == 24
     )
     texts = ["ein hund", LONG, "", exact]
-    results = generate(client, texts).json()["results"]
+    results = generate(client, texts, **WHOLE).json()["results"]
     assert [result.get("truncated") for result in results] == [None, True, None, None]
-    [both] = generate(client, [LONG], num_beams=2, num_return=2).json()["results"]
+    [both] = generate(client, [LONG], **WHOLE, num_beams=2, num_return=2).json()["results"]
     assert [result["truncated"] for result in both] == [True, True]
-    *_, last = events_of(client.post("/stream", json={"text": LONG}))
+    *_, last = events_of(client.post("/stream", json={"text": LONG, **WHOLE}))
     assert last["truncated"] is True
-    *_, last = events_of(client.post("/stream", json={"text": exact}))
+    *_, last = events_of(client.post("/stream", json={"text": exact, **WHOLE}))
     assert "truncated" not in last
     answer = client.post("/v1/models/tiny:predict", json={"instances": texts})
     assert answer.headers["x-truncated"] == "1"
     answer = client.post("/v1/models/tiny:predict", json={"instances": ["a"]})
     assert "x-truncated" not in answer.headers
-    assert texts_of(generate(client, [LONG])) == [loaded(LONG)]
+    assert texts_of(generate(client, [LONG], **WHOLE)) == [loaded(LONG, **WHOLE)]
+
+
+def test_a_document_is_not_cut_and_its_work_is_all_of_it(serve, loaded):
+    client = serve(loaded, max_batch=8)
+    text = "ein hund rennt. eine katze läuft weg. " + LONG
+    [found] = generate(client, [text]).json()["results"]
+    expected = loaded(text, return_scores=True)
+    assert found["text"] == expected.text and found["warning"] == expected.warning
+    assert [one["text"] for one in found["segments"]] == [s.text for s in expected.segments]
+    assert "truncated" not in found
+    *_, last = events_of(client.post("/stream", json={"text": text}))
+    assert last["text"] == loaded(text, num_beams=1)
+    assert "at most 1 such sources" in error_of(generate(client, [LONG * 20] * 2), 422)
+    assert generate(client, [LONG * 20]).status_code == 200
+
+
+def test_words_of_the_client_reach_the_pipeline(serve, loaded):
+    client = serve(loaded)
+    asked = {"keep": ["hund"], "terms": {"rennt": "RUNS"}}
+    [found] = generate(client, ["ein hund rennt"], **asked).json()["results"]
+    assert "hund" in found["text"] and "RUNS" in found["text"]
+    both = {"keep": ["hund"], "terms": {"hund": "dog"}}
+    assert "stands in keep and in terms" in error_of(generate(client, ["x"], **both), 422)
+    assert "keep" in error_of(generate(client, ["x"], keep="hund"), 422)

@@ -14,7 +14,7 @@ from s2s_zoo import from_pretrained
 from s2s_zoo.checkpoints.pretrained import FAMILIES
 from s2s_zoo.protocol.errors import CheckpointError, DataError
 
-TEXTS = ["ein kleiner Hund rennt schnell am Strand!", "a dog runs", "", "čte knihu 😀"]
+TEXTS = ["ein kleiner Hund rennt schnell am Strand!", "a dog runs", "", "čte knihu †"]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from s2s_zoo import from_pretrained
-from tests.checkpoints.pretrained.lines import LINES
+from tests.checkpoints.pretrained.lines import AS_IT_IS, LINES
 from tests.checkpoints.pretrained.test_loader import change_tensors, edit
 
 pytest.importorskip("torch")
@@ -62,6 +62,6 @@ def test_beams_find_what_those_of_transformers_find(padding_is_likely, changes):
     pipeline = from_pretrained(directory)
     (directory / "generation_config.json").write_text(json.dumps(written))
     expected = theirs.tokenizer.batch_decode(rows, skip_special_tokens=True)
-    assert pipeline(TEXTS, max_length=LENGTH) == expected
+    assert pipeline(TEXTS, max_length=LENGTH, **AS_IT_IS) == expected
     assert expected != theirs.tokenizer.batch_decode(usual, skip_special_tokens=True)
     assert len(set(expected)) > 3
