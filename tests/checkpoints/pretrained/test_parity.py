@@ -216,9 +216,9 @@ def test_bad_words_of_several_tokens(oracle, tmp_path):
     other = shutil.copytree(theirs.directory, tmp_path / "other")
     path = other / "generation_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "bad_words_ids": banned}))
-    limit = {"max_length": theirs.model.generation_config.max_length - 1}
+    limit = {"max_length": theirs.model.generation_config.max_length - 1, **AS_IT_IS}
     pipeline = from_pretrained(other)
-    assert pipeline(texts, **limit, **AS_IT_IS) == expected
+    assert pipeline(texts, **limit) == expected
     assert from_pretrained(theirs.directory)(texts, **limit) != expected
     pipeline.save(tmp_path / "ours")
     assert from_pretrained(tmp_path / "ours")(texts, **limit) == expected
