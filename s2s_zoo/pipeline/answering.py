@@ -5,16 +5,18 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from s2s_zoo.generation.penalties import LENGTH_PENALTIES
 from s2s_zoo.generation.searcher import Search, Searcher
 from s2s_zoo.pipeline.result import Result
 from s2s_zoo.pipeline.unknown_words import replace_unknown
-from s2s_zoo.protocol import PAD, SearchResult
+from s2s_zoo.protocol import END, PAD, SearchResult
 from s2s_zoo.protocol.types import Tensor
 
+Doubts: TypeAlias = Callable[[Any, Result, bool], str | None]
 WINDOW = 1024  # texts of an iterator that are sorted together
 
 
@@ -28,6 +30,8 @@ class Answerer:
         batch_size: int, sources run at once.
         details: bool, say of each answer what its tokens and its alignment are.
         replaces: bool, put source units in place of the unknown token; needs alignments.
+        doubts: function of a source, its answer, and whether this ended at the limit of its
+            length, to what should make a reader look twice, or None.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Answerer:
         batch_size: int,
         details: bool,
         replaces: bool,
+        doubts: Doubts | None = None,
     ) -> None:
         self.searcher = searcher
         self.search = search
@@ -45,7 +50,9 @@ class Answerer:
         self.batch_size = batch_size
         self.details = details
         self.replaces = replaces
-        self.num_return = dict(search.options).get("num_return", 1)
+        self.doubts = doubts
+        self.options = dict(search.options)
+        self.num_return = self.options.get("num_return", 1)
         self._turns = itertools.count()
 
     def answers(self, sources: Sequence[Any]) -> list[list[Result]]:
@@ -62,12 +69,25 @@ class Answerer:
                 # Of a hypothesis that the rules leave no room for there is not even END.
                 count = max(1, np.count_nonzero(found.tokens[row, :, 0] != PAD))
                 answers[i] = [
-                    result_of(processor, text, sources[i], ids[i], found, (row, k))
-                    if self.details
-                    else Result(text, score_of(found, (row, k)))
+                    self._answer(text, sources[i], ids[i], found, (row, k))
                     for k, text in enumerate(decoded[row][:count])
                 ]
         return answers
+
+    def _answer(self, text, source, row, found, place):
+        """The `Result` of one hypothesis, with as much as is asked for."""
+        tokens = found.tokens[place]
+        tokens = tokens[tokens != PAD]
+        score = score_of(found, place)
+        result = Result(text, score)
+        if self.details:
+            result = result_of(self.processor, text, source, row, found, place)
+        if score is not None and len(tokens):
+            mean = score * penalty_of(len(tokens), self.options) / len(tokens)
+            result = result._replace(score_per_token=mean)
+        if self.doubts is None:
+            return result
+        return result._replace(warning=self.doubts(source, result, END not in tokens))
 
     def _texts(self, found, sources):
         """The text of every hypothesis, a list for each of the sources of a batch."""
@@ -147,6 +167,13 @@ def result_of(
         alignment,
         None if found.p_gen is None else found.p_gen[place][: len(tokens)],
     )
+
+
+def penalty_of(length: int, options: dict[str, Any]) -> float:
+    """What a search divides the log-probability of a text by, for its length in tokens."""
+    alpha = options.get("length_penalty", 0.0)
+    form = LENGTH_PENALTIES[options.get("length_penalty_form", "power")]
+    return form(float(length), alpha) if alpha else 1.0
 
 
 def score_of(found: SearchResult, place: tuple[int, int]) -> float | None:

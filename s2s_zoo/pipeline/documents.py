@@ -67,7 +67,7 @@ class Documents:
             return Document((text,), ()), None
         if not self.reading.split:
             return Document(("", ""), (text,)), None
-        document, note = split(text, self.reading.source), None
+        document, note = split(text, self.reading.source(text)), None
         gaps: list[str] = [document.gaps[0]]
         sentences: list[str] = []
         for sentence, gap in zip(document.sentences, document.gaps[1:], strict=True):
@@ -94,14 +94,22 @@ class Documents:
 
     def _translated(self, sentences: Sequence[str]) -> list[Hypotheses]:
         """The hypotheses for each sentence; one that comes again is searched once."""
-        drawn = self.answerer.search.strategy == "sample"
-        different = sentences if drawn else list(dict.fromkeys(sentences))
-        spans = [self.reading.spans(sentence) for sentence in different]
-        carried = carry(different, spans, self._generate, self.symbols)
-        if drawn:
-            return carried
-        found = dict(zip(different, carried, strict=True))
+        if self.answerer.search.strategy == "sample":
+            return self._carried(sentences)
+        different = list(dict.fromkeys(sentences))
+        found = dict(zip(different, self._carried(different), strict=True))
         return [found[sentence] for sentence in sentences]
+
+    def _carried(self, sentences: Sequence[str]) -> list[Hypotheses]:
+        """The hypotheses for each sentence; one of another language stays as it is."""
+        notes = [self.reading.foreign(sentence) for sentence in sentences]
+        read = [text for text, note in zip(sentences, notes, strict=True) if note is None]
+        spans = [self.reading.spans(sentence) for sentence in read]
+        carried = iter(carry(read, spans, self._generate, self.symbols))
+        return [
+            next(carried) if note is None else [Result(text, warning=note)]
+            for text, note in zip(sentences, notes, strict=True)
+        ]
 
     def _generate(self, texts: Sequence[str]) -> list[Hypotheses]:
         """The hypotheses for each text; those of capitals are made of small letters."""
@@ -113,6 +121,9 @@ class Documents:
         ]
 
     def _growing(self, sentence: str) -> Iterator[Result]:
+        if note := self.reading.foreign(sentence):
+            yield Result(sentence, warning=note)
+            return
         spans = self.reading.spans(sentence)
         known = self.symbols and self.symbols.but_written()
         protected = protect(sentence, spans, known) if known else None

@@ -43,8 +43,10 @@ class Pipeline:
         processor: a `TextProcessor` with the vocabulary of the model, or an `ImageProcessor`.
         generation: dict, defaults for the options of a call: those of `greedy_search`,
             `beam_search`, `sample` and `Rules`, see `s2s_zoo.generation.options`. Where nothing
-            else is said the search is greedy and the unknown token is never generated.
-        languages: list of str, the codes of source and target.
+            else is said the search is greedy and the unknown token is never generated. `doubt` is
+            the least `score_per_token` of an answer that is trusted: see docs/documents.md.
+        languages: list of str, the codes of the language that is read, or of several, and of the
+            one that is written.
         shortlist: a `Shortlist` of the model, or None; see `build_shortlist`.
 
     Raises:
@@ -72,7 +74,9 @@ class Pipeline:
         self.task = task
         self.model = model
         self.processor = processor
-        self.generation = {**PIPELINE_DEFAULTS, **(generation or {})}
+        given = dict(generation or {})
+        self.doubt = given.pop("doubt", None)
+        self.generation = {**PIPELINE_DEFAULTS, **given}
         self.languages = list(languages)
         check_names(self.generation)
         if shortlist is not None:
@@ -131,7 +135,9 @@ class Pipeline:
                 numbers, placeholders and markup come through; the default as well), `keep` (words
                 that do, too), `terms` (dict of words and their translations), `notation` (bool,
                 numbers as the target language writes them; the default), `markdown` (bool, its
-                inline markup is protected too): see docs/documents.md.
+                inline markup is protected too), `detect` (bool, a sentence of another language
+                stays as it is; the default between known languages), `doubt` (float, the least
+                `score_per_token` that is trusted; False never doubts): see docs/documents.md.
 
         Returns:
             A str for one source, a list for a list or a folder, a generator for an iterator,
@@ -153,9 +159,13 @@ class Pipeline:
         if replace_unknown:
             options = allow_unknown(processor, options, self.generation)
         aligned = return_alignment or replace_unknown
-        search = self.plan(options, return_scores, aligned, source, target)
         details = return_scores or return_alignment
-        answerer = Answerer(self.searcher, search, processor, batch_size, details, replace_unknown)
+        doubts = None if reading is None or reading.doubt is None else reading.doubts
+        scored = return_scores or doubts is not None
+        search = self.plan(options, scored, aligned, source, target)
+        answerer = Answerer(
+            self.searcher, search, processor, batch_size, details, replace_unknown, doubts
+        )
         answers = answerer.answers if reading is None else Documents(answerer, reading).answers
         sources, single = processor.collect(sources)
 
@@ -254,12 +264,16 @@ class Pipeline:
         """
         if source is None and target is None:
             return self.processor
-        if not hasattr(self.processor, "between"):
+        if hasattr(self.processor, "between"):
+            return self.processor.between(source, target)
+        sources, written = self.languages[:-1], self.languages[-1:]
+        if source not in (None, *sources) or target not in (None, *written):
             raise ValueError(
-                f"This checkpoint knows one pair of languages, {' to '.join(self.languages)}. "
-                f"Received: source={source!r}, target={target!r}. Leave them out."
+                f"This checkpoint reads {', '.join(sources) or 'what it does not name'} and writes "
+                f"{', '.join(written) or 'what it does not name'}. Received: source={source!r}, "
+                f"target={target!r}. Leave them out."
             )
-        return self.processor.between(source, target)
+        return self.processor
 
     def score(
         self,

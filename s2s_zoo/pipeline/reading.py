@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from s2s_zoo.data.text.detection import detect, foreign
 from s2s_zoo.data.text.numbers import in_notation
 from s2s_zoo.data.text.spans import Span, find_spans
+from s2s_zoo.pipeline.doubts import doubt
+from s2s_zoo.pipeline.result import Result
 from s2s_zoo.protocol.tasks import TASKS
 
 if TYPE_CHECKING:
     from s2s_zoo.pipeline.pipeline import Pipeline
 
-OPTIONS = ("split", "protect", "keep", "terms", "notation", "markdown")
+OPTIONS = ("split", "protect", "keep", "terms", "notation", "markdown", "detect", "doubt")
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class Reading:
     """How texts are read.
 
     Attributes:
-        source: str, the language of the texts, or None where nobody says.
+        sources: tuple of str, the language of the texts, or those that it may be; empty where
+            nobody says.
         target: str, that of their translations, or None.
         split: bool, part a text into sentences, and put them together again.
         protect: bool, see to it that addresses, numbers, placeholders and markup come through.
@@ -29,9 +33,12 @@ class Reading:
         terms: {word or phrase: its translation}.
         notation: bool, write numbers and times as the target language does.
         markdown: bool, the texts have the inline markup of Markdown.
+        detect: bool, leave a sentence as it is that is in another language than those of the texts.
+        doubt: float, the least log-probability of a token that is trusted, or None where nothing is
+            doubted.
     """
 
-    source: str | None = None
+    sources: tuple[str, ...] = ()
     target: str | None = None
     split: bool = False
     protect: bool = False
@@ -39,13 +46,39 @@ class Reading:
     terms: Mapping[str, str] = field(default_factory=dict)
     notation: bool = True
     markdown: bool = False
+    detect: bool = False
+    doubt: float | None = None
+
+    def source(self, text: str) -> str | None:
+        """The language of a text, or None where nobody knows."""
+        if len(self.sources) < 2:
+            return self.sources[0] if self.sources else None
+        return detect(text, self.sources).language
+
+    def foreign(self, sentence: str) -> str | None:
+        """What to say of a sentence that is in another language than those that are read."""
+        if not (self.detect and self.target):
+            return None
+        language = foreign(sentence, self.sources, self.target)
+        if language is None:
+            return None
+        short = sentence if len(sentence) < 60 else sentence[:57] + "..."
+        return (
+            f"A sentence is in {language!r}, and what is read is {', '.join(self.sources)}; it is "
+            f"given as it is: {short!r}. detect=False translates it all the same."
+        )
+
+    def doubts(self, source: str, result: Result, at_limit: bool) -> str | None:
+        """What should make a reader look twice at what a model wrote, or None."""
+        per_token = result.score_per_token
+        return doubt(source, result.text, per_token, at_limit, self.doubt, self.target)
 
     def spans(self, sentence: str) -> list[Span]:
         """What has to come through of a sentence, in order."""
         kinds = {} if self.protect else {"kinds": ("keep", "term")}
         spans = find_spans(sentence, self.keep, self.terms, markdown=self.markdown, **kinds)
-        if self.notation and self.source and self.target:
-            return in_notation(sentence, spans, self.source, self.target)
+        if self.notation and self.target and spans and (source := self.source(sentence)):
+            return in_notation(sentence, spans, source, self.target)
         return spans
 
 
@@ -75,14 +108,15 @@ def take_reading(
                 "Leave it out."
             )
         return None, rest
-    for name in ("split", "protect", "notation", "markdown"):
+    for name in ("split", "protect", "notation", "markdown", "detect"):
         if not isinstance(given.get(name, True), bool):
             raise ValueError(f"{name} expected True or False. Received: {given[name]!r}.")
-    named = [*pipeline.languages, None, None][:2]
-    source, target = source or named[0], target or named[1]
-    between_languages = source is not None and target is not None
+    languages = pipeline.languages
+    sources = [source] if source else languages[:-1]
+    target = target or (languages[-1] if languages else None)
+    between_languages = bool(sources and target)
     reading = Reading(
-        source,
+        tuple(sources),
         target,
         given.get("split", between_languages),
         given.get("protect", between_languages),
@@ -90,9 +124,12 @@ def take_reading(
         _terms(given.get("terms", {})),
         given.get("notation", True),
         given.get("markdown", False),
+        given.get("detect", between_languages),
+        _least(given.get("doubt", pipeline.doubt)),
     )
     reading.spans("")  # says what is wrong with the words of the user
-    plain = not (reading.split or reading.protect or reading.keep or reading.terms)
+    asked = (reading.split, reading.protect, reading.keep, reading.terms, reading.detect)
+    plain = not any(asked) and reading.doubt is None
     return None if plain else reading, rest
 
 
@@ -113,3 +150,14 @@ def _terms(terms: Mapping[str, str]) -> Mapping[str, str]:
             f"terms expected a dict of words and their translations. Received: {terms!r:.80}."
         )
     return pairs
+
+
+def _least(doubt: Any) -> float | None:
+    if doubt is None or doubt is False:
+        return None
+    if isinstance(doubt, bool) or not isinstance(doubt, int | float) or not doubt <= 0:
+        raise ValueError(
+            "doubt expected the least log-probability of a token that is trusted, such as -1.5, or "
+            f"False. Received: {doubt!r}."
+        )
+    return float(doubt)

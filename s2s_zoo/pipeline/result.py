@@ -25,6 +25,8 @@ class Result(NamedTuple):
         p_gen: (T,) float32, how much each target token came from the vocabulary; the rest was
             copied from where its row of `alignment` looked. None without a pointer, and without
             alignment.
+        score_per_token: float, the mean log-probability of the tokens with END, or None where none
+            was computed.
         warning: str, what should make its reader look twice, or None.
         segments: tuple of Result, of the sentences of a text of several; their scores, tokens and
             alignments are in them, and `score` is the sum.
@@ -36,6 +38,7 @@ class Result(NamedTuple):
     target_tokens: Sequence = ()
     alignment: Any = None
     p_gen: Any = None
+    score_per_token: float | None = None
     warning: str | None = None
     segments: tuple[Result, ...] = ()
 

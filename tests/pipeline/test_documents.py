@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import s2s_zoo
 from s2s_zoo.data.text.normal import normalize
 from s2s_zoo.data.text.symbols import Symbols
+from s2s_zoo.generation import normalise
 from s2s_zoo.pipeline.documents import Documents, in_capitals
-from s2s_zoo.pipeline.reading import Reading
+from s2s_zoo.pipeline.reading import Reading, take_reading
 from s2s_zoo.pipeline.result import Result
 
 WORDS = {"Guten Tag.": "Good day.", "Wie geht es?": "How are you?", "an": "to", "und": "and"}
@@ -41,7 +43,7 @@ class Model:
 
 
 def read(text, model=None, **options):
-    reading = Reading("de", "en", **{"split": True, "protect": True, **options})
+    reading = Reading(("de",), "en", **{"split": True, "protect": True, **options})
     [[best, *_]] = Documents(model or Model(), reading).answers([text])
     return best
 
@@ -117,3 +119,65 @@ def test_numbers_are_written_as_the_target_language_does_unless_they_are_to_stay
 @given(st.text().map(str.lower), st.sampled_from([None, Symbols()]))
 def test_a_model_that_copies_gives_any_text_back(text, symbols):
     assert read(text, Model(symbols)).text == (text if normalize(text) else "")
+
+
+def test_a_sentence_of_another_language_stays_as_it_is_and_is_told():
+    text = "Guten Tag. This is what the weather was like in the city yesterday."
+    model = Model()
+    found = read(text, model, detect=True)
+    assert found.text == "Good day. This is what the weather was like in the city yesterday."
+    assert "in 'en'" in found.warning and "detect=False" in found.warning
+    assert model.calls == [["Guten Tag."]]
+    assert read(text, Model()).warning is None
+    assert read("他们昨天在城里看到了很多老朋友。", detect=True).text.startswith("他们")
+
+
+def test_each_text_is_read_by_the_rules_of_the_language_that_it_is_in():
+    texts = ["Das kostet mich am Montag 1.234,5 Euro.", "他昨天花了1,234.5元买了这件衣服。"]
+    reading = Reading(("de", "zh"), "en", split=True, protect=True)
+    found = Documents(Model(Symbols(), **{"1.234,5": "?", "1,234.5": "?"}), reading).answers(texts)
+    assert "1,234.5" in found[0][0].text and "1,234.5" in found[1][0].text
+
+
+def test_options_of_another_kind_are_refused(tiny_pipeline):
+    for options, message in (
+        ({"split": 1}, "split expected True or False"),
+        ({"keep": "Hund"}, "keep expected a list of words"),
+        ({"terms": ["Hund"]}, "terms expected a dict"),
+        ({"terms": {"Hund": 5}}, "terms expected a dict"),
+        ({"doubt": 1.0}, "doubt expected the least log-probability"),
+        ({"doubt": True}, "doubt expected the least log-probability"),
+        ({"keep": [""]}, "keep and terms expected words"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tiny_pipeline("ein hund", **options)
+
+
+def test_other_tasks_have_no_sentences():
+    pipeline = SimpleNamespace(task="summarization")
+    with pytest.raises(ValueError, match="split is for translation"):
+        take_reading(pipeline, {"split": True}, None, None)
+    assert take_reading(pipeline, {"num_beams": 2}, None, None) == (None, {"num_beams": 2})
+
+
+def test_what_a_model_is_not_sure_of_is_told(tiny_pipeline):
+    plain = tiny_pipeline("ein hund rennt", return_scores=True)
+    assert plain.score_per_token == pytest.approx(plain.score / len(plain.target_tokens), rel=1e-5)
+    beams = tiny_pipeline("ein hund rennt", return_scores=True, num_beams=3, length_penalty=0.7)
+    length = len(beams.target_tokens)
+    whole = normalise(beams.score_per_token * length, length, 0.7)
+    assert beams.score == pytest.approx(float(whole), rel=1e-5)
+    assert plain.warning is None
+    told = tiny_pipeline("ein hund rennt", return_scores=True, doubt=-0.001)
+    assert "Check it" in told.warning and told.text == plain.text
+    with pytest.warns(UserWarning, match="Check it"):
+        assert tiny_pipeline("ein hund rennt", doubt=-0.001) == plain.text
+
+
+def test_a_checkpoint_says_when_it_is_to_be_doubted(tiny_pipeline, tmp_path, monkeypatch):
+    monkeypatch.setattr(tiny_pipeline, "doubt", -0.25)
+    tiny_pipeline.save(tmp_path / "sure")
+    assert "doubt" not in tiny_pipeline.generation
+    loaded = s2s_zoo.from_pretrained(tmp_path / "sure")
+    assert loaded.doubt == -0.25 and "doubt" not in loaded.generation
+    assert loaded("ein hund", return_scores=True, doubt=False).warning is None

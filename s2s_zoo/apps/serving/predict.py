@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from s2s_zoo.apps.serving.served import Served
 
 VERSION = 1
+AS_IT_IS = {"split": False, "protect": False, "detect": False, "doubt": False}
 SIGNATURE = "serving_default"
 FORMATS = {"instances": "predictions", "inputs": "outputs"}  # of rows and of columns
 INPUTS = {"text": "texts", "image": "images"}
@@ -46,7 +47,7 @@ class Predict(NamedTuple):
 
     def chosen(self) -> dict[str, Any]:
         """The options of the call: those of the model hold, and an export reads no sentences."""
-        return {"split": False, "protect": False} if self.reads_sentences else {}
+        return AS_IT_IS if self.reads_sentences else {}
 
 
 def model_name(name: str) -> str:

@@ -77,6 +77,8 @@ class OfText(Options):
     terms: dict[Word, Word] | None = Field(None, max_length=MOST_WORDS)
     notation: bool | None = None
     markdown: bool | None = None
+    detect: bool | None = None
+    doubt: Annotated[float, Field(le=0)] | Literal[False] | None = None
 
     def chosen(self) -> dict[str, Any]:
         """The options that were given, a dict of what can be hashed."""

@@ -146,6 +146,17 @@ def foreign(text: str, expected: Collection[str], target: str) -> str | None:
     return _foreign_words(prose, codes, code_of(target))
 
 
+def written_in(text: str, language: str) -> bool:
+    """Whether most letters of a text may stand in a text of a language.
+
+    Latin letters may stand in any, and of a language that is not known any may.
+    """
+    script, share = _script(_letters(text))
+    writers = _writers(script) if script in SCRIPTS else ()
+    code = code_of(language)
+    return not writers or code not in KNOWN or code in writers or share < 0.5
+
+
 def code_of(language: str) -> str:
     """The code of a language without its country and script, and of a variant that of the whole."""
     code = re.split("[-_]", language.lower())[0]

@@ -15,7 +15,7 @@ VERBS = (
 ).split("|")
 PLACES = "in the park.|am Strand!|à la maison ?|v zahradě|，在家里。|near the river...|ﬁnally  now"
 PLACES = PLACES.split("|")
-AS_IT_IS = {"split": False, "protect": False}  # what other programs make of a text
+AS_IT_IS = {"split": False, "protect": False, "detect": False}  # what other programs make of a text
 LINES = [" ".join(parts) for parts in itertools.product(SUBJECTS, VERBS, PLACES)]
 
 
