@@ -76,6 +76,7 @@ _NAMES = {
     "fastest_precision": "training.precision",
     "plain_operations": "layers.kernels.native",
     "S2SZooError": "protocol.errors",
+    "TextWarning": "protocol.errors",
     "CheckpointError": "protocol.errors",
     "DataError": "protocol.errors",
     "DistributionError": "protocol.errors",

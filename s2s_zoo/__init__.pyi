@@ -61,6 +61,7 @@ from s2s_zoo.protocol.errors import CheckpointError as CheckpointError
 from s2s_zoo.protocol.errors import DataError as DataError
 from s2s_zoo.protocol.errors import DistributionError as DistributionError
 from s2s_zoo.protocol.errors import S2SZooError as S2SZooError
+from s2s_zoo.protocol.errors import TextWarning as TextWarning
 from s2s_zoo.protocol.version import __version__ as __version__
 from s2s_zoo.training import callbacks as callbacks
 from s2s_zoo.training import distribution as distribution

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,8 +15,10 @@ from s2s_zoo.generation.searcher import Search, Searcher
 from s2s_zoo.pipeline.result import Result
 from s2s_zoo.pipeline.unknown_words import replace_unknown
 from s2s_zoo.protocol import END, PAD, SearchResult
+from s2s_zoo.protocol.errors import TextWarning
 from s2s_zoo.protocol.types import Tensor
 
+Answers: TypeAlias = Callable[[list[Any]], Sequence[Sequence[Result]]]
 Doubts: TypeAlias = Callable[[Any, Result, bool], str | None]
 WINDOW = 1024  # texts of an iterator that are sorted together
 
@@ -102,35 +105,60 @@ class Answerer:
         return decoded
 
 
-def in_windows(
-    answers: Callable[[list[Any]], Sequence[Sequence[Result]]],
-    sources: Iterable[Any],
-    size: int | None,
-    progress: bool | None,
-    warns: bool,
-) -> Iterator[Sequence[Result]]:
-    """Yields the hypotheses for sources, which may be endless, a window of them at a time.
+@dataclass(frozen=True)
+class Form:
+    """In which form the answers of a call are given.
 
-    Args:
-        answers: from a list of sources to the hypotheses for each.
-        sources: iterable.
-        size: int, sources of a window; None for all of what has a length.
+    Attributes:
+        details: bool, as `Result`, not as str.
+        several: bool, a list of hypotheses for each source.
+        window: int, sources that are answered together, or None for as many as there are.
         progress: bool or None, show a bar: see `Pipeline`.
-        warns: bool, say in a warning for each window what should make a reader look twice.
     """
-    from tqdm import tqdm
 
-    total = len(sources) if isinstance(sources, Sized) else None
-    size = size or max(1, WINDOW if total is None else total)
-    disable = {None: None, True: False, False: True}[progress]
-    arriving = iter(sources)
-    with tqdm(total=total, disable=disable, delay=0 if progress else 2, unit=" sources") as bar:
-        while window := list(itertools.islice(arriving, size)):
-            found = answers(window)
-            if warns:
-                warn(found)
-            yield from found
-            bar.update(len(window))
+    details: bool
+    several: bool
+    window: int | None = None
+    progress: bool | None = None
+
+    def of(self, answers: Answers, sources: Iterable[Any], single: bool) -> Any:
+        """The answers to sources: one, a list, or a generator where the sources have no length.
+
+        What should make a reader look twice is in a `Result`; a str has a warning in its place.
+
+        Args:
+            answers: from a list of sources to the hypotheses for each.
+            sources: iterable, which may be endless.
+            single: bool, whether there is one source, that was given by itself.
+        """
+        given = map(self._given, self._found(answers, sources))
+        if not isinstance(sources, Sized):
+            return given
+        listed = list(given)
+        return listed[0] if single else listed
+
+    def _given(self, hypotheses):
+        each = list(hypotheses) if self.details else [one.text for one in hypotheses]
+        return each if self.several else each[0]
+
+    def _found(self, answers, sources):
+        """Yields the hypotheses for each source."""
+        from tqdm import tqdm
+
+        total = len(sources) if isinstance(sources, Sized) else None
+        size = self.window or max(1, WINDOW if total is None else total)
+        shown = {
+            "disable": {None: None, True: False, False: True}[self.progress],
+            "delay": 0 if self.progress else 2,
+        }
+        arriving = iter(sources)
+        with tqdm(total=total, unit=" sources", **shown) as bar:
+            while window := list(itertools.islice(arriving, size)):
+                found = answers(window)
+                if not self.details:
+                    warn(found)
+                yield from found
+                bar.update(len(window))
 
 
 def warn(found: Iterable[Sequence[Result]]) -> None:
@@ -138,7 +166,7 @@ def warn(found: Iterable[Sequence[Result]]) -> None:
     told = [best.warning for best, *_ in found if best.warning]
     if told:
         more = f" (and of {len(told) - 1} more texts)" if len(told) > 1 else ""
-        warnings.warn(f"{told[0]}{more}", stacklevel=4)
+        warnings.warn(f"{told[0]}{more}", TextWarning, stacklevel=5)
 
 
 def result_of(

@@ -10,7 +10,7 @@ from s2s_zoo.generation import Scorer
 from s2s_zoo.generation.options import PIPELINE_DEFAULTS, TOKENS_OF_A_STREAM, check_names
 from s2s_zoo.generation.searcher import Search, Searcher
 from s2s_zoo.pipeline import saving
-from s2s_zoo.pipeline.answering import Answerer, growing, in_windows
+from s2s_zoo.pipeline.answering import Answerer, Form, growing
 from s2s_zoo.pipeline.documents import Documents
 from s2s_zoo.pipeline.fitting import compile_model
 from s2s_zoo.pipeline.reading import take_reading
@@ -129,15 +129,9 @@ class Pipeline:
                 source), `forced_prefix` (str, how every answer begins), `seed` (for "sample"),
                 `shortlist` (bool, search among the candidates of `build_shortlist` alone; scores
                 are then log-probabilities among these), and those of the strategy and of `Rules`.
-                The rest is as in `self.generation`. And, for translation, how texts are read:
-                `split` (bool, sentence by sentence, put together with the white space they stood
-                in; the default between languages that are known), `protect` (bool, addresses,
-                numbers, placeholders and markup come through; the default as well), `keep` (words
-                that do, too), `terms` (dict of words and their translations), `notation` (bool,
-                numbers as the target language writes them; the default), `markdown` (bool, its
-                inline markup is protected too), `detect` (bool, a sentence of another language
-                stays as it is; the default between known languages), `doubt` (float, the least
-                `score_per_token` that is trusted; False never doubts): see docs/documents.md.
+                The rest is as in `self.generation`. For translation also those of `Reading`, how
+                texts are read: `split`, `protect`, `keep`, `terms`, `notation`, `markdown`,
+                `detect`, `doubt`.
 
         Returns:
             A str for one source, a list for a list or a folder, a generator for an iterator,
@@ -167,17 +161,8 @@ class Pipeline:
             self.searcher, search, processor, batch_size, details, replace_unknown, doubts
         )
         answers = answerer.answers if reading is None else Documents(answerer, reading).answers
-        sources, single = processor.collect(sources)
-
-        def given(hypotheses: Sequence[Result]) -> Any:
-            each = list(hypotheses) if details else [one.text for one in hypotheses]
-            return each if answerer.num_return > 1 else each[0]
-
-        found = in_windows(answers, sources, processor.window, progress, warns=not details)
-        if not hasattr(sources, "__len__"):
-            return map(given, found)
-        listed = list(map(given, found))
-        return listed[0] if single else listed
+        form = Form(details, answerer.num_return > 1, processor.window, progress)
+        return form.of(answers, *processor.collect(sources))
 
     def stream(
         self,

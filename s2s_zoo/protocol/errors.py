@@ -17,6 +17,10 @@ class DistributionError(S2SZooError):
     """The devices or processes asked for are not there, or would not do the same work."""
 
 
+class TextWarning(UserWarning):
+    """A generated text deserves a second look: see docs/documents.md."""
+
+
 def is_failure(error: BaseException) -> bool:
     """Whether work has failed, and not been told to stop: a panic of native code is a failure too.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.errors import CheckpointError, TextWarning
 from s2s_zoo.protocol.safetensors_file import parse_metadata, parse_tensors
 from s2s_zoo.protocol.types import StrPath
 from s2s_zoo.training import distribution
@@ -103,7 +104,9 @@ class GenerationMetrics(keras.callbacks.Callback):
         texts, log_probs, lengths = [], [], []
         with distribution.alone(self.pipeline, self._copy) as self._copy:
             if sources:
-                texts = self._copy(sources, **self.options)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", TextWarning)  # which training mends
+                    texts = self._copy(sources, **self.options)
                 log_probs, lengths = self._copy.score(sources, targets, return_lengths=True)
         of_all = [None] * len(self.sources)
         share = [texts, _floats(log_probs), _floats(lengths)]

@@ -170,8 +170,9 @@ def test_what_a_model_is_not_sure_of_is_told(tiny_pipeline):
     assert plain.warning is None
     told = tiny_pipeline("ein hund rennt", return_scores=True, doubt=-0.001)
     assert "Check it" in told.warning and told.text == plain.text
-    with pytest.warns(UserWarning, match="Check it"):
+    with pytest.warns(s2s_zoo.TextWarning, match="Check it") as warned:
         assert tiny_pipeline("ein hund rennt", doubt=-0.001) == plain.text
+    assert warned[0].filename == __file__, "it names the line of the caller"
 
 
 def test_a_checkpoint_says_when_it_is_to_be_doubted(tiny_pipeline, tmp_path, monkeypatch):
