@@ -17,7 +17,9 @@ from s2s_zoo.model.seq2seq import Seq2Seq
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.training.losses import SmoothedCrossEntropy
 from tests.variants import (
+    AUDIO_COMBINATIONS,
     IMAGE_COMBINATIONS,
+    MELS,
     VOCABULARY,
     attention_kind,
     build,
@@ -31,10 +33,12 @@ COMBINATIONS = list(combinations())
 if keras.backend.backend() != "tensorflow":
     # JAX compiles each of the hundreds of loops anew.
     COMBINATIONS = covering(COMBINATIONS, attention_kind)
-COMPILED = [*covering(COMBINATIONS, attention_kind), *IMAGE_COMBINATIONS]
-COMBINATIONS += IMAGE_COMBINATIONS
+COMPILED = [*covering(COMBINATIONS, attention_kind), *IMAGE_COMBINATIONS, *AUDIO_COMBINATIONS[::2]]
+COMBINATIONS += IMAGE_COMBINATIONS + AUDIO_COMBINATIONS
 SOURCE = np.array([[4, 5, 6, 7, END], [8, 9, END, PAD, PAD], [10, END, PAD, PAD, PAD]], "int32")
 IMAGES = np.random.default_rng(1).integers(0, 256, (3, 64, 96, 3), "uint8")
+SOUND = np.random.default_rng(2).normal(size=(3, 11, MELS)).astype("float32")
+SOUND[1, 6:] = SOUND[2, 3:] = 0  # padding
 LABELS = np.array([[7, 6, 5, END], [9, 8, END, PAD], [4, END, PAD, PAD]], "int32")
 TARGET = np.array([[START, 7, 6, 5], [START, 9, 8, PAD], [START, 4, PAD, PAD]], "int32")
 WEIGHTS = (LABELS != PAD).astype("float32")
@@ -68,7 +72,13 @@ def reads_images(model):
     return len(model.encoder.source_shape) == 4
 
 
+def reads_sound(model):
+    return len(model.encoder.source_shape) == 3
+
+
 def source_of(model):
+    if reads_sound(model):
+        return SOUND
     return IMAGES if reads_images(model) else SOURCE
 
 
@@ -101,6 +111,8 @@ def test_every_layer_is_built(model):
 
 def second_alone(model):
     """The second source, without the padding that the others ask for."""
+    if reads_sound(model):
+        return SOUND[1:2, :6]
     return IMAGES[1:2] if reads_images(model) else SOURCE[1:2, :3]
 
 
@@ -114,7 +126,8 @@ def test_training_path_equals_inference_path(model):
 
 def test_more_padding_changes_nothing(model):
     source = source_of(model)
-    source = source if reads_images(model) else np.pad(source, [(0, 0), (0, 3)])
+    if not reads_images(model):
+        source = np.pad(source, [(0, 0), (0, 3), (0, 0)][: source.ndim])
     target = np.pad(TARGET, [(0, 0), (0, 2)])
     longer = logits_of(model, source, target)[:, : TARGET.shape[1]]
     np.testing.assert_allclose(longer, logits_of(model), atol=1e-5)

@@ -89,6 +89,27 @@ IMAGE_COMBINATIONS = [
     ("cnn", "multi-head", "transformer"),
     ("vision-transformer", "multi-head", "transformer-pre"),
 ]
+MELS = 5
+AUDIO_ENCODERS = {
+    "whisper": {"name": "whisper", "mels": MELS, "layers": 2, "heads": 2, **WIDTHS},
+    "whisper-learned": {
+        "name": "whisper",
+        "mels": MELS,
+        "layers": 1,
+        "heads": 3,
+        **WIDTHS,
+        "positions": {"name": "learned", "length": 9},
+        "activation": "relu",
+    },
+    "pyramidal": {"name": "pyramidal", "mels": MELS, "units": 3, "layers": 1},
+    "pyramidal-gru": {"name": "pyramidal", "mels": MELS, "units": 3, "layers": 2, "cell": "gru"},
+}
+AUDIO_COMBINATIONS = [
+    ("whisper", "multi-head", "transformer-pre"),
+    ("whisper-learned", "bahdanau", "gru-feeding"),
+    ("pyramidal", "location-sensitive", "lstm"),
+    ("pyramidal-gru", "multi-head", "transformer"),
+]
 ATTENTION_VARIANTS = {
     "none": None,
     "bahdanau": {"name": "bahdanau", "units": 5},
@@ -222,7 +243,7 @@ def combinations():
     and mask alone, so encoders go round.
     """
     for table, variants in (
-        (ENCODERS, ENCODER_VARIANTS | IMAGE_ENCODERS),
+        (ENCODERS, ENCODER_VARIANTS | IMAGE_ENCODERS | AUDIO_ENCODERS),
         (ATTENTIONS, ATTENTION_VARIANTS),
         (DECODERS, DECODER_VARIANTS),
     ):
@@ -270,7 +291,8 @@ def config(encoder, attention, decoder, **options):
     if DECODER_VARIANTS[decoder]["name"] in OWN_ATTENTION:
         recurrent = {}
     return {
-        "encoder": IMAGE_ENCODERS.get(encoder) or {**sizes, **ENCODER_VARIANTS[encoder], **options},
+        "encoder": (IMAGE_ENCODERS | AUDIO_ENCODERS).get(encoder)
+        or {**sizes, **ENCODER_VARIANTS[encoder], **options},
         "decoder": {**sizes, **DECODER_VARIANTS[decoder], **recurrent, **options},
         "share_embeddings": False,
     }

@@ -5,9 +5,11 @@ import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip  # before Keras is l
 from s2s_zoo.encoders.cnn import CNNEncoder
 from s2s_zoo.encoders.conv import ConvEncoder
 from s2s_zoo.encoders.lstmn import LSTMNEncoder
+from s2s_zoo.encoders.pyramidal import PyramidalEncoder
 from s2s_zoo.encoders.recurrent import RecurrentEncoder
 from s2s_zoo.encoders.transformer import TransformerEncoder
 from s2s_zoo.encoders.vision_transformer import VisionTransformerEncoder
+from s2s_zoo.encoders.whisper import WhisperEncoder
 
 ENCODERS = {
     "cnn": CNNEncoder,
@@ -16,4 +18,6 @@ ENCODERS = {
     "conv": ConvEncoder,
     "lstmn": LSTMNEncoder,
     "vision_transformer": VisionTransformerEncoder,
+    "pyramidal": PyramidalEncoder,
+    "whisper": WhisperEncoder,
 }

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.layers.config import ConfiguredLayer
-from s2s_zoo.layers.encoded import check_ids
+from s2s_zoo.layers.encoded import check_ids, differ
 from s2s_zoo.protocol import PAD, EncoderOutput, TextEncoderOutput
 from s2s_zoo.protocol.types import Shape, Tensor
 
@@ -82,6 +82,67 @@ class ImageEncoder(ConfiguredLayer):
         return EncoderOutput(memory, memory[:2], (batch, self.state_dim))
 
     def compute_output_spec(self, source: Tensor, training: bool = False) -> Any:
+        memory, mask, state = self.compute_output_shape(source.shape)
+        dtype = self.compute_dtype
+        return EncoderOutput(
+            keras.KerasTensor(memory, dtype),
+            keras.KerasTensor(mask, "bool"),
+            keras.KerasTensor(state, dtype),
+        )
+
+
+class AudioEncoder(ConfiguredLayer):
+    """Reads features of sound (B, T, M), frames of zeros on the right, and marks its memory.
+
+    A frame is padding where all of its features are 0. A subclass has `mels`, `memory_dim`,
+    `state_dim` and `halvings`, and `call` begins with `mask_of`.
+    """
+
+    mels: int
+    memory_dim: int
+    state_dim: int
+    halvings: int  # how often the time becomes half of what it was
+    longest: int | None = None  # frames that are read at most
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"name": "encoder", **kwargs})
+        self.supports_masking = True
+
+    @property
+    def source_shape(self) -> Shape:
+        return (None, None, self.mels)
+
+    def mask_of(self, source: Tensor) -> Tensor:
+        """The mask (B, T) of a source, True where a frame is real.
+
+        Raises:
+            ValueError: for a source that is no features of `mels` bands.
+        """
+        shape = tuple(source.shape)
+        dtype = keras.backend.standardize_dtype(source.dtype)
+        if len(shape) != 3 or differ(shape[2], self.mels) or "float" not in dtype:
+            raise ValueError(
+                f"{type(self).__name__} expected features of sound (B, T, {self.mels}), floats. "
+                f"Received: {dtype} {shape}. LogMelFeatures makes them of samples."
+            )
+        return ops.any(ops.not_equal(source, 0), axis=-1)
+
+    def shortened(self, mask: Tensor) -> Tensor:
+        """The mask (B, S) of the memory, of that of the source."""
+        return mask[:, :: 2**self.halvings]
+
+    def compute_mask(self, source: Tensor, previous_mask: Tensor | None = None) -> list[Any]:
+        return [self.shortened(self.mask_of(source))]
+
+    def compute_output_shape(self, source_shape: Shape) -> Any:
+        batch, frames, _ = source_shape
+        length = None if frames is None else -(-frames // 2**self.halvings)
+        return EncoderOutput(
+            (batch, length, self.memory_dim), (batch, length), (batch, self.state_dim)
+        )
+
+    def compute_output_spec(self, source: Tensor, training: bool = False) -> Any:
+        self.mask_of(source)
         memory, mask, state = self.compute_output_shape(source.shape)
         dtype = self.compute_dtype
         return EncoderOutput(
