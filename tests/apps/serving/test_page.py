@@ -116,6 +116,28 @@ def test_languages_are_chosen_where_there_are_many(serve, loaded, browser, monke
 
 
 @needs_browser
+def test_each_sentence_of_a_text_looked_at_its_own_source(serve, loaded, browser):
+    source = "das kind spielt im garten. ein hund rennt. Wer da?"
+    expected = loaded(source, num_beams=1, return_alignment=True)
+    assert len(expected.segments) > 1
+    browser.open(str(serve(loaded).base_url))
+    browser.wait(READY)
+    parts = [
+        {"source_tokens": ["x"], "alignment": [[1]]},
+        {"source_tokens": ["y", "z"], "alignment": [[0.5, 0.25]]},
+    ]
+    whole = {"target_tokens": ["a", "b"], "segments": parts}
+    joined = browser.run("return joined(arguments[0]).alignment", whole)
+    assert joined == [[1, 0, 0], [0, 0.5, 0.25]]
+    browser.run('document.getElementById("beams").value = 1')
+    browser.type("#source", source)
+    browser.click("#go")
+    browser.wait(DONE)
+    assert text(browser, "answer") == expected.text
+    browser.log()
+
+
+@needs_browser
 def test_what_is_written_is_text(serve, loaded, browser):
     evil = "<img src=x onerror=\"document.title='owned'\"><script>alert(1)</script>"
     browser.open(str(serve(loaded).base_url))
