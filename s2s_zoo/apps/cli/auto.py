@@ -1,0 +1,85 @@
+"""`s2s-zoo translate --from auto`: each text to the checkpoint of the language that it is in."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from s2s_zoo.data.text.detection import KNOWN, code_of, detect
+
+if TYPE_CHECKING:
+    from s2s_zoo.pipeline.pipeline import Pipeline
+
+AUTO = "auto"
+SURE = 0.2  # above it the language among German, English and French is right in .99 of short texts
+
+
+class Detecting:
+    """Translates texts of several languages into one, called as a pipeline is.
+
+    Args:
+        names: {source language: the name of its checkpoint}, at least one.
+        target: str, the language of the translations; texts in it are given as they are.
+        opened: from the name of a checkpoint to its pipeline; called when there is a text for it.
+    """
+
+    def __init__(
+        self, names: Mapping[str, str], target: str, opened: Callable[[str], Pipeline]
+    ) -> None:
+        self.names = names
+        self.target = target
+        self.opened = cache(opened)
+        self._codes = {code_of(language): language for language in [*names, target]}
+        self._among = [code for code in self._codes if code in KNOWN]
+        self._last: str | None = None
+        self._seeds: dict[str, Any] = {}
+
+    def __call__(self, texts: Sequence[str], progress: bool = False, **options: Any) -> list[str]:
+        """Returns a translation for each text.
+
+        A seed begins the random sequence of every pipeline, also of one that is opened later.
+        """
+        if "seed" in options:
+            self._seeds = dict.fromkeys(self.names, options.pop("seed"))
+        done = list(texts)
+        languages = self.languages(texts)
+        for language in dict.fromkeys(languages):
+            places = [i for i, other in enumerate(languages) if other == language]
+            of_one = [texts[i] for i in places]
+            if language == self.target:
+                _warn(of_one, language)
+                continue
+            pipeline = self.opened(self.names[language])
+            seed = {"seed": self._seeds.pop(language)} if language in self._seeds else {}
+            translated = pipeline(of_one, progress=progress, **options, **seed)
+            for i, line in zip(places, translated, strict=True):
+                done[i] = line
+        return done
+
+    def languages(self, texts: Sequence[str]) -> list[str]:
+        """The language of each text.
+
+        One of which that is not sure, such as a name, is in that of the text before it, or else
+        of the first one of which it is.
+        """
+        found = [detect(text, self._among) for text in texts]
+        sure = [
+            self._codes[one.language] if one.language and one.certainty >= SURE else None
+            for one in found
+        ]
+        guessed = (self._codes[one.language] for one in found if one.language)
+        first = next(filter(None, sure), None) or next(guessed, next(iter(self.names)))
+        self._last = self._last or first
+        languages = []
+        for language in sure:
+            self._last = language or self._last
+            languages.append(self._last)
+        return languages
+
+
+def _warn(texts: Sequence[str], language: str) -> None:
+    short = texts[0] if len(texts[0]) < 60 else texts[0][:57] + "..."
+    more = f" (and {len(texts) - 1} more)" if len(texts) > 1 else ""
+    warnings.warn(f"A text is in {language} and given as it is: {short!r}{more}.", stacklevel=2)
