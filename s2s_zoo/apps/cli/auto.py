@@ -7,13 +7,38 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from s2s_zoo.checkpoints.catalog import list_checkpoints
 from s2s_zoo.data.text.detection import KNOWN, code_of, detect
+from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.tasks import TRANSLATION
 
 if TYPE_CHECKING:
     from s2s_zoo.pipeline.pipeline import Pipeline
 
 AUTO = "auto"
 SURE = 0.2  # above it the language among German, English and French is right in .99 of short texts
+FAR_MORE = 10  # times as probable
+
+
+def checkpoints_to(target: str) -> dict[str, str]:
+    """{source language: the name of the checkpoint that translates from it}.
+
+    Raises:
+        CheckpointError: where there is none.
+    """
+    pairs = {name: entry["languages"] for name, entry in list_checkpoints(TRANSLATION.name).items()}
+    found = {
+        source: name
+        for name, (source, to) in reversed(pairs.items())
+        if to == target and code_of(source) in KNOWN
+    }
+    if not found:
+        targets = ", ".join(sorted({to for _, to in pairs.values()}))
+        raise CheckpointError(
+            f"No checkpoint translates to {target}. Known for --to: {targets}. Or give --model "
+            "with a name or a directory."
+        )
+    return found
 
 
 class Detecting:
@@ -32,7 +57,7 @@ class Detecting:
         self.target = target
         self.opened = cache(opened)
         self._codes = {code_of(language): language for language in [*names, target]}
-        self._among = [code for code in self._codes if code in KNOWN]
+        self._among = KNOWN.intersection(self._codes)
         self._last: str | None = None
         self._seeds: dict[str, Any] = {}
 
@@ -58,24 +83,28 @@ class Detecting:
                 done[i] = line
         return done
 
+    def pipeline_of(self, text: str) -> Pipeline:
+        """The pipeline for the language of a text, any for one in that of the translations."""
+        [language] = self.languages([text])
+        return self.opened(self.names.get(language) or next(iter(self.names.values())))
+
     def languages(self, texts: Sequence[str]) -> list[str]:
         """The language of each text.
 
-        One of which that is not sure, such as a name, is in that of the text before it, or else
-        of the first one of which it is.
+        One of which that is not sure, such as a name, is in that of the text before it, or else of
+        the first one of which it is, unless its own words speak far more for another.
         """
         found = [detect(text, self._among) for text in texts]
-        sure = [
-            self._codes[one.language] if one.language and one.certainty >= SURE else None
-            for one in found
-        ]
-        guessed = (self._codes[one.language] for one in found if one.language)
-        first = next(filter(None, sure), None) or next(guessed, next(iter(self.names)))
-        self._last = self._last or first
+        sure = [one.language for one in found if one.language and one.certainty >= SURE]
+        guesses = [one.language for one in found if one.language]
+        self._last = self._last or next(iter([*sure, *guesses, *self._codes]))
         languages = []
-        for language in sure:
-            self._last = language or self._last
-            languages.append(self._last)
+        for text, one in zip(texts, found, strict=True):
+            best = one.language or self._last
+            if one.certainty >= SURE:
+                self._last = best
+            near = detect(text, [self._last]).certainty * FAR_MORE >= one.certainty
+            languages.append(self._codes[self._last if near else best])
         return languages
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from s2s_zoo.apps.cli.auto import AUTO, Detecting, checkpoints_to
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
 from s2s_zoo.apps.cli.shared import NAME, load, only_checkpoint
 from s2s_zoo.checkpoints.catalog import list_checkpoints
@@ -21,7 +22,12 @@ def add_commands(commands: Any) -> None:
     """Adds them to the subparsers of the command line."""
     command = commands.add_parser("translate", help="translate text, one line for each line")
     command.set_defaults(command=_translate)
-    command.add_argument("--from", dest="source", metavar="LANG", help="default: de")
+    command.add_argument(
+        "--from",
+        dest="source",
+        metavar="LANG",
+        help="default: de; auto: of each text the language that it is in",
+    )
     command.add_argument("--to", dest="target", metavar="LANG", help="default: en")
     command.add_argument("--plot", metavar="OUT.png", help="draw the alignment, of one TEXT")
     _add_arguments(command)
@@ -50,8 +56,11 @@ def _translate(arguments):
         arguments.usage_error("give either --model or --from and --to")
     if arguments.plot and len(arguments.text) != 1:
         arguments.usage_error("--plot draws one text: give one TEXT")
-    name = arguments.model or _model_for(arguments.source, arguments.target)
-    _write(arguments, name, _draw_alignment)
+    if arguments.source == AUTO:
+        _write(arguments, AUTO, _draw_alignment)
+    else:
+        name = arguments.model or _model_for(arguments.source, arguments.target)
+        _write(arguments, name, _draw_alignment)
 
 
 def _summarize(arguments):
@@ -67,6 +76,8 @@ def _summarize(arguments):
 
 
 def _draw_alignment(pipeline, text, path, **options):
+    if isinstance(pipeline, Detecting):
+        pipeline = pipeline.pipeline_of(text)
     if getattr(pipeline.model.decoder, "attention", True) is None:
         raise S2SZooError(
             "This checkpoint has no attention, so there is no alignment to draw. Leave --plot."
@@ -79,7 +90,7 @@ def _write(arguments, name, draw, whole=False):
 
     Args:
         arguments: what was parsed.
-        name: str, the checkpoint.
+        name: str, the checkpoint, or `AUTO`.
         draw: function of a pipeline, the only text, the path of the picture and the options.
         whole: bool, take all of the input for one text.
     """
@@ -98,8 +109,7 @@ def _write(arguments, name, draw, whole=False):
         _output(arguments.output) as output,
         tqdm(unit=" lines", disable=None if arguments.output else True) as bar,
     ):
-        pipeline = load(name)
-        check_search(arguments, pipeline, options)
+        pipeline = _opened(arguments, name, options)
         lines = _Arriving(stream, arguments.input or "standard input")
         if whole:
             arguments.text = ["\n".join(read_lines(lines))]
@@ -112,6 +122,18 @@ def _write(arguments, name, draw, whole=False):
             bar.update(len(texts))
         if arguments.plot:
             draw(pipeline, arguments.text[0], arguments.plot, **options)
+
+
+def _opened(arguments, name, options):
+    """The pipeline of a checkpoint, or what finds out which, for the options of a search."""
+    if name == AUTO:
+        target = arguments.target or "en"
+        return Detecting(
+            checkpoints_to(target), target, lambda found: _opened(arguments, found, options)
+        )
+    pipeline = load(name)
+    check_search(arguments, pipeline, options)
+    return pipeline
 
 
 def _model_for(source, target):
