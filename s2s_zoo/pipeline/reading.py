@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from s2s_zoo.data.text.detection import detect, foreign
+from s2s_zoo.data.text.detection import KNOWN, code_of, detect, foreign
 from s2s_zoo.data.text.numbers import in_notation
 from s2s_zoo.data.text.spans import Span, find_spans
 from s2s_zoo.pipeline.doubts import doubt
@@ -53,7 +53,8 @@ class Reading:
         """The language of a text, or None where nobody knows."""
         if len(self.sources) < 2:
             return self.sources[0] if self.sources else None
-        return detect(text, self.sources).language
+        known = [language for language in self.sources if code_of(language) in KNOWN]
+        return detect(text, known).language if known else None
 
     def foreign(self, sentence: str) -> str | None:
         """What to say of a sentence that is in another language than those that are read."""

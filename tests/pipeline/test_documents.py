@@ -139,6 +139,12 @@ def test_each_text_is_read_by_the_rules_of_the_language_that_it_is_in():
     assert "1,234.5" in found[0][0].text and "1,234.5" in found[1][0].text
 
 
+def test_of_languages_that_may_be_read_one_may_be_unknown_to_the_detector():
+    text = "Das kostet mich am Montag 5 Euro."
+    assert Reading(("tlh", "de"), "en").source(text) == "de"
+    assert Reading(("tlh", "x-klingon"), "en").source(text) is None
+
+
 def test_options_of_another_kind_are_refused(tiny_pipeline):
     for options, message in (
         ({"split": 1}, "split expected True or False"),
