@@ -76,11 +76,13 @@ def resolve(name_or_path: StrPath, revision: str | None = None, local_only: bool
     entries = _catalog()
     if name_or_path in entries:
         entry = entries[name_or_path]
+        languages = entry.get("languages")
         if "path" not in entry:
-            return download(entry["repo_id"], entry["revision"], entry["files"], local_only)
+            opened = download(entry["repo_id"], entry["revision"], entry["files"], local_only)
+            return opened._replace(languages=languages)
         directory = PACKAGE / entry["path"]
         verify_files(directory, entry["files"])
-        return open_directory(directory, entry["files"])
+        return open_directory(directory, entry["files"], languages)
     directory = Path(name_or_path)
     recover(directory)
     if not directory.is_dir():

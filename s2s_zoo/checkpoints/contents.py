@@ -50,20 +50,25 @@ class Opened(NamedTuple):
         layout: "s2s_zoo", or "transformers" where config.json has a model_type.
         verified: {file name: {"sha256": hex digest, "size": bytes}}, of the files that were
             compared with a record already.
+        languages: list of str, those of the name by which it was asked for, where config.json has
+            more; None for all of them.
     """
 
     directory: Path
     config: Config
     layout: Layout
     verified: Config
+    languages: list[str] | None = None
 
 
-def open_directory(directory: Path, verified: Config | None = None) -> Opened:
+def open_directory(
+    directory: Path, verified: Config | None = None, languages: list[str] | None = None
+) -> Opened:
     """Returns a directory as an `Opened`; without a config.json the config is empty."""
     path = directory / CONFIG
     config = read_json(path) if path.is_file() else {}
     layout: Layout = "transformers" if "model_type" in config else "s2s_zoo"
-    return Opened(directory, config, layout, verified or {})
+    return Opened(directory, config, layout, verified or {}, languages)
 
 
 def check_opened(opened: Opened, required: Iterable[str] = REQUIRED) -> None:

@@ -141,4 +141,5 @@ def load_checkpoint(checkpoint: Opened | StrPath, dtype: str | None = None) -> C
         model = Seq2Seq.from_config(config["model"])
     assign(model, directory / WEIGHTS)
     found = load_shortlist(directory / SHORTLIST) if SHORTLIST in config["files"] else None
-    return Checkpoint(config["task"], model, processor, generation, config["languages"], found)
+    languages = checkpoint.languages or config["languages"]
+    return Checkpoint(config["task"], model, processor, generation, languages, found)

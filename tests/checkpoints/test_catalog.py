@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from s2s_zoo import from_pretrained
 from s2s_zoo.checkpoints import catalog as catalog_module
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import describe_file
@@ -49,6 +50,19 @@ def test_missing_catalog(monkeypatch, tmp_path):
     catalog_module._catalog.cache_clear()
     with pytest.raises(CheckpointError, match="not part of this installation"):
         catalog_module.list_checkpoints()
+
+
+def test_several_names_are_one_directory_with_languages_of_their_own(catalog, tiny_checkpoint):
+    path = catalog_module.PACKAGE / "checkpoints.json"
+    names = {"translation-de-en": ["de", "en"], "translation-fr-en": ["fr", "en"]}
+    files = {file.name: describe_file(file) for file in tiny_checkpoint.iterdir()}
+    for name, languages in names.items():
+        entry = {"task": "translation", "path": str(tiny_checkpoint), "files": files}
+        catalog_module.write_entry(name, {**entry, "languages": languages})
+    assert path.is_file()
+    for name, languages in names.items():
+        assert from_pretrained(name).languages == languages
+    assert from_pretrained(tiny_checkpoint).languages == ["de", "en"]
 
 
 def test_name_gives_its_verified_directory(catalog):
