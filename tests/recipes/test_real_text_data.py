@@ -64,6 +64,9 @@ def test_families_that_are_kept_apart_are_in_no_training_pair(data):
     assert ["It is free.", "Es ist frei."] in rows  # a sentence of a paragraph
     symbols = [[sorted(re.findall(r"⟦\d+⟧", side)) for side in row] for row in rows]
     assert all(one == other for one, other in symbols) and any(one for one, _ in symbols)
+    assert "⟦⟦" not in files["train"], "what stands in a symbol is no number"
+    small = [row.split("\t")[1] for row in files["noise-other"].splitlines()]
+    assert sum(text == text.lower() for text in small) > len(small) / 3
 
 
 def test_the_same_seed_gives_the_same_pairs(data):

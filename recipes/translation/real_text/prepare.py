@@ -389,6 +389,10 @@ def build(args, language):
     for noisy_english, other, english, noisy_other in spelled(common + prose, draw, size // 12):
         files["noise-en"].append((noisy_english, other))
         files["noise-other"].append((english, noisy_other))
+    # A text in capitals is read in small letters, where German nouns look like verbs.
+    for english, other in [] if chinese else draw.sample(common + prose, size // 6):
+        files["noise-en"].append((english.lower(), other))
+        files["noise-other"].append((english, other.lower()))
     return files
 
 
