@@ -75,7 +75,7 @@ def ensemble(members: Sequence[StrPath | Pipeline], dtype: str | None = None) ->
     for number, pipeline in enumerate(pipelines[1:], 2):
         check_same_vocabulary(first, pipeline, f"Member {number}")
     model = Ensemble([pipeline.model for pipeline in pipelines])
-    return Pipeline(first.task, model, first.processor, first.generation, first.languages)
+    return Pipeline(first.task, model, first.processor, first.settings, first.languages)
 
 
 def check_same_vocabulary(first: Pipeline, other: Pipeline, name: StrPath) -> None:

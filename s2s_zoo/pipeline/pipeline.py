@@ -294,6 +294,11 @@ class Pipeline:
         return batches(self.processor, pairs, **options)
 
     @property
+    def settings(self) -> Config:
+        """The defaults of a call, as a checkpoint keeps them: those of the search, and `doubt`."""
+        return self.generation | ({} if self.doubt is None else {"doubt": self.doubt})
+
+    @property
     def shortlist(self) -> Shortlist | None:
         """The `Shortlist`, or None."""
         return self.searcher.shortlist

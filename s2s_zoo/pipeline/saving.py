@@ -23,7 +23,7 @@ def save(
         pipeline.task,
         pipeline.model,
         pipeline.processor,
-        pipeline.generation | ({} if pipeline.doubt is None else {"doubt": pipeline.doubt}),
+        pipeline.settings,
         pipeline.languages,
         card=short_card(pipeline, "the path of this directory") if card is None else card,
         weights_dtype=weights_dtype,
