@@ -1,6 +1,9 @@
 """How a checkpoint scores real sentences and nonsense: where its threshold of doubt may be.
 
 python -m benchmarks.doubts CHECKPOINT PAIRS.tsv [--column 1] [--other SENTENCES.txt] [--count 500]
+
+Half a percent of the real sentences may be doubted: `"doubt"` in the generation.json of a checkpoint
+is what the scores of the real ones are at 0.005.
 """
 
 from __future__ import annotations
@@ -13,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 import s2s_zoo
-from s2s_zoo.pipeline.doubts import THRESHOLD, loops
+from s2s_zoo.pipeline.doubts import loops
 
 QUANTILES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.5)
+AS_THEY_ARE = {"split": False, "protect": False, "detect": False, "doubt": False}
 
 
 def nonsense(count: int, draws: random.Random) -> list[str]:
@@ -43,6 +47,7 @@ def main() -> None:
     parser.add_argument("pairs", type=Path, help="lines of columns parted by tabs")
     parser.add_argument("--column", type=int, default=1, help="that has the sources, from 0")
     parser.add_argument("--other", type=Path, help="sentences in another language, one a line")
+    parser.add_argument("--doubt", type=float, help="a threshold, where it is no quantile")
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -61,15 +66,14 @@ def main() -> None:
         kinds["other"] = draws.sample([line for line in others if line], few)
     pipeline = s2s_zoo.from_pretrained(arguments.checkpoint)
     for kind, texts in kinds.items():
-        # One piece each, with a length penalty of 1: the score is that of a token.
-        results = pipeline(
-            texts, return_scores=True, split=False, protect=False, length_penalty=1.0
-        )
-        scores = np.array([result.score for result in results])
+        results = pipeline(texts, return_scores=True, **AS_THEY_ARE)
+        scores = np.array([result.score_per_token for result in results])
+        if kind == "real":
+            least = np.quantile(scores, 0.005) if arguments.doubt is None else arguments.doubt
         at = " ".join(f"{q}: {np.quantile(scores, q):.2f}" for q in QUANTILES)
-        below = np.mean(scores < THRESHOLD)
+        below = np.mean(scores < least)
         circles = sum(loops(r.text, s) for r, s in zip(results, texts, strict=True))
-        print(f"{kind}: {len(texts)} texts, {below:.3f} below {THRESHOLD}, {circles} loops; {at}")
+        print(f"{kind}: {len(texts)} texts, {below:.3f} below {least:.2f}, {circles} loops; {at}")
 
 
 if __name__ == "__main__":
