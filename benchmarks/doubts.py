@@ -2,8 +2,8 @@
 
 python -m benchmarks.doubts CHECKPOINT PAIRS.tsv [--column 1] [--other SENTENCES.txt] [--count 500]
 
-Half a percent of the real sentences may be doubted: `"doubt"` in the generation.json of a checkpoint
-is what the scores of the real ones are at 0.005.
+Half a percent of the real sentences may be doubted: what their scores are at 0.005 is
+"doubt" in the generation.json of the checkpoint.
 """
 
 from __future__ import annotations

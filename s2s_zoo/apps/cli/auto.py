@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from s2s_zoo.checkpoints.catalog import list_checkpoints
+from s2s_zoo.checkpoints.catalog import PACKAGE, list_checkpoints
 from s2s_zoo.data.text.detection import KNOWN, code_of, detect
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.tasks import TRANSLATION
+from s2s_zoo.protocol.types import Config
 
 if TYPE_CHECKING:
     from s2s_zoo.pipeline.pipeline import Pipeline
@@ -21,33 +23,45 @@ FAR_MORE = 10  # times as probable
 
 
 def checkpoints_to(target: str) -> dict[str, str]:
-    """{source language: the name of the checkpoint that translates from it}.
+    """{source language: the checkpoint that translates from it}, a name or where it is.
 
     Raises:
         CheckpointError: where there is none.
     """
-    pairs = {name: entry["languages"] for name, entry in list_checkpoints(TRANSLATION.name).items()}
+    entries = list_checkpoints(TRANSLATION.name)
     found = {
-        source: name
-        for name, (source, to) in reversed(pairs.items())
-        if to == target and code_of(source) in KNOWN
+        entry["languages"][0]: name
+        for name, entry in reversed(entries.items())
+        if entry["languages"][-1] == target and code_of(entry["languages"][0]) in KNOWN
     }
     if not found:
-        targets = ", ".join(sorted({to for _, to in pairs.values()}))
+        targets = ", ".join(sorted({entry["languages"][-1] for entry in entries.values()}))
         raise CheckpointError(
             f"No checkpoint translates to {target}. Known for --to: {targets}. Or give --model "
             "with a name or a directory."
         )
-    return found
+    places = {name: place_of(entries[name]) for name in found.values()}
+    shared = {place for place, count in Counter(places.values()).items() if place and count > 1}
+    return {
+        language: places[name] if places[name] in shared else name
+        for language, name in found.items()
+    }
+
+
+def place_of(entry: Config) -> str:
+    """Where a checkpoint is that several names may mean: there it reads what all of them read."""
+    if "path" in entry:
+        return str(PACKAGE / entry["path"])
+    return f"hf://{entry['repo_id']}@{entry['revision']}" if "repo_id" in entry else ""
 
 
 class Detecting:
     """Translates texts of several languages into one, called as a pipeline is.
 
     Args:
-        names: {source language: the name of its checkpoint}, at least one.
+        names: {source language: its checkpoint}, at least one.
         target: str, the language of the translations; texts in it are given as they are.
-        opened: from the name of a checkpoint to its pipeline; called when there is a text for it.
+        opened: from a checkpoint to its pipeline; called when there is a text for it.
     """
 
     def __init__(
@@ -67,18 +81,17 @@ class Detecting:
         A seed begins the random sequence of every pipeline, also of one that is opened later.
         """
         if "seed" in options:
-            self._seeds = dict.fromkeys(self.names, options.pop("seed"))
+            self._seeds = dict.fromkeys(self.names.values(), options.pop("seed"))
         done = list(texts)
-        languages = self.languages(texts)
-        for language in dict.fromkeys(languages):
-            places = [i for i, other in enumerate(languages) if other == language]
+        chosen = [self.names.get(language) for language in self.languages(texts)]
+        for name in dict.fromkeys(chosen):
+            places = [i for i, other in enumerate(chosen) if other == name]
             of_one = [texts[i] for i in places]
-            if language == self.target:
-                _warn(of_one, language)
+            if name is None:
+                _warn(of_one, self.target)
                 continue
-            pipeline = self.opened(self.names[language])
-            seed = {"seed": self._seeds.pop(language)} if language in self._seeds else {}
-            translated = pipeline(of_one, progress=progress, **options, **seed)
+            seed = {"seed": self._seeds.pop(name)} if name in self._seeds else {}
+            translated = self.opened(name)(of_one, progress=progress, **options, **seed)
             for i, line in zip(places, translated, strict=True):
                 done[i] = line
         return done

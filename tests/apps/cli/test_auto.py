@@ -46,6 +46,14 @@ def test_each_text_goes_to_the_checkpoint_of_its_language_in_order(detecting, op
     assert all(options["num_beams"] == 2 for _, options in opened["translation-zh-en"].calls)
 
 
+def test_texts_of_one_checkpoint_are_translated_in_one_call():
+    calls = []
+    names = {"de": "to-en", "fr": "to-en"}
+    detecting = Detecting(names, "en", lambda name: lambda texts, **_: calls.append(texts) or texts)
+    texts = ["Ich habe keine Zeit.", "Je n'ai pas le temps.", "Wir haben keine Zeit."]
+    assert detecting(texts) == texts and calls == [texts]
+
+
 def test_only_what_is_needed_is_opened(detecting, opened):
     detecting(["Ich habe keine Zeit."])
     detecting(["Wir haben keine Zeit."])
@@ -80,6 +88,11 @@ def test_checkpoints_are_found_by_their_target(monkeypatch):
     }
     monkeypatch.setattr(catalog, "_catalog", lambda: entries)
     assert auto.checkpoints_to("en") == {"de": "a-de-en", "zh": "b-zh-en"}
+    entries["b-zh-en"]["path"] = entries["a-de-en"]["path"] = "bundled/to-en"
+    entries["b-en-de"]["path"] = "bundled/to-de"
+    place = str(catalog.PACKAGE / "bundled" / "to-en")  # one checkpoint, opened once
+    assert auto.checkpoints_to("en") == {"de": place, "zh": place}
+    assert auto.checkpoints_to("de") == {"en": "b-en-de"}
     with pytest.raises(CheckpointError, match="No checkpoint translates to fr.*--to: de, en"):
         auto.checkpoints_to("fr")
 
