@@ -29,11 +29,11 @@ def checkpoints_to(target: str) -> dict[str, str]:
         CheckpointError: where there is none.
     """
     entries = list_checkpoints(TRANSLATION.name)
-    found = {
-        entry["languages"][0]: name
-        for name, entry in reversed(entries.items())
-        if entry["languages"][-1] == target and code_of(entry["languages"][0]) in KNOWN
-    }
+    found: dict[str, str] = {}
+    for name, entry in entries.items():
+        source, *_, to = entry["languages"]
+        if to == target and code_of(source) in KNOWN:
+            found.setdefault(source, name)
     if not found:
         targets = ", ".join(sorted({entry["languages"][-1] for entry in entries.values()}))
         raise CheckpointError(

@@ -65,6 +65,7 @@ def test_texts_that_do_not_tell_are_in_the_language_of_those_before_them(detecti
     assert detecting.languages(texts) == ["fr", "fr", "fr", "fr", "fr", "de", "de"]
     assert detecting.languages(["Tom", "3"]) == ["de", "de"]  # those of the call before
     assert Detecting(NAMES, "en", Marking).languages(["12"]) == ["de"]
+    assert Detecting(auto.checkpoints_to("en"), "en", Marking).languages(["12"]) == ["de"]
 
 
 def test_texts_in_the_language_of_the_translations_are_given_as_they_are(detecting, opened):
