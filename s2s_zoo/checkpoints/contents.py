@@ -121,6 +121,12 @@ def check_generation(options: Config, path: Path) -> None:
         OPTIONS,
     )  # asks for oneDNN; a list must not
 
+    doubt = options.get("doubt", 0)
+    if type(doubt) not in (int, float) or not -LARGEST <= doubt <= 0:
+        raise CheckpointError(
+            f"{path} expected doubt of a number up to 0, the least log-probability of a token that "
+            f"is trusted. Received: {doubt!r:.80}."
+        )
     for name, value in options.items():
         if (option := OPTIONS.get(name)) is None:
             continue

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 
 from s2s_zoo.data.text.detection import written_in
 
-THRESHOLD = -1.05  # below it are 0.4 % of real sentences: benchmarks/doubts.py
-
 WORD = re.compile(r"\w+")
 WITHIN_WORD = re.compile(r"([^\W\d_]{1,8}?)\1{2,}")
 LONGEST_UNIT = 12  # words
@@ -21,7 +19,7 @@ def doubt(
     text: str,
     score_per_token: float | None = None,
     at_limit: bool = False,
-    threshold: float | None = THRESHOLD,
+    threshold: float | None = None,
     target: str | None = None,
 ) -> str | None:
     """The warning that a translation deserves, or None.
@@ -32,7 +30,8 @@ def doubt(
         score_per_token: float, the log-probability of the text by its number of tokens with END,
             or None where it was not computed.
         at_limit: bool, whether it ended where it could not be longer, and not with END.
-        threshold: float, the least score of a token that is trusted, or None for any.
+        threshold: float, the least score of a token that is trusted, or None for any; which one may
+            be is what benchmarks/doubts.py says of a checkpoint.
         target: str, the language that the text should be in, or None where nobody says.
     """
     if not any(c.isalnum() for c in source):

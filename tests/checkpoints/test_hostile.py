@@ -62,6 +62,8 @@ FILES = {
     "no_beams": ("generation.json", {"num_beams": 0}, "num_beams of at least 1"),
     "cold": ("generation.json", {"temperature": 0}, "temperature above 0"),
     "certain": ("generation.json", {"top_p": 1.5}, "top_p above 0 and at most 1"),
+    "sure": ("generation.json", {"doubt": 0.5}, "doubt of a number up to 0"),
+    "doubtful": ("generation.json", {"doubt": "never"}, "doubt of a number up to 0"),
     "infinite": ("generation.json", {"length_penalty": float("inf")}, "length_penalty like 0.5"),
 }
 

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2s_zoo.pipeline.doubts import THRESHOLD, doubt, loops
+from s2s_zoo.pipeline.doubts import doubt, loops
+
+THRESHOLD = -1.05
 
 # What a person may write: source, translation.
 FINE = [
@@ -84,15 +86,15 @@ def test_a_text_that_goes_round_in_circles_says_so(source, text):
     ],
 )
 def test_a_warning_says_what_is_wrong_and_of_which_text(text, score, at_limit, target, said):
-    warning = doubt("他住在北京。", text, score, at_limit, target=target)
+    warning = doubt("他住在北京。", text, score, at_limit, THRESHOLD, target)
     assert re.fullmatch(rf"The model {said}.*: '他住在北京。'\. Check it\.", warning or "")
 
 
 def test_nothing_is_said_where_nothing_is_known():
     assert doubt("他住在北京。", "He lives in Beijing.") is None
     assert doubt("他住在北京。", "他住在北京。") is None  # no target is named
-    assert doubt("他住在北京。", "He lives in Beijing.", -9.0, threshold=None) is None
-    assert doubt("他住在北京。", "He lives in Beijing.", THRESHOLD) is None
+    assert doubt("他住在北京。", "He lives in Beijing.", -9.0) is None
+    assert doubt("他住在北京。", "He lives in Beijing.", THRESHOLD, threshold=THRESHOLD) is None
 
 
 def test_a_long_source_is_shortened_in_a_warning():
