@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from s2s_zoo.data.text.normal import shortened
 from s2s_zoo.data.text.patterns import CJK
 from s2s_zoo.data.text.spans import Span
 from s2s_zoo.data.text.symbols import Symbols, protect, symbol_pattern
@@ -68,8 +69,7 @@ def _ways(generate: Generate, symbols: Symbols | None) -> list[Way]:
 
 
 def _warning(text: str, what: str) -> str:
-    short = text if len(text) < 60 else text[:57] + "..."
-    return f"The model lost what must not change; a text {what}: {short!r}. Check it."
+    return f"The model lost what must not change; a text {what}: {shortened(text)}. Check it."
 
 
 def _with_symbols(

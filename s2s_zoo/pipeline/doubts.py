@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from s2s_zoo.data.text.detection import written_in
+from s2s_zoo.data.text.normal import shortened
 
 WORD = re.compile(r"\w+")
 WITHIN_WORD = re.compile(r"([^\W\d_]{1,8}?)\1{2,}")
@@ -76,5 +77,4 @@ def _rows(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _warning(what: str, source: str) -> str:
-    short = source if len(source) < 60 else source[:57] + "..."
-    return f"The model {what}: {short!r}. Check it."
+    return f"The model {what}: {shortened(source)}. Check it."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from s2s_zoo.data.text.detection import KNOWN, code_of, detect, foreign
+from s2s_zoo.data.text.normal import shortened
 from s2s_zoo.data.text.numbers import in_notation
 from s2s_zoo.data.text.spans import Span, find_spans
 from s2s_zoo.pipeline.doubts import doubt
@@ -63,10 +64,9 @@ class Reading:
         language = foreign(sentence, self.sources, self.target)
         if language is None:
             return None
-        short = sentence if len(sentence) < 60 else sentence[:57] + "..."
         return (
             f"A sentence is in {language!r}, and what is read is {', '.join(self.sources)}; it is "
-            f"given as it is: {short!r}. detect=False translates it all the same."
+            f"given as it is: {shortened(sentence)}. detect=False translates it all the same."
         )
 
     def doubts(self, source: str, result: Result, at_limit: bool) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from s2s_zoo.checkpoints.catalog import PACKAGE, list_checkpoints
 from s2s_zoo.data.text.detection import KNOWN, code_of, detect
+from s2s_zoo.data.text.normal import shortened
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.tasks import TRANSLATION
 from s2s_zoo.protocol.types import Config
@@ -122,6 +123,7 @@ class Detecting:
 
 
 def _warn(texts: Sequence[str], language: str) -> None:
-    short = texts[0] if len(texts[0]) < 60 else texts[0][:57] + "..."
     more = f" (and {len(texts) - 1} more)" if len(texts) > 1 else ""
-    warnings.warn(f"A text is in {language} and given as it is: {short!r}{more}.", stacklevel=2)
+    warnings.warn(
+        f"A text is in {language} and given as it is: {shortened(texts[0])}{more}.", stacklevel=2
+    )

@@ -40,5 +40,10 @@ def normalize(text: str, language: str | None = None) -> str:
     return SPACES.sub(" ", text).strip()
 
 
+def shortened(text: str) -> str:
+    """A text as a message shows it, in quotes and not longer than a line."""
+    return repr(text if len(text) < 60 else text[:57] + "...")
+
+
 def _narrow(character: str) -> str:
     return unicodedata.normalize("NFKC", character)
