@@ -1,4 +1,4 @@
-"""How often a backend compiles or traces something."""
+"""How often a backend compiles or traces something, and how to let JAX do so less often."""
 
 from contextlib import contextmanager
 
@@ -36,6 +36,22 @@ def compilations():
             before = counters["frames"]["total"]
             yield made
             made += ["frame"] * (counters["frames"]["total"] - before)
+
+
+def one_program(function):
+    """The function, on JAX as one program: by itself each of its operations would be compiled.
+
+    What it does to variables is lost there.
+    """
+    if keras.backend.backend() != "jax":
+        return function
+    import jax
+
+    def stateless(*arguments):
+        with keras.StatelessScope():
+            return function(*arguments)
+
+    return jax.jit(stateless)
 
 
 def _listen_to_jax():

@@ -1,8 +1,9 @@
 """What every encoder x attention x decoder must do, on every backend.
 
-A combination is built once for all of its checks, and they leave its weights alone. Training and
-search are compiled for a few in which every encoder, every decoder and every kind of attention is,
-and run eagerly for the others: it is the tracing that takes the time.
+A combination is built once for all of its checks, and they leave its weights alone. Search is
+compiled for a few in which every encoder, every decoder and every kind of attention is, training
+and scoring for fewer in which every class is, and all run eagerly for the others: it is the tracing
+that takes the time. What depends on the decoder alone is looked at once for each of them.
 """
 
 import json
@@ -16,25 +17,33 @@ from s2s_zoo.generation import Generator, Scorer, Streamer, normalise
 from s2s_zoo.model.seq2seq import Seq2Seq
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.training.losses import SmoothedCrossEntropy
+from tests.compilations import one_program
 from tests.variants import (
     AUDIO_COMBINATIONS,
     IMAGE_COMBINATIONS,
     MELS,
     VOCABULARY,
+    attention_class,
     attention_kind,
     build,
     combinations,
     covering,
+    decoder_class,
+    encoder_class,
+    first_of_each,
 )
 
 pytestmark = pytest.mark.contract
 
+ON_TENSORFLOW, ON_JAX = (keras.backend.backend() == name for name in ("tensorflow", "jax"))
 COMBINATIONS = list(combinations())
-if keras.backend.backend() != "tensorflow":
+if not ON_TENSORFLOW:
     # JAX compiles each of the hundreds of loops anew.
     COMBINATIONS = covering(COMBINATIONS, attention_kind)
 COMPILED = [*covering(COMBINATIONS, attention_kind), *IMAGE_COMBINATIONS, *AUDIO_COMBINATIONS[::2]]
+TRAINED = covering(COMPILED, attention_class, encoder_class, decoder_class)
 COMBINATIONS += IMAGE_COMBINATIONS + AUDIO_COMBINATIONS
+SEARCHED = first_of_each(str if ON_TENSORFLOW else decoder_class, COMPILED)
 SOURCE = np.array([[4, 5, 6, 7, END], [8, 9, END, PAD, PAD], [10, END, PAD, PAD, PAD]], "int32")
 IMAGES = np.random.default_rng(1).integers(0, 256, (3, 64, 96, 3), "uint8")
 SOUND = np.random.default_rng(2).normal(size=(3, 11, MELS)).astype("float32")
@@ -53,6 +62,21 @@ def combination(request):
 def eagerly(combination):
     """Whether what has no need of a graph does without."""
     return combination not in COMPILED
+
+
+@pytest.fixture(scope="module")
+def once_a_decoder(combination):
+    """Skips what another combination with this decoder does as well."""
+    if combination not in SEARCHED:
+        pytest.skip("another combination has this decoder")
+
+
+def forward_of(model, **options):
+    """Function of a source and a target to logits."""
+    call = one_program(
+        lambda source, target: model({"source": source, "target": target}, **options)
+    )
+    return lambda source, target=TARGET: ops.convert_to_numpy(call(source, target))
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +106,15 @@ def source_of(model):
     return IMAGES if reads_images(model) else SOURCE
 
 
-def logits_of(model, source=None, target=TARGET):
-    source = source_of(model) if source is None else source
-    return ops.convert_to_numpy(model({"source": source, "target": target}))
+@pytest.fixture(scope="module")
+def forward(model):
+    return forward_of(model)
+
+
+@pytest.fixture(scope="module")
+def logits(model, forward):
+    """Those of the whole batch."""
+    return forward(source_of(model))
 
 
 def shapes_and_dtypes(nest):
@@ -93,15 +123,19 @@ def shapes_and_dtypes(nest):
     )
 
 
-def test_call_equals_step_unrolled(model):
-    memory, state = model.decoder.init(model.encode(source_of(model)), max_length=TARGET.shape[1])
+def test_call_equals_step_unrolled(model, logits):
+    begin = one_program(
+        lambda source: model.decoder.init(model.encode(source), max_length=TARGET.shape[1])
+    )
+    step = one_program(model.decoder.step)
+    memory, state = begin(source_of(model))
     before = shapes_and_dtypes(state)
     steps = []
     for index in range(TARGET.shape[1]):
-        logits, state = model.decoder.step(TARGET[:, index], index, state, memory)
-        steps.append(ops.convert_to_numpy(logits))
+        found, state = step(TARGET[:, index], index, state, memory)
+        steps.append(ops.convert_to_numpy(found))
         assert shapes_and_dtypes(state) == before
-    np.testing.assert_allclose(np.stack(steps, axis=1), logits_of(model), atol=1e-5)
+    np.testing.assert_allclose(np.stack(steps, axis=1), logits, atol=1e-5)
 
 
 def test_every_layer_is_built(model):
@@ -116,55 +150,54 @@ def second_alone(model):
     return IMAGES[1:2] if reads_images(model) else SOURCE[1:2, :3]
 
 
-def test_training_path_equals_inference_path(model):
-    trained = model({"source": source_of(model), "target": TARGET}, training=True)
-    real = WEIGHTS[..., None]
-    np.testing.assert_allclose(
-        ops.convert_to_numpy(trained) * real, logits_of(model) * real, atol=1e-5
-    )
+def test_training_path_equals_inference_path(model, logits):
+    trained, real = forward_of(model, training=True)(source_of(model)), WEIGHTS[..., None]
+    np.testing.assert_allclose(trained * real, logits * real, atol=1e-5)
 
 
-def test_more_padding_changes_nothing(model):
+def test_more_padding_changes_nothing(model, forward, logits):
     source = source_of(model)
     if not reads_images(model):
         source = np.pad(source, [(0, 0), (0, 3), (0, 0)][: source.ndim])
     target = np.pad(TARGET, [(0, 0), (0, 2)])
-    longer = logits_of(model, source, target)[:, : TARGET.shape[1]]
-    np.testing.assert_allclose(longer, logits_of(model), atol=1e-5)
+    longer = forward(source, target)[:, : TARGET.shape[1]]
+    np.testing.assert_allclose(longer, logits, atol=1e-5)
 
 
-def test_rows_are_independent(model):
+def test_rows_are_independent(model, forward, logits):
     order = [2, 0, 1]
-    np.testing.assert_allclose(
-        logits_of(model, source_of(model)[order], TARGET[order]),
-        logits_of(model)[order],
-        atol=1e-5,
-    )
-    alone = logits_of(model, second_alone(model), TARGET[1:2])
-    np.testing.assert_allclose(alone, logits_of(model)[1:2], atol=1e-5)
+    turned = forward(source_of(model)[order], TARGET[order])
+    np.testing.assert_allclose(turned, logits[order], atol=1e-5)
+    alone = forward(second_alone(model), TARGET[1:2])
+    np.testing.assert_allclose(alone, logits[1:2], atol=1e-5)
 
 
-def copy_of(model):
+@pytest.fixture(scope="module")
+def again(model):
+    """Another model from its config. Tests set its weights before they use it."""
     return Seq2Seq.from_config(json.loads(json.dumps(model.get_config())))
 
 
-def test_config_is_json_and_rebuilds_the_model(model):
+def test_config_is_json_and_rebuilds_the_model(model, again, logits):
     text = json.dumps(model.get_config())
-    again = copy_of(model)
     assert [w.path for w in again.weights] == [w.path for w in model.weights]
     again.set_weights(model.get_weights())
-    np.testing.assert_array_equal(logits_of(again), logits_of(model))
+    np.testing.assert_array_equal(forward_of(again)(source_of(model)), logits)
     assert json.dumps(again.get_config()) == text
 
 
-def test_fit_moves_every_weight_and_the_loss_falls(model, eagerly):
-    weights, model = model.get_weights(), copy_of(model)
-    model.set_weights(weights)
+def test_fit_moves_every_weight_and_the_loss_falls(model, again, combination):
+    if ON_JAX and combination not in TRAINED:
+        pytest.skip("of each class one: XLA takes longer than TensorFlow trains eagerly")
+    again.set_weights(model.get_weights())
+    model = again
     if hasattr(model.encoder, "freeze"):
         model.encoder.freeze("conv_dw_13")  # tracing all of a large network takes a minute
     before = [ops.convert_to_numpy(w) for w in model.trainable_weights]
     model.compile(
-        optimizer=keras.optimizers.Adam(0.01), loss=SmoothedCrossEntropy(), run_eagerly=eagerly
+        optimizer=keras.optimizers.Adam(0.01),
+        loss=SmoothedCrossEntropy(),
+        run_eagerly=combination not in TRAINED,
     )
     history = model.fit(
         {"source": source_of(model), "target": TARGET},
@@ -183,9 +216,9 @@ def test_fit_moves_every_weight_and_the_loss_falls(model, eagerly):
     assert still == []
 
 
-def test_logits_cover_the_vocabulary(model):
+def test_logits_cover_the_vocabulary(model, logits):
     width = VOCABULARY + getattr(model.decoder, "extra_ids", 0)
-    assert logits_of(model).shape == (*TARGET.shape, width)
+    assert logits.shape == (*TARGET.shape, width)
 
 
 @pytest.fixture(scope="module")
@@ -207,43 +240,39 @@ def found(model, wide):
     return wide.generate(source_of(model))
 
 
-def test_a_beam_of_one_is_greedy_search(model, greedy, eagerly):
-    options = {"num_beams": 1, "length_penalty": 0.0, "run_eagerly": eagerly}
+def test_a_beam_of_one_is_greedy_search(model, greedy):
+    options = {"num_beams": 1, "length_penalty": 0.0, "run_eagerly": ON_TENSORFLOW}
     one = Generator(model, "beam", max_length=6, **options).generate(source_of(model))
     np.testing.assert_array_equal(one.tokens, greedy.tokens)
     np.testing.assert_allclose(one.scores, greedy.scores, atol=1e-4)
 
 
-def test_token_by_token_is_greedy_search(model, greedy):
+def test_token_by_token_is_greedy_search(once_a_decoder, model, greedy):
     *_, last = Streamer(model, max_length=6, run_eagerly=True).stream(source_of(model))
     steps = last.tokens.shape[2]
     np.testing.assert_array_equal(last.tokens, np.asarray(greedy.tokens)[:, :, :steps])
     np.testing.assert_allclose(last.scores, greedy.scores, atol=1e-4)
 
 
-def test_hypotheses_end_once_and_score_what_the_model_gives_their_text(model, found, eagerly):
-    scorer = Scorer(model, run_eagerly=eagerly)
-    for k in range(3):
-        tokens = np.asarray(found.tokens[:, k])
-        ends = (tokens == END).sum(axis=1)
-        after = np.cumsum(tokens == END, axis=1) - (tokens == END)
-        assert (ends == 1).all() and (tokens[after > 0] == PAD).all()
-        log_probs, lengths = scorer.score(source_of(model), tokens)
-        np.testing.assert_allclose(
-            found.scores[:, k], normalise(log_probs, lengths, 1.0, "power"), atol=1e-4
-        )
+def test_hypotheses_end_once_and_score_what_the_model_gives_their_text(model, found, combination):
+    tokens = np.asarray(found.tokens)
+    ends = (tokens == END).cumsum(axis=-1)
+    assert (ends[..., -1] == 1).all() and (tokens[ends > (tokens == END)] == PAD).all()
+    sources, texts = np.repeat(source_of(model), 3, axis=0), tokens.reshape(9, -1)
+    scorer = Scorer(model, run_eagerly=ON_TENSORFLOW and combination not in TRAINED)
+    log_probs, lengths = scorer.score(sources, texts)
+    scores = normalise(log_probs, lengths, 1.0, "power")
+    np.testing.assert_allclose(np.reshape(found.scores, 9), scores, atol=1e-4)
 
 
-def test_compiled_search_equals_eager(model, found, eagerly):
-    if eagerly:
-        pytest.skip("another combination compiles each of these variants")
+def test_compiled_search_equals_eager(once_a_decoder, model, found):
     options = {"num_beams": 3, "num_return": 3, "run_eagerly": True}
     eager = Generator(model, "beam", max_length=6, **options).generate(source_of(model))
     np.testing.assert_array_equal(eager.tokens, found.tokens)
     np.testing.assert_allclose(eager.scores, found.scores, atol=1e-5)
 
 
-def test_rows_of_a_search_do_not_depend_on_their_neighbours(model, wide, found):
+def test_rows_of_a_search_do_not_depend_on_their_neighbours(once_a_decoder, model, wide, found):
     order = [2, 0, 1]
     turned = wide.generate(source_of(model)[order])
     np.testing.assert_array_equal(turned.tokens, np.asarray(found.tokens)[order])
@@ -252,7 +281,7 @@ def test_rows_of_a_search_do_not_depend_on_their_neighbours(model, wide, found):
     np.testing.assert_array_equal(alone.tokens[0], found.tokens[1])
 
 
-def test_search_among_some_tokens(model):
+def test_search_among_some_tokens(once_a_decoder, model):
     """All tokens in another order change nothing, and few are those left by suppressing others."""
     if getattr(model.decoder, "pointer", None) is not None:
         pytest.skip("a pointer writes more than the output matrix")

@@ -269,19 +269,44 @@ def combinations():
             yield next(encoders), attention, next(turns[decoder_kind])
 
 
-def covering(combinations, attention=lambda name: name):
+def covering(combinations, attention, encoder=str, decoder=str):
     """A few of the combinations with every encoder, attention and decoder among them.
 
-    `attention` tells which attentions count as one.
+    Each function tells which of them count as one.
     """
+    kinds = (encoder, attention, decoder)
     wanted = {
-        names: set(enumerate((names[0], attention(names[1]), names[2]))) for names in combinations
+        names: set(enumerate(kind(name) for kind, name in zip(kinds, names, strict=True)))
+        for names in combinations
     }
     missing, chosen = set().union(*wanted.values()), []
     while missing:
         chosen.append(max(wanted, key=lambda names: len(wanted[names] & missing)))
         missing -= wanted[chosen[-1]]
     return chosen
+
+
+def encoder_class(encoder):
+    """The name of the class of an encoder."""
+    return (ENCODER_VARIANTS | IMAGE_ENCODERS | AUDIO_ENCODERS)[encoder]["name"]
+
+
+def attention_class(attention):
+    """The name of the class of an attention, None of none."""
+    return (ATTENTION_VARIANTS[attention] or {}).get("name")
+
+
+def decoder_class(decoder):
+    """The name of the class of a decoder."""
+    return DECODER_VARIANTS[decoder]["name"]
+
+
+def first_of_each(decoder, combinations):
+    """Of every decoder the first combination; the function tells which decoders count as one."""
+    found = {}
+    for names in combinations:
+        found.setdefault(decoder(names[2]), names)
+    return list(found.values())
 
 
 def config(encoder, attention, decoder, **options):
