@@ -96,6 +96,7 @@ def test_a_head_that_does_not_come_is_given_up(serve, loaded, sent):
 
 def test_a_second_head_that_does_not_come_is_given_up(serve, loaded):
     client = serve(loaded, timeout=0.5)
+    client.server.config.timeout_keep_alive = 1  # of 5
     start = time.monotonic()
     with connect(client) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /hea")
