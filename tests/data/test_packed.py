@@ -86,6 +86,18 @@ def test_a_translation_has_the_format_of_its_runs_where_they_moved_to():
     assert "<w:r><w:tab/><w:t>After the tab</w:t></w:r>" in written
 
 
+def test_what_xml_does_not_know_is_escaped():
+    odt = parse_odt_xml('<text:p>Hi <text:a xlink:href="a?b&amp;c">you</text:a> all</text:p>')
+    [link] = odt.texts
+    written = odt.join([link.replace("Hi", "Salut&nbsp;\0&#8203;&#0;")])
+    assert written == (
+        "<text:p>Salut&amp;nbsp;&#8203;&amp;#0; "
+        '<text:a xlink:href="a?b&amp;c">you</text:a> all</text:p>'
+    )
+    docx = parse_docx_xml("<w:r><w:t>Hi</w:t></w:r>")
+    assert ">A&amp;nbsp;B</w:t>" in docx.join(["A&nbsp;\x1fB"])
+
+
 PIECES = st.lists(
     st.sampled_from(
         [

@@ -19,6 +19,9 @@ VOID = ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "met
 BARE_AMPERSAND = re.compile(r"&(?!#?\w{1,32};)")
 ENTITY = re.compile(r"#?\w{1,32};")
 ANY_ENTITY = re.compile(r"&#?\w{1,32};")
+TAG_OR_ENTITY = re.compile(rf"{TAG.pattern}|{ANY_ENTITY.pattern}")
+NAMED_IN_XML = ("amp", "lt", "gt", "quot", "apos")
+NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class _Tokens(HTMLParser):
@@ -131,8 +134,31 @@ def _read(entity: str, after: str) -> str:
 
 
 def read_entities(text: str) -> str:
-    """Text between tags as a person reads it."""
-    return ANY_ENTITY.sub(lambda match: _read(match.group(), text[match.end() :]), text)
+    """Text as a person reads it; tags in it stay as they are written."""
+    return TAG_OR_ENTITY.sub(
+        lambda match: (
+            match.group()
+            if match.group().startswith(("<", "{"))
+            else _read(match.group(), text[match.end() : match.end() + 40])
+        ),
+        text,
+    )
+
+
+def as_xml(text: str, raw: str = "") -> str:
+    """As `as_markup`, where XML knows five entities and has no control characters."""
+    return ANY_ENTITY.sub(_of_xml, as_markup(NO_XML.sub("", text), raw))
+
+
+def _of_xml(match: re.Match[str]) -> str:
+    entity = match.group()
+    number = re.fullmatch(r"&#(?:(\d{1,7})|x([\da-fA-F]{1,6}));", entity)
+    if number:
+        code = int(number[1]) if number[1] else int(number[2], 16)
+        known = 0 < code <= 0x10FFFF and not NO_XML.match(chr(code))
+    else:
+        known = entity[1:-1] in NAMED_IN_XML
+    return entity if known else f"&amp;{entity[1:]}"
 
 
 def as_markup(text: str, raw: str = "") -> str:

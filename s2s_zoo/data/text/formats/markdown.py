@@ -13,7 +13,7 @@ from s2s_zoo.protocol.errors import S2SZooError
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-FRONT_MATTER = re.compile(r"\ufeff?(---|\+\+\+)[ \t]*\r?\n.*?\n\1[ \t]*(?:\r?\n|$)", re.DOTALL)
+FRONT_MATTER = re.compile(r"(---|\+\+\+)[ \t]*\r?\n.*?\n\1[ \t]*(?:\r?\n|$)", re.DOTALL)
 HARD_BREAK = re.compile(r"(?:  +|\\)$")
 TASK = re.compile(r"\[[ xX]\]\s+")
 DEFINITION = re.compile(r"\[[^\]]+\]:\s")

@@ -64,6 +64,24 @@ class Marked:
         return "".join([*parts, self.gaps[-1]])
 
 
+def edged(text: str, like: str) -> str:
+    """A text between the white space that another one, which has words, has at its ends."""
+    body = like.strip()
+    start = like.index(body)
+    return f"{like[:start]}{text.strip()}{like[start + len(body) :]}"
+
+
+def first_line_end(file: str) -> str:
+    """How the lines of a file end, by its first one."""
+    found = re.search(r"\r\n|\r|\n", file)
+    return found.group() if found else "\n"
+
+
+def line_of(file: str, place: int) -> int:
+    """The number of the line of a place in a file, from 1."""
+    return len(re.findall(r"\r\n|\r|\n", file[:place])) + 1
+
+
 def marked(
     file: str,
     blocks: Iterable[tuple[int, int, str]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from s2s_zoo.data.text.formats.hypertext import as_markup, read_entities
+from s2s_zoo.data.text.formats.hypertext import as_xml, read_entities
 from s2s_zoo.data.text.formats.marked import Block, Marked, inner, marked
 
 XML_TAG = re.compile(
@@ -25,7 +25,7 @@ PIECE = re.compile(r"<g(\d+)>(.*?)</g\1>", re.DOTALL)
 
 def parse_odt_xml(text: str) -> Marked:
     """Finds the paragraphs of the content.xml of an .odt file; spans of text stay in them."""
-    return marked(text, _odt_blocks(text), lambda words, block: as_markup(words, block.raw))
+    return marked(text, _odt_blocks(text), lambda words, block: as_xml(words, block.raw))
 
 
 def _odt_blocks(text: str) -> Iterator[tuple[int, int, str]]:
@@ -113,7 +113,7 @@ def _runs(text: str, block: Block) -> str:
     """A translation as runs, each with the format that its number has in the block."""
     group = list(RUN.finditer(block.raw))
     if not group:
-        return as_markup(text)
+        return as_xml(text)
     styles = {number: style for number, style, _ in _merged(group)}
     runs, place = [], 0
     for piece in PIECE.finditer(text):
@@ -126,4 +126,4 @@ def _runs(text: str, block: Block) -> str:
 def _run(style: str, words: str) -> str:
     if not words:
         return ""
-    return f'<w:r>{style}<w:t xml:space="preserve">{as_markup(words)}</w:t></w:r>'
+    return f'<w:r>{style}<w:t xml:space="preserve">{as_xml(words)}</w:t></w:r>'

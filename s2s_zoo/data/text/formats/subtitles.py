@@ -27,11 +27,7 @@ def parse_subtitles(text: str) -> Marked:
         DataError: where there is no line of times at all.
     """
     blocks = list(_blocks(text))
-    if (
-        not blocks
-        and any(c.isalpha() for c in text)
-        and not text.lstrip("\ufeff").startswith("WEBVTT")
-    ):
+    if not blocks and any(c.isalpha() for c in text) and not text.startswith("WEBVTT"):
         raise DataError(
             "A file of subtitles expected lines such as 00:00:01,000 --> 00:00:04,000. There is "
             "none. Give another format, or none for plain text."
