@@ -9,18 +9,23 @@ from typing import Any
 import keras
 from keras import ops
 
+from s2s_zoo.encoders import efficientnet_lite
 from s2s_zoo.encoders.layer import ImageEncoder
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.types import Config, Shape, StrPath, Tensor
 
-# Our names, and those of keras.applications. What these do to pixels and how they name their
-# layers does not depend on what was built before (EfficientNet's first version fails the second).
-BACKBONES = {
+# Our names, and those of keras.applications or, where it has none, what makes the network. What
+# these do to pixels and how they name their layers does not depend on what was built before
+# (EfficientNet's first version fails the second).
+BACKBONES: dict[str, Any] = {
     "mobilenet": "MobileNet",
     "mobilenet_v2": "MobileNetV2",
     "mobilenet_v3_small": "MobileNetV3Small",
     "mobilenet_v3_large": "MobileNetV3Large",
+    "efficientnet_lite0": efficientnet_lite.EfficientNetLite0,
+    "efficientnet_lite1": efficientnet_lite.EfficientNetLite1,
+    "efficientnet_lite2": efficientnet_lite.EfficientNetLite2,
     "efficientnet_v2_b0": "EfficientNetV2B0",
     "efficientnet_v2_b1": "EfficientNetV2B1",
     "efficientnet_v2_s": "EfficientNetV2S",
@@ -38,7 +43,7 @@ BACKBONES = {
 
 @keras.saving.register_keras_serializable("s2s_zoo")
 class CNNEncoder(ImageEncoder):
-    """Reads an image with a network of `keras.applications`; the regions are its feature map.
+    """Reads an image with a network of `BACKBONES`; the regions are its feature map.
 
     Show, Attend and Tell (Xu et al. 2015, 1502.03044, section 3.1.1): the annotation vectors
     a_i are the columns of the last feature map, and the decoder starts from their mean. Pixels
@@ -81,7 +86,9 @@ class CNNEncoder(ImageEncoder):
         self.size = tuple(size)
         self.alpha = alpha
         self.projection_dim = projection
-        self._application = getattr(keras.applications, lookup(BACKBONES, backbone, "backbone"))
+        network = lookup(BACKBONES, backbone, "backbone")
+        named = isinstance(network, str)
+        self._application = getattr(keras.applications, network) if named else network
         if alpha is not None and "alpha" not in inspect.signature(self._application).parameters:
             raise ValueError(
                 f"CNNEncoder expected alpha with a MobileNet only. Received: alpha={alpha}, "
@@ -115,8 +122,11 @@ class CNNEncoder(ImageEncoder):
         """Gives the network its first weights, those of image classification.
 
         Args:
-            weights: "imagenet", which Keras downloads, or the path of a `.weights.h5` file of
-                the same network without its top.
+            weights: "imagenet", which Keras downloads for the networks that it has, or the path
+                of a `.weights.h5` file of the same network without its top.
+
+        Raises:
+            ValueError: for "imagenet" and a network that Keras does not have.
         """
         if weights == "imagenet":
             self.backbone.set_weights(self._new_backbone(weights).get_weights())
