@@ -174,9 +174,14 @@ def optimizer(training, steps, kind=Adam):
     )
 
 
+def choosing(training, valid):
+    """The held-out pairs that choose the best epoch, evenly spread over all of them."""
+    return valid[:: max(1, len(valid) // training["valid_size"])]
+
+
 def callbacks(args, training, pipeline, valid, metrics):
     """What scores and keeps the epochs, and what resumes them."""
-    valid = valid[:: max(1, len(valid) // training["valid_size"])]
+    valid = choosing(training, valid)
     generation = GenerationMetrics(
         pipeline, valid, metrics, directory=args.output / "best", patience=training["patience"]
     )

@@ -41,6 +41,7 @@ _NAMES = {
     "TransformerDecoder": "decoders",
     "CNNEncoder": "encoders",
     "ShowAttendTellDecoder": "decoders",
+    "TopDownDecoder": "decoders",
     "ConvEncoder": "encoders",
     "ConvDecoder": "decoders",
     "LSTMNEncoder": "encoders",

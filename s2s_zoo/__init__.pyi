@@ -32,6 +32,7 @@ from s2s_zoo.decoders import MemoryDecoder as MemoryDecoder
 from s2s_zoo.decoders import RecurrentDecoder as RecurrentDecoder
 from s2s_zoo.decoders import ShowAttendTellDecoder as ShowAttendTellDecoder
 from s2s_zoo.decoders import SSRUDecoder as SSRUDecoder
+from s2s_zoo.decoders import TopDownDecoder as TopDownDecoder
 from s2s_zoo.decoders import TransformerDecoder as TransformerDecoder
 from s2s_zoo.encoders import CNNEncoder as CNNEncoder
 from s2s_zoo.encoders import ConvEncoder as ConvEncoder

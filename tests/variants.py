@@ -75,6 +75,14 @@ IMAGE_ENCODERS = {
         "size": [64, 96],
         "projection": 6,
     },
+    "cnn-two-scales": {
+        "name": "cnn",
+        "backbone": "mobilenet",
+        "alpha": 0.25,
+        "size": [64, 96],
+        "projection": 6,
+        "finer": "conv_pw_11_relu",
+    },
     "vision-transformer": {
         "name": "vision_transformer",
         "size": [64, 96],
@@ -87,6 +95,7 @@ IMAGE_ENCODERS = {
 IMAGE_COMBINATIONS = [
     ("cnn", "gated", "show-attend-tell"),
     ("cnn", "multi-head", "transformer"),
+    ("cnn-two-scales", "bahdanau", "top-down"),
     ("vision-transformer", "multi-head", "transformer-pre"),
 ]
 MELS = 5
@@ -198,6 +207,8 @@ DECODER_VARIANTS["ssru"] = {**DECODER_VARIANTS["transformer-pre"], "name": "ssru
 DECODER_VARIANTS |= {
     "conditional-gru": {"name": "conditional_gru", "tie_embeddings": True},
     "gnmt": {"name": "gnmt", "layers": 3},
+    "top-down": {"name": "top_down"},
+    "top-down-tied": {"name": "top_down", "tie_embeddings": True},
     "memory": {"name": "memory", "cells": 3, "cell_dim": 5},
 }
 
@@ -221,7 +232,7 @@ def _decoder_kind(decoder):
         "memory",
     ):
         return "before the cell"
-    feeds = options.get("input_feeding") or options["name"] == "conditional_gru"
+    feeds = options.get("input_feeding") or options["name"] in ("conditional_gru", "top_down")
     return "in a loop" if feeds else "at once"
 
 

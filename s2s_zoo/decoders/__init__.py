@@ -10,11 +10,13 @@ from s2s_zoo.decoders.memory import MemoryDecoder
 from s2s_zoo.decoders.recurrent import RecurrentDecoder
 from s2s_zoo.decoders.show_attend_tell import ShowAttendTellDecoder
 from s2s_zoo.decoders.ssru import SSRUDecoder
+from s2s_zoo.decoders.top_down import TopDownDecoder
 from s2s_zoo.decoders.transformer import TransformerDecoder
 
 DECODERS = {
     "recurrent": RecurrentDecoder,
     "show_attend_tell": ShowAttendTellDecoder,
+    "top_down": TopDownDecoder,
     "transformer": TransformerDecoder,
     "conditional_gru": ConditionalGRUDecoder,
     "gnmt": GNMTDecoder,

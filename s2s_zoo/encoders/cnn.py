@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from s2s_zoo.encoders import efficientnet_lite
@@ -50,6 +51,9 @@ class CNNEncoder(ImageEncoder):
     are scaled here, as the network was trained with. The network always runs in inference mode:
     its batch normalization keeps the statistics it came with, also while its weights are tuned.
 
+    With `finer` the regions are those of two maps: a layer further down sees smaller things, the
+    last one knows better what they are. Each map then has a projection of its own.
+
     A part of the network can be frozen, see `freeze`. What the frozen part makes of an image is
     the same in every epoch: `frozen` computes it, and `call` takes it in place of the pixels.
 
@@ -60,16 +64,20 @@ class CNNEncoder(ImageEncoder):
             default.
         projection: int, the width of the memory, relu(W a_i + b); None takes the a_i as they are.
         dropout: float, on the a_i.
+        finer: str, a layer of the network whose map is read too, such as "block5c_add" of an
+            EfficientNet-Lite0, 14 x 14 regions of 224 pixels; needs a projection.
 
     Call arguments:
-        source: (B, H, W, 3) pixels, RGB from 0 to 255; or (B, h, w, C), what `frozen` gave.
+        source: (B, H, W, 3) pixels, RGB from 0 to 255; or what `frozen` gave.
 
     Returns:
-        EncoderOutput: memory (B, S, D), the regions row by row; mask (B, S), all True; state
-        (B, D), the mean of the memory.
+        EncoderOutput: memory (B, S, D), the regions row by row, those of the finer map first;
+        mask (B, S), all True; state (B, D), the mean of the memory, or of its part from the last
+        map.
 
     Raises:
-        ValueError: for an unknown backbone, an alpha that it does not have, or a size too small.
+        ValueError: for an unknown backbone, an alpha that it does not have, a size too small, or
+            a finer map without a projection; when it is built, for one that is no finer.
     """
 
     def __init__(
@@ -79,6 +87,7 @@ class CNNEncoder(ImageEncoder):
         alpha: float | None = None,
         projection: int | None = None,
         dropout: float = 0.0,
+        finer: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -86,6 +95,7 @@ class CNNEncoder(ImageEncoder):
         self.size = tuple(size)
         self.alpha = alpha
         self.projection_dim = projection
+        self.finer = finer
         network = lookup(BACKBONES, backbone, "backbone")
         named = isinstance(network, str)
         self._application = getattr(keras.applications, network) if named else network
@@ -94,23 +104,56 @@ class CNNEncoder(ImageEncoder):
                 f"CNNEncoder expected alpha with a MobileNet only. Received: alpha={alpha}, "
                 f"backbone={backbone!r}. Leave alpha out."
             )
+        if finer is not None and projection is None:
+            raise ValueError(
+                "CNNEncoder expected a projection beside finer: two maps are of different widths. "
+                f"Received: finer={finer!r}, projection=None. Give one, such as projection=256."
+            )
         self.train_from: str | None = None  # the first layer that is not frozen
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         if projection is not None:
             self.projection = keras.layers.Dense(projection, activation="relu", name="projection")
+        if finer is not None:
+            self.finer_projection = keras.layers.Dense(
+                projection, activation="relu", name="finer_projection"
+            )
 
     @property
     def grid(self) -> tuple[int, int]:
-        """(h, w), rows and columns of the regions."""
+        """(h, w), rows and columns of the regions of the last map."""
         return tuple(self.backbone.output.shape[1:3])
 
     def build(self, source_shape: Shape | None = None) -> None:
         self.backbone = self._new_backbone(weights=None)
         self.memory_dim = self.state_dim = self.projection_dim or self.backbone.output.shape[-1]
-        self.regions = math.prod(self.grid)
-        if self.projection_dim is not None:
-            self.projection.build((None, None, self.backbone.output.shape[-1]))
+        if self.finer is not None:
+            self._check_finer()
+        shapes = [x.shape for x in self._maps()]
+        self.regions = sum(math.prod(shape[1:3]) for shape in shapes)
+        for projection, shape in zip(self._projections(), shapes, strict=False):
+            projection.build((None, None, shape[-1]))
         self.built = True
+
+    def _check_finer(self):
+        names = {layer.name: layer for layer in self.backbone.layers}
+        shape = lookup(names, self.finer, f"layer of {self.backbone_name}").output.shape
+        if len(shape) != 4 or math.prod(shape[1:3]) <= math.prod(self.grid):
+            raise ValueError(
+                f"CNNEncoder expected finer to be a layer with a map of more than {self.grid} "
+                f"regions. Received: {self.finer!r}, which gives {shape[1:]}. Name one further "
+                "down."
+            )
+
+    def _maps(self):
+        """The maps of the network that the memory is made of, the last one last."""
+        last = self.backbone.output
+        return [last] if self.finer is None else [self.backbone.get_layer(self.finer).output, last]
+
+    def _projections(self):
+        """A projection for each of the maps, or nothing."""
+        if self.projection_dim is None:
+            return []
+        return [self.projection] if self.finer is None else [self.finer_projection, self.projection]
 
     def _new_backbone(self, weights):
         alpha = {} if self.alpha is None else {"alpha": self.alpha}
@@ -140,7 +183,8 @@ class CNNEncoder(ImageEncoder):
 
         Args:
             before: str, the first layer to train, such as "conv_dw_12" of a MobileNet. Its input
-                must be all that the rest depends on: the first layer of a block is a good choice.
+                must be all that the rest depends on, a finer map too: the first layer of a block
+                is a good choice.
 
         Raises:
             ValueError: for an unknown layer, or one that others bypass.
@@ -153,7 +197,7 @@ class CNNEncoder(ImageEncoder):
             first = lookup(names, before, f"layer of {self.backbone_name}")
             cut = layers[first].input
             try:
-                keras.Model(cut, self.backbone.output)
+                _part(cut, self._maps())
             except ValueError as error:
                 raise ValueError(
                     f"freeze expected a layer that all the rest depends on. Received: "
@@ -166,32 +210,59 @@ class CNNEncoder(ImageEncoder):
     def frozen(self) -> keras.Model:
         """Returns a `keras.Model` from pixels (B, H, W, 3) to what the frozen part makes of them.
 
-        It gives (B, h, w, C) float32, the input of the first layer that `freeze` left trainable.
+        It gives (B, h, w, C) float32, the input of the first layer that `freeze` left trainable;
+        or, where nothing is left and there are two maps, the numbers of both, (B, 1, N).
         """
         pixels = keras.Input((*self.size, 3))
-        below = keras.Model(self.backbone.input, self._cut_tensor())
-        outputs = below(self._scaled(pixels), training=False)
-        return keras.Model(pixels, ops.cast(outputs, "float32"))
+        cut = self._maps() if self.train_from is None else [self._first_input()]
+        outputs = _run(self.backbone.input, cut, self._scaled(pixels))
+        if len(outputs) > 1:
+            flat = [ops.reshape(x, (-1, 1, math.prod(x.shape[1:]))) for x in outputs]
+            outputs = [ops.concatenate(flat, axis=-1)]
+        return keras.Model(pixels, ops.cast(outputs[0], "float32"))
 
     def call(self, source: Tensor, training: bool = False) -> EncoderOutput:
-        if source.shape[-1] == 3:
-            features = self.backbone(self._scaled(source), training=False)
-        else:
-            features = ops.cast(source, self.compute_dtype)
-            if self.train_from is not None:
-                above = keras.Model(self._cut_tensor(), self.backbone.output)
-                features = above(features, training=False)
-        shape = ops.shape(features)
-        memory = ops.reshape(features, (shape[0], shape[1] * shape[2], shape[3]))
-        memory = self.dropout(ops.cast(memory, self.compute_dtype), training=training)
-        if self.projection_dim is not None:
-            memory = self.projection(memory)
+        parts = []
+        for features in self._features(source):
+            shape = ops.shape(features)
+            part = ops.reshape(features, (shape[0], shape[1] * shape[2], shape[3]))
+            parts.append(self.dropout(ops.cast(part, self.compute_dtype), training=training))
+        for i, projection in enumerate(self._projections()):
+            parts[i] = projection(parts[i])
+        memory = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1)
         mask = ops.ones(ops.shape(memory)[:2], dtype="bool")
-        return EncoderOutput(memory, mask, ops.mean(memory, axis=1))
+        return EncoderOutput(memory, mask, ops.mean(parts[-1], axis=1))
 
-    def _cut_tensor(self):
-        if self.train_from is None:
-            return self.backbone.output
+    def _features(self, source):
+        """The maps (B, h, w, C) of pixels, or of what `frozen` gave."""
+        if source.shape[-1] == 3:
+            if self.finer is None:
+                return [self.backbone(self._scaled(source), training=False)]
+            return _run(self.backbone.input, self._maps(), self._scaled(source))
+        source = ops.cast(source, self.compute_dtype)
+        if self.train_from is not None:
+            return _run(self._first_input(), self._maps(), source)
+        if self.finer is None:
+            return [source]
+        finer, last = (tuple(x.shape[1:]) for x in self._maps())
+        numbers = math.prod(finer)
+        return [
+            ops.reshape(source[:, 0, :numbers], (-1, *finer)),
+            ops.reshape(source[:, 0, numbers:], (-1, *last)),
+        ]
+
+    def maps(self, alignment: np.ndarray) -> np.ndarray:
+        coarse = super().maps(alignment)
+        if self.finer is None:
+            return coarse
+        height, width = self._maps()[0].shape[1:3]
+        finer = alignment[:, : height * width].reshape(-1, height, width)
+        times = [-(-height // self.grid[0]), -(-width // self.grid[1])]
+        spread = np.kron(coarse, np.ones((1, *times)) / math.prod(times))
+        return finer + spread[:, :height, :width]
+
+    def _first_input(self):
+        """What the first layer reads that `freeze` left trainable."""
         return self.backbone.get_layer(self.train_from).input
 
     def _scaled(self, pixels):
@@ -205,3 +276,14 @@ class CNNEncoder(ImageEncoder):
             "projection": self.projection_dim,
             "dropout": self.dropout.rate,
         }
+
+
+def _part(begin, ends):
+    """The model from one tensor of a network to others, but for those that are the first one."""
+    return keras.Model(begin, [end for end in ends if end is not begin])
+
+
+def _run(begin, ends, values):
+    """What a part of a network makes of `values`: a list, for each of its ends one."""
+    made = iter(keras.tree.flatten(_part(begin, ends)(values, training=False)))
+    return [values if end is begin else next(made) for end in ends]

@@ -1,8 +1,10 @@
 """What every encoder is as a Keras layer: what it reads, and the shapes of what it gives."""
 
+import math
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from s2s_zoo.layers.config import ConfiguredLayer
@@ -61,7 +63,7 @@ class TextEncoder(ConfiguredLayer):
 class ImageEncoder(ConfiguredLayer):
     """Reads images (B, H, W, 3); its memory are the regions, and all of them are real.
 
-    A subclass has `size`, `memory_dim`, `state_dim` and `regions`.
+    A subclass has `size`, `memory_dim`, `state_dim`, `regions` and `grid`.
     """
 
     size: tuple[int, ...]
@@ -75,6 +77,16 @@ class ImageEncoder(ConfiguredLayer):
     @property
     def source_shape(self) -> Shape:
         return (None, *self.size, 3)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(h, w), rows and columns of the regions."""
+        raise NotImplementedError
+
+    def maps(self, alignment: np.ndarray) -> np.ndarray:
+        """Where a decoder looked, (T, h, w), of the weights (T, S) it gave to the regions."""
+        # A Transformer has a token before those of the regions.
+        return alignment[:, -math.prod(self.grid) :].reshape(-1, *self.grid)
 
     def compute_output_shape(self, source_shape: Shape) -> Any:
         batch = source_shape[0]

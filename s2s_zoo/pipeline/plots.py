@@ -58,9 +58,7 @@ def plot_caption(pipeline: Pipeline, image: Any, path: StrPath, **options: Any) 
         photo.thumbnail((SHORTEST, SHORTEST))
     photo = np.asarray(photo)
     height, width = photo.shape[:2]
-    grid = pipeline.model.encoder.grid
-    # A Transformer has a token before those of the regions.
-    maps = result.alignment[:, -math.prod(grid) :].reshape(-1, *grid)
+    maps = pipeline.model.encoder.maps(result.alignment)
 
     rows = math.ceil((1 + len(words)) / COLUMNS)
     figure = _figure(2.2 * COLUMNS, 2.2 * rows * height / width + 0.4 * rows)

@@ -152,3 +152,57 @@ def test_every_backbone_has_stable_names_and_gives_a_feature_map(backbone):
     rows, columns = encoder.grid
     memory = encoder(PIXELS[:1, :, :64]).memory
     assert tuple(memory.shape) == (1, rows * columns, encoder.memory_dim)
+
+
+def two_scales():
+    return small(projection=5, finer="conv_pw_11_relu")
+
+
+def test_regions_of_two_scales():
+    encoder = two_scales()
+    names = ("conv_pw_11_relu", "conv_pw_13_relu")
+    outputs = [encoder.backbone.get_layer(name).output for name in names]
+    made = keras.Model(encoder.backbone.input, outputs).predict(PIXELS / 127.5 - 1, verbose=0)
+    assert [x.shape for x in made] == [(2, 4, 6, 128), (2, 2, 3, 256)]
+    parts = []
+    for x, projection in zip(made, (encoder.finer_projection, encoder.projection), strict=True):
+        kernel, bias = map(ops.convert_to_numpy, projection.weights)
+        parts.append(np.maximum(x.reshape(2, -1, x.shape[-1]) @ kernel + bias, 0))
+    memory, mask, state = map(ops.convert_to_numpy, encoder(PIXELS)[:3])
+    assert memory.shape == (2, 30, 5) == (2, encoder.regions, encoder.memory_dim)
+    np.testing.assert_allclose(memory, np.concatenate(parts, axis=1), atol=1e-3)
+    np.testing.assert_allclose(state, parts[1].mean(axis=1), atol=1e-3)
+    assert mask.all() and parts[0].std() > 0.01 < parts[1].std()
+
+
+@pytest.mark.parametrize(
+    ("before", "shape"), [(None, (1, 24 * 128 + 6 * 256)), ("conv_pad_12", (4, 6, 128))]
+)
+def test_what_the_frozen_part_made_of_two_scales_stands_for_the_pixels(before, shape):
+    encoder = two_scales()
+    whole = ops.convert_to_numpy(encoder(PIXELS).memory)
+    encoder.freeze(before)
+    made = encoder.frozen().predict(PIXELS, verbose=0)
+    assert made.shape == (2, *shape)
+    np.testing.assert_allclose(ops.convert_to_numpy(encoder(made).memory), whole, atol=1e-3)
+
+
+def test_a_finer_map_is_finer_has_a_projection_and_is_not_cut_off():
+    with pytest.raises(ValueError, match="a projection beside finer"):
+        CNNEncoder("mobilenet", SIZE, 0.25, finer="conv_pw_11_relu")
+    for name, message in (("conv_pw_13", "map of more than"), ("conv_pw11", "Did you mean")):
+        with pytest.raises(ValueError, match=message):
+            CNNEncoder("mobilenet", SIZE, 0.25, projection=5, finer=name).build()
+    with pytest.raises(ValueError, match="which other layers bypass"):
+        two_scales().freeze("conv_pw_12")
+
+
+def test_where_a_decoder_looked_at_two_scales():
+    encoder = two_scales()
+    alignment = np.zeros((2, 30), "float32")
+    alignment[0, 7] = 1  # second row, second column of the finer 4 x 6
+    alignment[1, 24 + 5] = 1  # second row, third column of the coarse 2 x 3
+    fine, coarse = encoder.maps(alignment)
+    assert fine.shape == (4, 6) and fine[1, 1] == 1 == fine.sum()
+    np.testing.assert_allclose(coarse[2:, 4:], 0.25)
+    assert coarse.sum() == pytest.approx(1)

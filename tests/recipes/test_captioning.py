@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -7,6 +8,9 @@ import pytest
 from safetensors.numpy import load_file
 
 import s2s_zoo
+from s2s_zoo.decoders import DECODERS
+from s2s_zoo.encoders.cnn import CNNEncoder
+from s2s_zoo.layers.config import build_from
 from s2s_zoo.protocol.errors import DataError
 from tests.recipes.conftest import RECIPES, recipe
 
@@ -35,6 +39,7 @@ def captioning(tmp_path, photos):
     config["training"].update(batch_tokens=64, max_shapes=1, precision="float32")
     for phase in config["phases"].values():
         phase.update(epochs=1, warmup_steps=2)
+    config["phases"]["tuned"]["augment"] = {"crop": 0.7, "colour": 0.2}
     config["phases"]["scst"].update(batch_size=6, draws=2)
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
@@ -97,3 +102,86 @@ def test_the_network_of_an_encoder_can_learn_more_slowly():
     optimizer.apply([keras.ops.ones(1), keras.ops.ones(1)], [slow, fast])
     steps = [1 - float(x.numpy()[0]) for x in (slow, fast)]
     assert steps[0] == pytest.approx(0.25 * steps[1], rel=1e-4) and steps[1] > 0.05
+
+
+@pytest.fixture
+def comparing(captioning, tmp_path, monkeypatch):
+    """The script that compares decoders, which trains in this process, and its command line."""
+    script = recipe("captioning", "decoders")
+
+    def run(command, check):
+        recipe("captioning").main(command[2:])
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(script.subprocess, "run", run)
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["training"]["valid_size"] = 1  # of three
+    path.write_text(json.dumps(config), encoding="utf-8")
+    top_down = {"name": "top_down", "embedding_dim": 6, "units": 8, "attention": "bahdanau"}
+    transformer = {"name": "transformer", "embedding_dim": 8, "layers": 1, "heads": 2}
+    candidates = {
+        "fine": {"encoder": {"finer": "conv_pw_11_relu"}, "decoder": top_down},
+        "fast": {"decoder": {**transformer, "hidden_dim": 9}, "frozen": {"learning_rate": 0.01}},
+    }
+    (tmp_path / "candidates.json").write_text(json.dumps(candidates), encoding="utf-8")
+    return script, [*captioning, "--candidates", str(tmp_path / "candidates.json")]
+
+
+@pytest.mark.learns
+def test_decoders_are_compared_on_the_same_features(comparing, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("pycocoevalcap")
+    script, command = comparing
+    script.main([*command, "--minutes", "0.001", "--num-beams", "2"])
+    output = tmp_path / "run"
+    written = (output / "decoders.md").read_text()
+    assert written.strip() in capsys.readouterr().out
+    for name, finer in (("fine", "conv_pw_11_relu"), ("fast", None)):
+        row = json.loads((output / name / "row.json").read_text())
+        model = s2s_zoo.from_pretrained(output / name / "best").model
+        assert model.encoder.finer == finer
+        assert row["parameters"] == model.decoder.count_params()
+        assert row["photos"] == 2 and row["epochs"] == 1
+        assert set(row["scores"]) == {"bleu_1", "bleu_4", "cider"}
+        assert f"| `{name}` | " in written
+    config = json.loads((output / "fast" / "config.json").read_text())
+    assert config["phases"]["frozen"]["learning_rate"] == 0.01
+    # One map, and two of the same network.
+    assert len(list((output / "features").glob("*.npy"))) == 2
+    monkeypatch.setattr(script, "train", None)  # what has a row is not trained again
+    script.main([*command, "--minutes", "9"])
+
+
+def test_bad_comparisons_are_one_line(comparing, tmp_path, capsys):
+    script, command = comparing
+    for flags, message in (
+        (["--minutes", "0"], "more than 0"),
+        (["--minutes", "1", "--decoders", "slow"], "slow is none of fine, fast"),
+    ):
+        with pytest.raises(SystemExit):
+            script.main([*command, *flags])
+        assert message in capsys.readouterr().err
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["training"]["valid_size"] = 3
+    path.write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(DataError, match="All 3 photos of dev.txt choose epochs"):
+        script.main([*command, "--minutes", "1"])
+
+
+def test_the_candidates_can_be_made():
+    folder = RECIPES / "captioning"
+    base = json.loads((folder / "efficientnet_lite0.json").read_text(encoding="utf-8"))
+    candidates = json.loads((folder / "decoders.json").read_text(encoding="utf-8"))
+    script = recipe("captioning", "decoders")
+    assert {"show_attend_tell", "transformer_2", "top_down"} <= set(candidates)
+    encoders = set()
+    for candidate in candidates.values():
+        config = script.config_of(base, candidate)
+        build_from(DECODERS, {**config["model"]["decoder"], "vocabulary_size": 9}, "decoder")
+        encoders.add(json.dumps({**config["model"]["encoder"], "size": [64, 64]}))
+    for encoder in map(json.loads, encoders):
+        del encoder["name"]
+        encoder = CNNEncoder(**encoder)
+        encoder.build()
+        encoder.freeze(base["phases"]["tuned"]["train_from"])
