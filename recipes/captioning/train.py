@@ -15,7 +15,14 @@ from s2s_zoo.errors import DataError
 from s2s_zoo.optimizers import Adam
 from s2s_zoo.self_critical import CiderReward, PolicyGradient, self_critical_fit
 
-from s2s_zoo.data import FeatureCache, ImageProcessor, SentencePieceTokenizer, read_pairs
+from s2s_zoo.data import (
+    Augmentation,
+    FeatureCache,
+    ImageProcessor,
+    SentencePieceTokenizer,
+    mirrored_caption,
+    read_pairs,
+)
 from s2s_zoo.training.caption_metrics import caption_words
 
 HERE = Path(__file__).parent
@@ -38,6 +45,7 @@ def parse(argv=None):
         help="folder with images/, captions.tsv (file TAB caption), train.txt and dev.txt",
     )
     add("--encoder-weights", metavar="FILE", help="imagenet (downloaded), or a .weights.h5 file")
+    add("--features", type=Path, help="folder of the cache; default: features in --output")
     add(
         "--phases",
         nargs="+",
@@ -134,11 +142,13 @@ def optimizer_for(encoder):
 def cross_entropy(args, settings, pipeline, pairs, valid, images):
     """Learns to say what people said."""
     make = optimizer_for(pipeline.model.encoder)
-    shared.train(args, settings, pipeline, pairs, valid, METRICS, make, images=images)
+    augment = Augmentation(**settings["augment"]) if "augment" in settings else None
+    options = {"images": images, "augment": augment}
+    shared.train(args, settings, pipeline, pairs, valid, METRICS, make, **options)
 
 
 def self_critical(args, settings, pipeline, pairs, valid, images):
-    """Learns what scores well: CIDEr of captions it draws, against its own best guess."""
+    """Learns what scores well: CIDEr of captions it draws, each against the others."""
     if current().devices > 1:
         raise DataError("The phase scst trains on one device: leave --devices out for it.")
     generation, state = shared.callbacks(args, settings, pipeline, valid, METRICS)
@@ -160,6 +170,7 @@ def self_critical(args, settings, pipeline, pairs, valid, images):
             settings["draws"],
             initial_epoch=done,
             seed=settings["seed"],
+            mirrored=mirrored_caption,
             callbacks=[
                 generation,
                 keras.callbacks.LambdaCallback(on_epoch_end=tell),
@@ -197,7 +208,10 @@ def train(args, config):
         if pipeline is None:
             pipeline = new_pipeline(args, config, pairs, output / "tokenizer.model")
         pipeline.model.encoder.freeze(settings["train_from"])
-        images = FeatureCache(pipeline, [source for source, _ in pairs], output / "features")
+        images = None
+        if "augment" not in settings:
+            features = args.features or output / "features"
+            images = FeatureCache(pipeline, [source for source, _ in pairs], features)
         print(f"{name}:", file=sys.stderr)
         PHASES[name](args, settings, pipeline, pairs, valid, images)
         pipeline = s2s_zoo.from_pretrained(args.output / "best")

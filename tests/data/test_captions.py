@@ -1,8 +1,10 @@
+import copy
+
 import numpy as np
 import pytest
 from keras import ops
 
-from s2s_zoo.data import CaptionBatches, FeatureCache
+from s2s_zoo.data import Augmentation, CaptionBatches, FeatureCache, mirrored_caption
 from s2s_zoo.protocol import END, PAD, START
 
 
@@ -36,16 +38,64 @@ def test_every_caption_meets_its_image_once_an_epoch(tiny_captioner, pairs):
     batches = CaptionBatches(tiny_captioner.processor, pairs, batch_tokens=40, max_shapes=2)
     epochs = [shown(batches, tiny_captioner.processor) for _ in range(3)]
     for rows in epochs:
-        assert sorted((name, text) for name, _, text in rows) == sorted(pairs)
+        said = [(name, mirrored_caption(text) if flip else text) for name, flip, text in rows]
+        assert sorted(said) == sorted(pairs)
     flips = [flip for rows in epochs for _, flip, _ in rows]
-    assert 0.2 < np.mean(flips) < 0.8
+    assert 0.1 < np.mean(flips) < 0.4  # half of the half that may be
     assert epochs[0] != epochs[1]
     again = CaptionBatches(
         tiny_captioner.processor, pairs, batch_tokens=40, max_shapes=2, start_epoch=2
     )
     assert shown(again, tiny_captioner.processor) == epochs[2]
+    # "the red square is left" might mean that it was left there.
+    assert not any(flip for rows in epochs for _, flip, text in rows if text.startswith("the"))
     still = CaptionBatches(tiny_captioner.processor, pairs, mirror=False)
     assert not any(flip for _, flip, _ in shown(still, tiny_captioner.processor))
+
+
+@pytest.mark.parametrize("sampling", [None, 0.5])
+def test_a_mirrored_photo_is_said_to_have_its_sides_swapped(tiny_captioner, pairs, sampling):
+    processor = tiny_captioner.processor
+    if sampling:  # words have one segmentation only, so a draw of them is the usual one
+        processor = copy.copy(processor)
+        encode = processor.encode_target
+        processor.encode_target = lambda texts, truncate=True, sampling=None, sources=None: encode(
+            texts, truncate
+        )
+    pairs = [(name, text) for name, text in pairs if text.startswith("a")]
+    batches = CaptionBatches(processor, pairs, batch_tokens=40, sampling=sampling)
+    rows = [row for _ in range(2) for row in shown(batches, processor)]
+    assert {flip for _, flip, _ in rows} == {False, True}
+    for name, flip, text in rows:
+        seen = ("left" in name) != flip
+        assert text.endswith("left" if seen else "right")
+
+
+def test_a_caption_that_mirrored_has_no_room_is_not_mirrored(tiny_captioner, pairs):
+    def longer(text):
+        return f"{text} {text} {text}" if "red" in text else text
+
+    batches = CaptionBatches(tiny_captioner.processor, pairs, mirror=longer, lengths=(8,))
+    rows = [row for _ in range(3) for row in shown(batches, tiny_captioner.processor)]
+    assert not any(flip for _, flip, text in rows if "red" in text)
+    assert any(flip for _, flip, text in rows if "red" not in text)
+    assert len(rows) == 3 * len(pairs)
+
+
+def test_photos_are_augmented_anew_in_each_epoch_and_alike_after_a_resume(tiny_captioner, pairs):
+    options = {"batch_tokens": 40, "max_shapes": 1, "augment": Augmentation(), "mirror": False}
+    batches = CaptionBatches(tiny_captioner.processor, pairs, **options)
+    first, second = ([inputs["source"] for inputs, *_ in batches] for _ in range(2))
+    again = CaptionBatches(tiny_captioner.processor, pairs, start_epoch=1, **options)
+    for made, expected in zip(again, second, strict=True):
+        np.testing.assert_array_equal(made[0]["source"], expected)
+    plain = CaptionBatches(tiny_captioner.processor, pairs, **{**options, "augment": None})
+    usual = [inputs["source"] for inputs, *_ in plain]
+    assert usual[0].shape == first[0].shape and usual[0].dtype == first[0].dtype
+    assert not np.array_equal(first[0], usual[0])
+    assert not np.array_equal(np.sort(np.ravel(first)), np.sort(np.ravel(second)))
+    with pytest.raises(ValueError, match="either images or augment"):
+        CaptionBatches(tiny_captioner.processor, pairs, images=print, augment=Augmentation())
 
 
 def test_pipelines_make_them_for_fit(tiny_captioner, pairs):
