@@ -183,8 +183,7 @@ class CNNEncoder(ImageEncoder):
 
         Args:
             before: str, the first layer to train, such as "conv_dw_12" of a MobileNet. Its input
-                must be all that the rest depends on, a finer map too: the first layer of a block
-                is a good choice.
+                must be all that the rest depends on: the first layer of a block is a good choice.
 
         Raises:
             ValueError: for an unknown layer, or one that others bypass.
@@ -195,9 +194,9 @@ class CNNEncoder(ImageEncoder):
         else:
             names = {layer.name: i for i, layer in enumerate(layers)}
             first = lookup(names, before, f"layer of {self.backbone_name}")
-            cut = layers[first].input
+            kept = self._kept(before)
             try:
-                _part(cut, self._maps())
+                keras.Model(kept[-1], _without(self._maps(), kept))
             except ValueError as error:
                 raise ValueError(
                     f"freeze expected a layer that all the rest depends on. Received: "
@@ -211,11 +210,10 @@ class CNNEncoder(ImageEncoder):
         """Returns a `keras.Model` from pixels (B, H, W, 3) to what the frozen part makes of them.
 
         It gives (B, h, w, C) float32, the input of the first layer that `freeze` left trainable;
-        or, where nothing is left and there are two maps, the numbers of both, (B, 1, N).
+        or, where that is not all because a finer map is frozen too, the numbers of both, (B, 1, N).
         """
         pixels = keras.Input((*self.size, 3))
-        cut = self._maps() if self.train_from is None else [self._first_input()]
-        outputs = _run(self.backbone.input, cut, self._scaled(pixels))
+        outputs = _run(self.backbone.input, self._kept(self.train_from), self._scaled(pixels))
         if len(outputs) > 1:
             flat = [ops.reshape(x, (-1, 1, math.prod(x.shape[1:]))) for x in outputs]
             outputs = [ops.concatenate(flat, axis=-1)]
@@ -239,17 +237,36 @@ class CNNEncoder(ImageEncoder):
             if self.finer is None:
                 return [self.backbone(self._scaled(source), training=False)]
             return _run(self.backbone.input, self._maps(), self._scaled(source))
-        source = ops.cast(source, self.compute_dtype)
-        if self.train_from is not None:
-            return _run(self._first_input(), self._maps(), source)
-        if self.finer is None:
-            return [source]
-        finer, last = (tuple(x.shape[1:]) for x in self._maps())
-        numbers = math.prod(finer)
-        return [
-            ops.reshape(source[:, 0, :numbers], (-1, *finer)),
-            ops.reshape(source[:, 0, numbers:], (-1, *last)),
-        ]
+        kept = self._kept(self.train_from)
+        values = [ops.cast(source, self.compute_dtype)]
+        if len(kept) > 1:
+            count = math.prod(kept[0].shape[1:])
+            values = [
+                ops.reshape(numbers, (-1, *x.shape[1:]))
+                for numbers, x in zip(
+                    (values[0][:, 0, :count], values[0][:, 0, count:]), kept, strict=True
+                )
+            ]
+        known = dict(zip(map(id, kept), values, strict=True))
+        if ends := _without(self._maps(), kept):
+            known |= zip(map(id, ends), _run(kept[-1], ends, values[-1]), strict=True)
+        return [known[id(x)] for x in self._maps()]
+
+    def _kept(self, before):
+        """What the part of the network before a layer gives to the rest and to the memory.
+
+        That is what this layer reads, last, and before it a finer map from further down; the maps
+        themselves where there is no rest.
+        """
+        maps = self._maps()
+        if before is None:
+            return maps
+        cut = self.backbone.get_layer(before).input
+        if self.finer is not None:
+            names = [layer.name for layer in self.backbone.layers]
+            if names.index(self.finer) < names.index(before) and maps[0] is not cut:
+                return [maps[0], cut]
+        return [cut]
 
     def maps(self, alignment: np.ndarray) -> np.ndarray:
         coarse = super().maps(alignment)
@@ -260,10 +277,6 @@ class CNNEncoder(ImageEncoder):
         times = [-(-height // self.grid[0]), -(-width // self.grid[1])]
         spread = np.kron(coarse, np.ones((1, *times)) / math.prod(times))
         return finer + spread[:, :height, :width]
-
-    def _first_input(self):
-        """What the first layer reads that `freeze` left trainable."""
-        return self.backbone.get_layer(self.train_from).input
 
     def _scaled(self, pixels):
         preprocess = sys.modules[self._application.__module__].preprocess_input
@@ -278,12 +291,11 @@ class CNNEncoder(ImageEncoder):
         }
 
 
-def _part(begin, ends):
-    """The model from one tensor of a network to others, but for those that are the first one."""
-    return keras.Model(begin, [end for end in ends if end is not begin])
+def _without(tensors, others):
+    return [x for x in tensors if not any(x is other for other in others)]
 
 
 def _run(begin, ends, values):
     """What a part of a network makes of `values`: a list, for each of its ends one."""
-    made = iter(keras.tree.flatten(_part(begin, ends)(values, training=False)))
-    return [values if end is begin else next(made) for end in ends]
+    made = keras.Model(begin, ends)(values, training=False)
+    return made if isinstance(made, list) else [made]  # Keras gives the only one as it is
