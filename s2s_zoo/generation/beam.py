@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from s2s_zoo.generation.extensions import best_of_groups, best_of_rows, best_tokens, picked
 from s2s_zoo.generation.loop import (
     alignment,
     empty_history,
@@ -14,11 +15,10 @@ from s2s_zoo.generation.loop import (
     record,
     write,
 )
-from s2s_zoo.generation.options import check_counts, check_values, is_default
+from s2s_zoo.generation.options import check_counts, check_groups, check_values, is_default
 from s2s_zoo.generation.penalties import coverage_score, normalise
 from s2s_zoo.generation.rows import while_active
 from s2s_zoo.generation.rules import Rules, repeat_rows
-from s2s_zoo.generation.scores import flat_cells, log_normaliser, log_softmax
 from s2s_zoo.protocol import END, PAD, START, SearchResult
 from s2s_zoo.protocol.types import Nest, Step, Tensor
 
@@ -39,6 +39,8 @@ def beam_search(
     early_stopping: bool | None = None,
     renormalize: bool = False,
     return_alignments: bool = False,
+    num_beam_groups: int = 1,
+    diversity_penalty: float | Tensor = 0.5,
     **rules: Any,
 ) -> SearchResult:
     """Keeps the K most probable unfinished texts, and apart from them the best finished ones.
@@ -54,6 +56,9 @@ def beam_search(
     to a limit of so many stopping early never changes the answer, and beyond it the time follows
     what is written, not what may be. With one beam the first hypothesis is the answer: greedy
     search.
+
+    With G groups each has K / G of the beams and searches so on its own, but for what the groups
+    before it cost it: see `best_of_groups`. What ranks hypotheses is the score above, without that.
 
     Args:
         step, state, memory, batch_size, max_length: as in `greedy_search`. `step` is called with
@@ -71,16 +76,21 @@ def beam_search(
             leave, so that what a model thinks of the others does not count.
         return_alignments: bool, return `state["alignment"]` of the step that predicted each
             token.
+        num_beam_groups: int, G, a divisor of K.
+        diversity_penalty: float >= 0, what a token costs a group for every beam of the groups
+            before that goes on with it.
         **rules: see `Rules`.
 
     Returns:
         SearchResult with R hypotheses a row, best first. Where the rules allow fewer, the rest
-        have score -inf and PAD only.
+        have score -inf and PAD only. With groups they are the best of each group; where these are
+        too many, the best of them, and where they are too few, second ones too, and so on.
 
     Raises:
         ValueError: for an option outside its range, or alignments the decoder does not have.
     """
     check_counts(num_beams, num_return)
+    check_groups(num_beams, num_beam_groups, diversity_penalty)
     check_values(coverage_penalty=coverage_penalty)
     covers = not is_default("coverage_penalty", coverage_penalty)
     if covers and (not isinstance(memory, dict) or "mask" not in memory):
@@ -90,27 +100,31 @@ def beam_search(
         )
     all_rules = Rules(max_length, num_beams, **rules)
     slots = batch_size * num_beams  # N, one for each live beam
-    num_finished = num_return if early_stopping is None else num_beams  # F, of a row
+    # From here on a row is a group of a source, and has K beams.
+    groups, num_beams = num_beam_groups, num_beams // num_beam_groups
+    num_rows = batch_size * groups
+    num_finished = -(-num_return // groups) if early_stopping is None else num_beams  # F, of a row
 
     def score(log_probs, length):
         return normalise(log_probs, length, length_penalty, length_penalty_form)
 
-    state, memory = repeat_rows(state, num_beams), repeat_rows(memory, num_beams)
+    copies = num_beams * groups
+    state, memory = repeat_rows(state, copies), repeat_rows(memory, copies)
     # The beams of a row begin alike: only the first may live.
-    first = ops.zeros((batch_size, 1), dtype="float32")
-    others = ops.full((batch_size, num_beams - 1), -np.inf, dtype="float32")
+    first = ops.zeros((num_rows, 1), dtype="float32")
+    others = ops.full((num_rows, num_beams - 1), -np.inf, dtype="float32")
     carry = {
         "tokens": ops.full((slots,), START, dtype="int32"),  # (N,), the last of each beam
         "live": ops.concatenate([first, others], axis=1),  # (B, K), log-probabilities
-        "finished": ops.full((batch_size, num_finished), -np.inf, dtype="float32"),  # (B, F)
+        "finished": ops.full((num_rows, num_finished), -np.inf, dtype="float32"),  # (B, F)
         "of_live": {"tokens": empty_history(slots, max_length)},  # (N, T, ...)
-        "of_finished": {"tokens": empty_history(batch_size * num_finished, max_length)},  # B * F
+        "of_finished": {"tokens": empty_history(num_rows * num_finished, max_length)},  # B * F
         "coverage": {},
         "state": state,  # (N, ...)
     }
     if return_alignments:
         carry["of_live"].update(empty_records(state, slots, max_length))
-        carry["of_finished"].update(empty_records(state, batch_size * num_finished, max_length))
+        carry["of_finished"].update(empty_records(state, num_rows * num_finished, max_length))
     if covers:
         carry["coverage"]["sum"] = ops.zeros_like(alignment(state), dtype="float32")  # (N, S)
 
@@ -125,9 +139,15 @@ def beam_search(
             of_live = record(of_live, index, state)
         if covers:
             coverage = {"sum": coverage["sum"] + ops.cast(state["alignment"], "float32")}
-        totals, parents, tokens = _extensions(
-            logits, index, of_live["tokens"], live, own_rules, renormalize
-        )
+        # What the other groups choose may push as many tokens of a beam behind others.
+        each = 2 * num_beams + (groups - 1) * num_beams
+        best, tokens = best_tokens(logits, index, of_live["tokens"], own_rules, each, renormalize)
+        if groups == 1:
+            totals, parents, tokens = best_of_rows(live, best, tokens)
+        else:
+            ranks, totals, parents, tokens = best_of_groups(
+                live, best, tokens, groups, diversity_penalty
+            )
         ends = tokens == END  # (B, 2K), as the three above
         parents = parents + rows * num_beams  # places in N
 
@@ -147,7 +167,12 @@ def beam_search(
             of_live,
         )
 
-        live, best = ops.top_k(ops.where(ends, -np.inf, totals), num_beams)  # (B, K)
+        if groups == 1:
+            live, best = ops.top_k(ops.where(ends, -np.inf, totals), num_beams)  # (B, K)
+        else:
+            _, best = ops.top_k(ops.where(ends, -np.inf, ranks), num_beams)
+            going = ops.where(ends, -np.inf, totals)
+            live = picked(going, best)
         parents, tokens = _pick(parents, best, rows), _pick(tokens, best, rows)  # (N,)
         of_live, coverage, state = _map(
             lambda x: ops.take(x, parents, axis=0), (of_live, coverage, state)
@@ -156,11 +181,15 @@ def beam_search(
 
         # log P only falls and cp is at most 0. Dividing by lp helps most where lp is largest.
         if early_stopping is None:
-            longest = ops.minimum(own_rules.limits, index + 2 + CERTAIN)
+            limits = own_rules.limits
+            if groups > 1 and not isinstance(limits, int):
+                limits = repeat_rows(limits, groups)
+            longest = ops.minimum(limits, index + 2 + CERTAIN)
             length = ops.where(length_penalty > 0, longest, index + 2)
         else:
             length = index + 1
-        row_ends = score(live[:, 0], length) <= finished[:, -1]  # (B,)
+        likeliest = live[:, 0] if groups == 1 else ops.max(live, axis=1)
+        row_ends = score(likeliest, length) <= finished[:, -1]  # (B,)
         if early_stopping:
             row_ends = finished[:, -1] > -np.inf
         if num_beams == 1:
@@ -184,8 +213,11 @@ def beam_search(
             records = {**records, "tokens": ops.where(of_each, START, records["tokens"])}
         return finished, records
 
+    def active(carry):
+        return ops.any(ops.reshape(carry["live"], (-1, groups * num_beams)) > -np.inf, axis=1)
+
     scores, records = while_active(
-        lambda carry: ops.any(carry["live"] > -np.inf, axis=1),
+        active,
         body,
         carry,
         (memory, all_rules.rows),
@@ -193,60 +225,44 @@ def beam_search(
         max_length if all_rules.is_open else None,
     )
     records["tokens"] = pad_after_end(records["tokens"])
-    records = {  # (B * F, T, ...) to (B, R, T, ...)
-        name: ops.reshape(x, (batch_size, num_finished, *ops.shape(x)[1:]))[:, :num_return]
+    records = {  # (B * F, T, ...) to (B, F, T, ...)
+        name: ops.reshape(x, (num_rows, num_finished, *ops.shape(x)[1:]))
         for name, x in records.items()
     }
+    if groups > 1:
+        scores, records = _of_all_groups(scores, records, groups, num_return)
+    records = {name: x[:, :num_return] for name, x in records.items()}  # (B, R, T, ...)
     scores = scores[:, :num_return]
     tokens = ops.where(scores[:, :, None] > -np.inf, records["tokens"], PAD)
     return SearchResult(tokens, scores, records.get("alignments"), records.get("p_gen"))
 
 
-def _extensions(logits, index, history, live, rules, renormalize):
-    """The 2K best extensions of the beams of each row.
+def _of_all_groups(scores, records, groups, num_return):
+    """The best hypotheses of the groups, then the second ones, ..., R of them, best first.
 
     Args:
-        logits: (N, V) of the next token.
-        index: () int32, the number of tokens so far.
-        history: (N, T) int32, the tokens so far, then END.
-        live: (B, K) log-probabilities of the live beams.
-        rules: Rules.
-        renormalize: bool, see `beam_search`.
+        scores: (B * G, F).
+        records: dict of (B * G, F, ...).
 
     Returns:
-        totals (B, 2K), best first; the beam (B, 2K) each extends, 0 to K - 1; its token (B, 2K).
+        (B, R), and dict of (B, R, ...).
     """
-    num_beams = live.shape[1]
-    each = min(2 * num_beams, logits.shape[-1])  # C, extensions of one beam
-    if is_default("repetition_penalty", rules.repetition_penalty):
-        # Within a row logits rank as log-probabilities do: only what is chosen is normalised.
-        scores = logits
-        best, tokens, norm = rules.best(scores, index, history, each)  # (N, C), (N, C), (N, 1)
-    else:
-        scores, norm = rules.penalise(log_softmax(logits), history), 0.0
-        best, tokens, _ = rules.best(scores, index, history, each)
-    if renormalize:
-        of_allowed = log_normaliser(rules.restrict(scores, index, history))
-        best = best - ops.where(best[:, :1] > -np.inf, of_allowed, 0.0)  # perhaps none may come
-    else:
-        best = best - norm
-    forced = rules.force(ops.full_like(history[:, 0], PAD), index)  # (N,), PAD where none is
-    of_forced = ops.take(ops.reshape(scores, (-1,)), flat_cells(scores, forced))
-    of_forced = ops.cast(of_forced, "float32")[:, None] - norm  # (N, 1)
-    if not rules.score_forced:
-        of_forced = ops.zeros_like(of_forced)
-    of_forced = ops.where(np.arange(each) == 0, of_forced, -np.inf)  # (N, C), the first alone
-    forced = forced[:, None]
-    best = ops.where(forced == PAD, best, of_forced)
-    tokens = ops.where(forced == PAD, tokens, forced)
 
-    width = num_beams * each
-    totals = ops.reshape(ops.reshape(live, (-1, 1)) + best, (-1, width))  # (N, C) to (B, K * C)
-    totals, places = ops.top_k(totals, 2 * num_beams)
-    places = ops.cast(places, "int32")
-    rows = ops.arange(ops.shape(totals)[0], dtype="int32")[:, None]
-    tokens = ops.take(ops.reshape(tokens, (-1,)), places + rows * width)
-    return totals, places // each, tokens
+    each = scores.shape[1]
+    in_turn = ops.swapaxes(ops.reshape(scores, (-1, groups, each)), 1, 2)  # (B, F, G)
+    in_turn, of_group = ops.top_k(in_turn, groups)
+    rows = ops.arange(ops.shape(in_turn)[0], dtype="int32")[:, None, None]
+    places = (rows * groups + ops.cast(of_group, "int32")) * each  # in B * G * F
+    places = places + np.arange(each, dtype="int32")[:, None]
+    in_turn, places = (
+        ops.reshape(x, (-1, each * groups))[:, :num_return] for x in (in_turn, places)
+    )
+    scores, order = ops.top_k(in_turn, num_return)  # (B, R)
+    places = picked(places, order)
+    return scores, {
+        name: ops.take(ops.reshape(x, (-1, *ops.shape(x)[2:])), places, axis=0)
+        for name, x in records.items()
+    }
 
 
 def _pick(values, places, rows):

@@ -164,6 +164,24 @@ _TABLE = (
         number=True,
     ),
     Option("early_stopping", bool, None, "end with as many texts as beams", (BEAM,), or_none=True),
+    Option(
+        "num_beam_groups",
+        int,
+        1,
+        "groups of beams, each of which avoids the words of those before it",
+        (BEAM,),
+        least=1,
+        most_in_file=MOST_BEAMS,
+    ),
+    Option(
+        "diversity_penalty",
+        float,
+        0.5,
+        "what a word costs a group for each beam of other groups that has it",
+        (BEAM,),
+        least=0,
+        number=True,
+    ),
     Option("renormalize", bool, False, "the tokens that may come share all probability", (BEAM,)),
     Option("temperature", float, 1.0, "below 1 is more careful", (SAMPLE,), above=0, number=True),
     Option("top_k", int, None, "draw from the K best tokens", (SAMPLE,), least=1, or_none=True),
@@ -321,6 +339,22 @@ def check_counts(num_beams: int, num_return: int) -> None:
         )
 
 
+def check_groups(num_beams: int, num_beam_groups: int, diversity_penalty: Any) -> None:
+    """Raises ValueError unless groups divide the beams, and there are some where they cost."""
+    check_values(num_beam_groups=num_beam_groups, diversity_penalty=diversity_penalty)
+    if num_beams % num_beam_groups:
+        raise ValueError(
+            "Beam search expected num_beam_groups to divide num_beams. Received: "
+            f"num_beam_groups={num_beam_groups}, num_beams={num_beams}. Use num_beams="
+            f"{num_beams // num_beam_groups * num_beam_groups or num_beam_groups}."
+        )
+    if num_beam_groups == 1 and not is_default("diversity_penalty", diversity_penalty):
+        raise ValueError(
+            "diversity_penalty keeps groups of beams apart. Received: diversity_penalty="
+            f"{diversity_penalty}, num_beam_groups=1. Use num_beam_groups={num_beams}, or fewer."
+        )
+
+
 def check_lengths(min_length: int, max_length: int) -> None:
     """Raises ValueError unless a text of at least `min_length` tokens and END has room."""
     check_values(max_length=max_length)
@@ -365,6 +399,7 @@ def check_search(
     said = {name: option.default for name, option in OPTIONS.items()} | known
     if strategy == "beam":
         check_counts(said["num_beams"], said["num_return"])
+        check_groups(said["num_beams"], said["num_beam_groups"], said["diversity_penalty"])
     check_values(**known)
     check_lengths(said["min_length"], max_length)
     if (size := getattr(decoder, "vocabulary_size", None)) is not None:

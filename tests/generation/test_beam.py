@@ -13,6 +13,7 @@ from tests.generation.toy import (
     library_names,
     padded,
     slow_beam,
+    slow_diverse,
     slow_greedy,
     texts,
 )
@@ -268,3 +269,80 @@ def test_early_stopping_as_in_transformers(early_stopping, alpha):
     patient = [slow_beam(toy, row, LENGTH, 3, penalties)[:2] for row in range(toy.rows)]
     differs = texts(result) != [[tokens for _, tokens in row] for row in patient]
     assert differs == (early_stopping or alpha == 2)
+
+
+GROUPS = [  # beams, groups, penalty, to return
+    (6, 3, 0.7, 3),
+    (6, 3, 0.7, 5),
+    (4, 4, 2.0, 4),
+    (6, 2, 50.0, 6),
+    (4, 2, 0.0, 2),
+    (6, 3, 0.7, 1),
+]
+
+
+@pytest.mark.parametrize(("beams", "groups", "penalty", "wanted"), GROUPS)
+def test_diverse_beams_equal_the_slow_search(beams, groups, penalty, wanted):
+    toy = Toy(rows=8, seed=3)
+    options = {"num_beams": beams, "num_beam_groups": groups, "num_return": wanted}
+    result = toy.search(beam_search, LENGTH, diversity_penalty=penalty, **options)
+    for row in range(toy.rows):
+        of_groups = slow_diverse(toy, row, LENGTH, beams, groups, penalty, -(-wanted // groups))
+        turns = []
+        for i in range(beams // groups):
+            turns += sorted((of[i] for of in of_groups if i < len(of)), reverse=True)
+        expected = sorted(turns[:wanted], reverse=True)
+        assert texts(result)[row] == [tokens for _, tokens in expected]
+        np.testing.assert_allclose(result.scores[row], [x for x, _ in expected], atol=1e-4)
+
+
+@pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
+def test_diverse_beams_under_rules(rules):
+    toy = Toy(seed=6)
+    options = {"num_beams": 4, "num_beam_groups": 2, "num_return": 2}
+    result = toy.search(beam_search, LENGTH, diversity_penalty=1.0, **options, **rules)
+    for row in range(toy.rows):
+        of_groups = slow_diverse(toy, row, LENGTH, 4, 2, 1.0, 1, **rules)
+        expected = sorted((of[0] for of in of_groups if of), reverse=True)
+        assert texts(result)[row][: len(expected)] == [tokens for _, tokens in expected]
+
+
+def test_groups_that_differ_for_nothing_are_the_same_search():
+    toy = Toy(rows=8, seed=4)
+    both = {"num_beams": 4, "num_return": 2, "num_beam_groups": 2, "diversity_penalty": 0.0}
+    found = toy.search(beam_search, LENGTH, **both)
+    alone = toy.search(beam_search, LENGTH, num_beams=2)
+    for two, (one,) in zip(texts(found), texts(alone), strict=True):
+        assert two == [one, one]
+
+
+def test_groups_begin_with_other_tokens_where_that_is_dear():
+    toy = Toy(rows=8, vocabulary=9, seed=5)
+    options = {"num_beams": 4, "num_beam_groups": 4, "num_return": 4, "min_length": 1}
+    for row in texts(toy.search(beam_search, LENGTH, diversity_penalty=99.0, **options)):
+        assert len({text[0] for text in row}) == 4
+
+
+def test_alignments_and_coverage_follow_diverse_beams():
+    toy = Toy(rows=6, seed=7)
+    options = {"num_beams": 4, "num_beam_groups": 2, "num_return": 3, "coverage_penalty": 0.2}
+    result = toy.search(beam_search, LENGTH, return_alignments=True, **options)
+    for row in range(toy.rows):
+        for tokens, found in zip(texts(result)[row], result.alignments[row], strict=True):
+            expected = toy.follow(row, tokens[:-1])[1]
+            np.testing.assert_allclose(found[: len(tokens)], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_beams": 5, "num_beam_groups": 2}, "Use num_beams=4"),
+        ({"num_beams": 2, "num_beam_groups": 3}, "Use num_beams=3"),
+        ({"num_beams": 4, "diversity_penalty": 1.0}, "num_beam_groups=1. Use num_beam_groups=4"),
+        ({"num_beam_groups": 0}, "num_beam_groups of at least 1"),
+        ({"num_beam_groups": 2, "diversity_penalty": -1.0}, "diversity_penalty of at least 0"),
+    ],
+)
+def test_refuses_groups(options, message):
+    with pytest.raises(ValueError, match=message):
+        Toy().search(beam_search, LENGTH, **options)

@@ -163,6 +163,42 @@ def slow_beam(toy, row, max_length, num_beams, penalties=None, early_stopping=No
     )
 
 
+def slow_diverse(toy, row, max_length, num_beams, groups, penalty, wanted, **rules):
+    """Diverse beam search of one row: for each group its (score, tokens), best first.
+
+    A group ends when it has as many texts as are wanted of it that none of its beams can beat.
+    """
+    width = num_beams // groups
+    live = [[(0.0, [])] for _ in range(groups)]
+    finished = [[] for _ in range(groups)]
+    for _ in range(max_length):
+        said = []
+        for group in range(groups):
+            extensions = [
+                (log_prob + gained, [*tokens, token])
+                for log_prob, tokens in live[group]
+                for token, gained in enumerate(next_scores(toy, row, tokens, max_length, **rules))
+                if gained > -np.inf
+            ]
+
+            def worth(text, said=tuple(said)):
+                return text[0] - penalty * said.count(text[1][-1]), text[1]
+
+            best = sorted(extensions, key=worth, reverse=True)[: 2 * width]
+            finished[group] += [text for text in best[:width] if text[1][-1] == END]
+            live[group] = [text for text in best if text[1][-1] != END][:width]
+            said += [tokens[-1] for _, tokens in live[group]]
+        for group in range(groups):
+            done = sorted((s / len(t) for s, t in finished[group]), reverse=True)
+            limit = rules.get("max_lengths", [max_length] * toy.rows)[row]
+            enough = len(done) >= wanted
+            if enough and width == 1:
+                live[group] = []
+            if enough and all(s / limit <= done[wanted - 1] for s, _ in live[group]):
+                live[group] = []
+    return [sorted(((s / len(t), t) for s, t in texts), reverse=True) for texts in finished]
+
+
 def slow_greedy(toy, row, max_length, **rules):
     """Greedy search of one row, as (log-probability, tokens)."""
     log_prob, tokens = 0.0, []

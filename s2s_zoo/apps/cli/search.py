@@ -12,6 +12,8 @@ FLAGS = (
     "length_penalty",
     "length_penalty_form",
     "coverage_penalty",
+    "num_beam_groups",
+    "diversity_penalty",
     "no_repeat_ngram_size",
     "repetition_penalty",
     "min_length",

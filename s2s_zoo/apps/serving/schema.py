@@ -22,6 +22,8 @@ LIMITS = {
     "num_beams": {"le": MOST_BEAMS},
     "num_return": {"le": MOST_BEAMS},
     "max_length": {"ge": 2},
+    "num_beam_groups": {"le": MOST_BEAMS},
+    "diversity_penalty": {"le": 100},
     "length_penalty": {"ge": -5, "le": 5},
     "no_repeat_ngram_size": {"le": 10},
     "repetition_penalty": {"le": 10},

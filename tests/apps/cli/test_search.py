@@ -14,6 +14,8 @@ VALUES = {
     "length_penalty": -0.5,
     "length_penalty_form": "gnmt",
     "coverage_penalty": 0.25,
+    "num_beam_groups": 3,
+    "diversity_penalty": 0.75,
     "no_repeat_ngram_size": 2,
     "repetition_penalty": 1.5,
     "min_length": 4,
