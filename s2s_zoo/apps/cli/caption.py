@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from s2s_zoo.pipeline.pipeline import Pipeline
 
 TOGETHER = 64  # images read before their captions are printed
-UNSURE = 0.5  # below this mean probability of its words a caption is a guess
+UNSURE = 0.35  # below this mean probability of its words a caption is a guess
 MARKS = {"en": "perhaps: ", "de": "vielleicht: "}
 LARGEST_PAGE = 64 << 20  # bytes
 
