@@ -159,3 +159,27 @@ def test_what_both_sides_write_alike_is_behind_one_symbol():
 def test_symbols_that_cannot_be_are_refused(config):
     with pytest.raises(ValueError, match="symbol"):
         Symbols.from_config(config)
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "wanted"),
+    [
+        ("会议将于2024年3月12日举行。", "en", ["12 March 2024"]),
+        ("本店12月24日至26日停业。", "en", ["24 to 26 December"]),
+        ("我从5月2日到5月16日休假。", "en", ["2 May", "16 May"]),
+        ("2019年7月我们搬到了汉堡。", "en", ["July 2019"]),
+        ("1946年的冬天，2028年3月底，7月份", "en", ["1946", "March 2028"]),
+        ("航班于1月6日5:20降落。", "de", ["6. Januar", "5:20"]),
+        ("9月1号", "fr", ["1er septembre"]),
+        ("see https://a.cn/3月12日 und 13月40日", "en", ["https://a.cn/3", "12", "40"]),
+        ("3月12日", "ru", ["12"]),
+    ],
+)
+def test_a_chinese_date_is_written_as_its_target_does(text, target, wanted):
+    spans = in_notation(text, find_spans(text), "zh", target)
+    assert [span.target for span in spans] == wanted
+
+
+def test_an_english_date_may_have_any_of_its_forms():
+    [span] = in_notation("2024年3月12日", find_spans("2024年3月12日"), "zh", "en")
+    assert span.forms == ("March 12, 2024", "March 12 2024", "12 Mar 2024")

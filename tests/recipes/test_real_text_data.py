@@ -124,7 +124,16 @@ def test_every_day_names_become_others_on_both_sides():
 def test_symbols_stand_for_whole_spans_alone():
     draw = prepare.random.Random(1)
     pair = ("See https://a.org/1 and mail 1@b.org now", "Siehe https://a.org/1 und 1@b.org jetzt")
-    found = prepare.symbols(pair, draw, 1.0)
+    found = prepare.symbols(pair, draw, 1.0, "de")
     assert re.fullmatch(r"See ⟦\d+⟧ and mail ⟦\d+⟧ now", found[0])
     assert re.fullmatch(r"Siehe ⟦\d+⟧ und ⟦\d+⟧ jetzt", found[1])
     assert re.findall(r"⟦\d+⟧", found[0]) == re.findall(r"⟦\d+⟧", found[1])
+
+
+def test_dates_of_chinese_texts_stand_behind_symbols_whatever_their_form():
+    draw = prepare.random.Random(1)
+    pair = "We met on March 5, 2021 at 8:30.", "我们2021年3月5日8:30见面。"
+    english, chinese = prepare.symbols(pair, draw, 1.0, "zh")
+    [mark] = re.findall(r"on (⟦\d+⟧) at", english)
+    assert chinese.startswith(f"我们{mark}")
+    assert prepare.symbols(("In May.", "5月。"), draw, 1.0, "zh") == ("In May.", "5月。")

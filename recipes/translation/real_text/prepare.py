@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from s2s_zoo.data.text.dates import date_spans
 from s2s_zoo.data.text.documents import split
 from s2s_zoo.data.text.normal import normalize
 from s2s_zoo.data.text.spans import find_spans
@@ -321,27 +322,33 @@ def tagged(pairs, links, draw, number, chinese):
     return found
 
 
-def symbols(pair, draw, share):
+def symbols(pair, draw, share, language):
     """Most of what both sides write alike becomes symbols, in any order of their numbers."""
-    taken = [match.span() for match in symbol_pattern(TEMPLATE).finditer(pair[0])]
-    spans = [
-        (span.text, share if span.kind not in WRITTEN else share / 3)
+    marks = [match.span() for match in symbol_pattern(TEMPLATE).finditer(pair[0])]
+    alike = [
+        (span.text, span.text, share if span.kind not in WRITTEN else share / 3)
         for span in find_spans(pair[0])
-        if not any(start <= span.start and span.end <= end for start, end in taken)
+        if not any(start <= span.start and span.end <= end for start, end in marks)
     ]
-    spans = [
-        (text, odds) for text, odds in spans if pair[0].count(text) == pair[1].count(text) == 1
-    ]
+    if language == "zh":
+        alike = [*same_dates(pair, share), *alike]
+    alike = [both for both in alike if all(pair[k].count(both[k]) == 1 for k in (0, 1))]
     free = [mark for mark in SYMBOLS if mark not in pair[0]]
-    marks = draw.sample(free, min(len(free), len(spans)))
-    chosen = {
-        text: mark for (text, odds), mark in zip(spans, marks, strict=False) if draw.random() < odds
-    }
-    if not chosen:
-        return pair
-    ordered = sorted(chosen, key=len, reverse=True)
-    pattern = re.compile("|".join(re.escape(text) for text in ordered))
-    return tuple(pattern.sub(lambda found: chosen[found[0]], side) for side in pair)
+    for english, other, odds in sorted(alike, key=lambda both: len(both[0]), reverse=True):
+        # What stands within something longer that has become a symbol is gone.
+        if free and english in pair[0] and other in pair[1] and draw.random() < odds:
+            mark = free.pop(draw.randrange(len(free)))
+            pair = pair[0].replace(english, mark), pair[1].replace(other, mark)
+    return pair
+
+
+def same_dates(pair, share):
+    """The dates of a Chinese text that its English one has too, in whatever form."""
+    for span in date_spans(pair[1], "en"):
+        for form in (span.target, *span.forms):
+            if form in pair[0]:
+                yield form, span.text, share
+                break
 
 
 def build(args, language):
@@ -375,7 +382,7 @@ def build(args, language):
         "everyday": common,
         "prose": prose,
         "sentences": apart(sentences(prose, language), kept),
-        "templates": clean(templates(language, entities, size // 6), language),
+        "templates": clean(templates(language, entities, size // (2 if chinese else 6)), language),
         "renamed": renamed(common, entities, 0.35),
         "renumbered": renumbered(prose + common, entities, 0.5),
         "joined": joined(common, draw, size // 20),
@@ -383,7 +390,7 @@ def build(args, language):
     }
     for name, rows in made.items():
         print(f"{name:12} {len(rows):8,}", file=sys.stderr)
-    train = [symbols(pair, draw, 0.7) for rows in made.values() for pair in rows]
+    train = [symbols(pair, draw, 0.7, language) for rows in made.values() for pair in rows]
     files["train"] = list(dict.fromkeys(train))
     files["noise-en"], files["noise-other"] = [], []
     for noisy_english, other, english, noisy_other in spelled(common + prose, draw, size // 12):

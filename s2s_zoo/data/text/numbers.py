@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
+from s2s_zoo.data.text.dates import date_spans
 from s2s_zoo.data.text.spans import Span
 
 COMMA = frozenset(
@@ -28,7 +29,7 @@ def in_notation(text: str, spans: Sequence[Span], source: str, target: str) -> l
     """Gives spans of kind "number" and "time" the notation of the target language.
 
     Only separators change: no group is made or undone, no digit is another. Small numbers also
-    have their word among `forms`.
+    have their word among `forms`. Dates of Chinese and Japanese become spans of their own.
 
     Args:
         text: str, in which the spans stand.
@@ -37,7 +38,24 @@ def in_notation(text: str, spans: Sequence[Span], source: str, target: str) -> l
         target: str, language.
     """
     source, target = source.split("-")[0], target.split("-")[0]
-    return [_converted(text, span, source, target) for span in spans]
+    found = [_converted(text, span, source, target) for span in spans]
+    return _with_dates(found, text, target) if source in ("zh", "ja") else found
+
+
+def _with_dates(spans: Sequence[Span], text: str, target: str) -> list[Span]:
+    """Spans with the dates of a text in place of the numbers in them."""
+    held = [span for span in spans if span.kind not in ("number", "date")]
+    dates = [
+        date
+        for date in date_spans(text, target)
+        if not any(span.start < date.end and date.start < span.end for span in held)
+    ]
+    others = [
+        span
+        for span in spans
+        if not any(date.start < span.end and span.start < date.end for date in dates)
+    ]
+    return sorted([*others, *dates], key=lambda span: span.start)
 
 
 def _converted(text: str, span: Span, source: str, target: str) -> Span:
