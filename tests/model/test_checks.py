@@ -72,7 +72,7 @@ def test_words_that_a_pointer_copies_are_ids_too():
     model = Seq2Seq.from_config(parts)
     model.compile("sgd", SmoothedCrossEntropy(), run_eagerly=True)
     copied = with_id(LABELS, VOCABULARY + 1)
-    model.train_on_batch(inputs(source=with_id(SOURCE, VOCABULARY + 1)), copied)
+    model.test_on_batch(inputs(source=with_id(SOURCE, VOCABULARY + 1)), copied)
     with pytest.raises(ValueError, match=f"from 0 to {VOCABULARY + 1}"):
         model.train_on_batch(inputs(), with_id(LABELS, VOCABULARY + 2))
 

@@ -127,12 +127,13 @@ def test_command_captions_the_rest_of_a_folder_with_bad_files(checkpoint, photos
     assert "error: 2 of 14 images could not be captioned: aa.jpg, half.png." in said.err
 
 
-def test_evaluate_counts_all_references(checkpoint, photos, tmp_path, capsys):
+def test_evaluate_counts_all_references(sighted_captioner, photos, tmp_path, capsys):
     folder, captions = photos
+    sighted_captioner.save(tmp_path / "sighted")
     table = tmp_path / "held_out.tsv"
     lines = [f"{Path(name).name}\t{text}\n" for name, texts in captions for text in texts]
     table.write_text("".join(lines))
-    command = ["evaluate", "--model", str(checkpoint), "--data", str(table)]
+    command = ["evaluate", "--model", str(tmp_path / "sighted"), "--data", str(table)]
     assert main([*command, "--images", str(folder)]) == 0
     printed = capsys.readouterr().out
     assert "12 sources, 2 beams" in printed

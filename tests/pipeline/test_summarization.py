@@ -117,6 +117,7 @@ def test_odd_pairs_train_without_nan(summarize):
     model = Seq2Seq.from_config(summarize.model.get_config())
     trained = Pipeline("summarization", model, summarize.processor)
     trained.compile()
+    model.run_eagerly = True  # a trace takes longer
     history = model.fit(batches, epochs=1, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
     assert all(np.isfinite(weight).all() for weight in model.get_weights())

@@ -37,6 +37,7 @@ def test_it_trains_few_weights_and_saves_them_merged(pipeline, sentences, tmp_pa
     assert len(model.trainable_weights) == 2 * 2 * (2 + 4)
     pipeline.compile()
     model.optimizer.learning_rate = 0.05
+    model.run_eagerly = True  # a trace takes longer
     batches = pipeline.batches(sentences, batch_tokens=128, max_shapes=1)
     losses = model.fit(batches, epochs=8, verbose=0).history["loss"]
     assert losses[-1] < losses[0] - 0.1

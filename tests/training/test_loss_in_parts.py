@@ -19,11 +19,13 @@ def trained(names, parts, policy="float32"):
         model = Seq2Seq.from_config(config(*names))
     finally:
         keras.config.set_dtype_policy(before)
+    compiled = keras.backend.backend() == "jax"
     model.compile(
         keras.optimizers.SGD(0.5),
         SmoothedCrossEntropy(0.1),
         loss_parts=parts,
-        jit_compile=keras.backend.backend() == "jax",
+        jit_compile=compiled,
+        run_eagerly=parts == 1 and not compiled,
     )
     inputs, target, weights = batch(3, 5, 7)
     weights[1, 4:] = 0
@@ -32,21 +34,12 @@ def trained(names, parts, policy="float32"):
 
 
 FLOAT, MIXED = ("float32", 1e-5), ("mixed_bfloat16", 2e-2)
+DECODERS = [("lstm", *FLOAT), ("transformer", *MIXED)]
+if keras.backend.backend() != "jax":  # which compiles a step for seconds
+    DECODERS += [(name, *FLOAT) for name in ("conditional-gru", "transformer", "conv", "gnmt")]
 
 
-@pytest.mark.parametrize(
-    "decoder, policy, tolerance",
-    [
-        ("lstm", *FLOAT),
-        ("stacked-tied", *FLOAT),
-        ("conditional-gru", *FLOAT),
-        ("transformer", *FLOAT),
-        ("conv", *FLOAT),
-        ("gnmt", *FLOAT),
-        ("lstm", *MIXED),
-        ("transformer", *MIXED),
-    ],
-)
+@pytest.mark.parametrize("decoder, policy, tolerance", DECODERS)
 def test_training_is_the_same_in_parts(decoder, policy, tolerance):
     names = ("bilstm", "luong-general", decoder)
     losses, weights = trained(names, 1, policy)

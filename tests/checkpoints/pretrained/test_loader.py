@@ -78,6 +78,7 @@ def test_fine_tuning(hub_marian, sentences):
     before = pipeline.score(sources, targets).sum()
     batches = pipeline.batches(sentences, batch_tokens=128, max_shapes=1)
     pipeline.model.optimizer.learning_rate = 0.01
+    pipeline.model.run_eagerly = True  # a trace takes five times as long
     pipeline.model.fit(batches, epochs=4, verbose=0)
     assert pipeline.score(sources, targets).sum() > before + 20
 

@@ -22,6 +22,7 @@ from tests.checkpoints.pretrained.oracle import padded  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SOURCES = LINES[::4]
+GREEDY = ("marian", "bart", "m2m_100", "t5")  # one of each way to begin a text
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -157,8 +158,10 @@ def test_searches_find_what_transformers_finds(pair, beams):
     import torch
 
     pipeline, theirs = pair
+    if beams == 1 and theirs.directory.name not in GREEDY:
+        pytest.skip("another family begins its texts like this one")
     processor, end = pipeline.processor, theirs.model.config.eos_token_id
-    texts = (SOURCES * 2)[:200]
+    texts = SOURCES[:200]
     unknown = int(processor.order[1])
     pad = theirs.model.config.pad_token_id
     with torch.no_grad():
@@ -188,6 +191,8 @@ def test_defaults_of_the_checkpoint(pair):
     import torch
 
     pipeline, theirs = pair
+    if "-" in theirs.directory.name:
+        pytest.skip("a variant has the defaults of its family")
     processor = pipeline.processor
     texts = SOURCES[::3]
     suppressed = sorted({int(processor.order[1]), theirs.model.config.pad_token_id})

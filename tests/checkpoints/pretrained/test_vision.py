@@ -164,7 +164,7 @@ def test_searches_find_what_transformers_finds(oracle, pipeline, beams):
     assert len(set(expected)) > 10
 
 
-def test_defaults_saving_and_training(oracle, pipeline, tmp_path):
+def test_defaults_and_saving(oracle, pipeline, tmp_path):
     found = images(3)
     assert pipeline.task == "captioning" and pipeline.generation["num_beams"] == 3
     captions = pipeline(found)
@@ -173,13 +173,20 @@ def test_defaults_saving_and_training(oracle, pipeline, tmp_path):
     pipeline.save(tmp_path / "ours")
     again = from_pretrained(tmp_path / "ours")
     assert again(found) == captions
-    before = again.score(found, LINES[:3]).sum()
-    again.model.optimizer.learning_rate = 0.01
-    pairs = [(str(tmp_path / f"{i}.png"), text) for i, text in enumerate(LINES[:3])]
+    if oracle[1].config.encoder.hidden_size != oracle[1].config.decoder.n_embd:
+        # A captioner with a projection between its parts has all the weights of the other.
+        learns(again, found, tmp_path)
+
+
+def learns(pipeline, found, folder):
+    before = pipeline.score(found, LINES[:3]).sum()
+    pipeline.model.optimizer.learning_rate = 0.01
+    pipeline.model.run_eagerly = True  # a trace takes five times as long
+    pairs = [(str(folder / f"{i}.png"), text) for i, text in enumerate(LINES[:3])]
     for image, (name, _) in zip(found, pairs, strict=True):
         image.save(name)
-    again.model.fit(again.batches(pairs, batch_tokens=128), epochs=3, verbose=0)
-    assert again.score(found, LINES[:3]).sum() > before + 5
+    pipeline.model.fit(pipeline.batches(pairs, batch_tokens=128), epochs=3, verbose=0)
+    assert pipeline.score(found, LINES[:3]).sum() > before + 5
 
 
 def test_what_is_refused(oracle, tmp_path):
