@@ -331,7 +331,8 @@ def symbols(pair, draw, share, language):
         if not any(start <= span.start and span.end <= end for start, end in marks)
     ]
     if language == "zh":
-        alike = [*same_dates(pair, share), *alike]
+        dates = "".join(span.text for span in date_spans(pair[1], "en"))
+        alike = [*same_dates(pair, share), *(both for both in alike if both[1] not in dates)]
     alike = [both for both in alike if all(pair[k].count(both[k]) == 1 for k in (0, 1))]
     free = [mark for mark in SYMBOLS if mark not in pair[0]]
     for english, other, odds in sorted(alike, key=lambda both: len(both[0]), reverse=True):
