@@ -60,8 +60,9 @@ class Generator(keras.Model):
             takes and gives are then those of the model.
         inputs: of a model without `step`: what it is called with, "source", "target",
             "source_mask" and "target_mask" (True where real) in the places of the tensors, such
-            as `{"x": "source", "y": "target"}`. None finds them in a list of two, in a dict of
-            "source" and "target", and in the names of KerasHub.
+            as `{"x": "source", "y": "target"}`. None finds them in the names of two inputs, which
+            speak of source or encoder, target or decoder, and in those of KerasHub; a list of two
+            that do not say is [source, target].
         from_logits: bool, of a model without `step`: False if it gives probabilities.
         **options: of the strategy and of `Rules`, the same for every row and every call.
 
@@ -95,15 +96,16 @@ class Generator(keras.Model):
         from_logits: bool = True,
         **options: Any,
     ) -> None:
+        check_values(max_length=max_length)
+        ids = {"pad_id": pad_id, "start_id": start_id, "end_id": end_id}
+        steps, numbering = steps_of(model, ids, inputs, from_logits, max_length)
         # Numbers stay as exact as they are given; only the weights are cast, in `UnderPolicy`.
         policy = getattr(model, "dtype_policy", None)
         super().__init__(name="generator", dtype=policy, autocast=False)
         self.under_policy = UnderPolicy(dtype=policy)
         self.search = lookup(STRATEGIES, strategy, "search strategy")
         check_keys(options, keys_of(strategy), f"{strategy} search")
-        check_values(max_length=max_length)
-        ids = {"pad_id": pad_id, "start_id": start_id, "end_id": end_id}
-        self.steps, self.ids = steps_of(model, ids, inputs, from_logits, max_length)
+        self.steps, self.ids = steps, numbering
         self.model = model
         self.parts = [] if isinstance(model, keras.Layer) else layers_in(model)
         self.max_length = max_length

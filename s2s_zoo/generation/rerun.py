@@ -20,6 +20,8 @@ KNOWN = (  # inputs that are a dict: ours, and those of KerasHub
         "decoder_padding_mask": "target_mask",
     },
 )
+# In the names of two inputs.
+WORDS = {"source": "source", "encoder": "source", "target": "target", "decoder": "target"}
 
 
 class Rerun:
@@ -89,13 +91,20 @@ class Rerun:
         targets[:, 0] = ids.start
         source = ops.repeat(ops.convert_to_tensor(source)[:1], 2, axis=0)
         outputs = self._outputs(source, ops.convert_to_tensor(targets), self.width - 1)
+        if outputs.shape[1] != self.width:
+            raise ValueError(
+                f"Generator expected logits (B, T, V) of {self.width} places, those of the target. "
+                f"Received: {self.model.name!r}, which gives {outputs.shape[1]}. Where its inputs "
+                "are [target, source], say so: inputs=['target', 'source']."
+            )
         one, other = ops.convert_to_numpy(ops.cast(outputs[:, 0], "float32"))
         exact = keras.backend.standardize_dtype(outputs.dtype) == "float32"
         if np.abs(one - other).max() > (1e-4 if exact else 0.05) * np.abs(one).max():
             raise ValueError(
                 "Generator expected logits that depend on the tokens up to their position. "
                 f"Received: {self.model.name!r}, whose first ones change with the tokens that "
-                "come later. Give its decoder a causal mask and train it again."
+                "come later. Give its decoder a causal mask and train it again; where its inputs "
+                "are [target, source], say so: inputs=['target', 'source']."
             )
         probable = bool(one.min() >= 0 and abs(one.sum() - 1) < 0.01)
         if probable == self.from_logits:
@@ -184,13 +193,26 @@ def _names(nest):
     return sorted(nest) if isinstance(nest, dict) else len(keras.tree.flatten(nest))
 
 
+def _named(names):
+    """Which of two names is that of the source and which of the target; None if they do not say."""
+    roles = [{role for word, role in WORDS.items() if word in name.lower()} for name in names]
+    for order in (["source", "target"], ["target", "source"]):
+        if any(roles) and all(found <= {role} for found, role in zip(roles, order, strict=True)):
+            return order
+    return None
+
+
 def _known_inputs(model, places):
-    if places is None or (isinstance(places, list | tuple) and len(places) == 2):
+    if places is None:
         return ["source", "target"]
+    if isinstance(places, list | tuple) and len(places) == 2:
+        return _named([x.name for x in places]) or ["source", "target"]
     if isinstance(places, dict):
         for inputs in KNOWN:
             if inputs.keys() == places.keys():
                 return inputs
+        if len(places) == 2 and (roles := _named([*places])):
+            return dict(zip(places, roles, strict=True))
         remedy = "Say what they are: inputs={'a': 'source', 'b': 'target'}."
     elif isinstance(places, list | tuple):
         remedy = "Say what they are: inputs=['source', 'source_mask', 'target']."

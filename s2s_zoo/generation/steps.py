@@ -1,5 +1,6 @@
 """What a search needs of a model, whatever kind of model it is."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +46,11 @@ def steps_of(
         ValueError: for a model that cannot be searched; the message says what is missing.
     """
     numbering = Numbering(**ids)
+    if inspect.isclass(model):
+        raise ValueError(
+            f"Generator expected a model. Received: the class {model.__name__}. Make a model of "
+            f"it, {model.__name__}(…), and give it its weights."
+        )
     decoder: Any
     for decoder in (getattr(model, "decoder", None), model):
         if not _missing(model, decoder):

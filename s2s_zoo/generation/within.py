@@ -23,21 +23,21 @@ def decoder_within(model: Any) -> tuple[Callable[..., Any], Any] | None:
     """
     inputs, logits = getattr(model, "input", None), getattr(model, "output", None)
     if isinstance(inputs, dict):
-        source, target = inputs.get("source"), inputs.get("target")
-    elif isinstance(inputs, list | tuple) and len(inputs) == 2:
-        source, target = inputs
-    else:
+        names = inputs if len(inputs) == 2 else {"source", "target"} & inputs.keys()
+        inputs = [inputs[name] for name in names]
+    if not isinstance(inputs, list | tuple) or len(inputs) != 2:
         return None
     for layer in model.layers:
         has_step = callable(getattr(layer, "init", None)) and callable(getattr(layer, "step", None))
         if not has_step or getattr(layer, "output", None) is not logits:
             continue
-        first, *given = keras.tree.flatten(layer.input)
-        if first is target and given and source is not None:
+        target, *given = keras.tree.flatten(layer.input)
+        source = [x for x in inputs if x is not target]
+        if len(source) == 1 and given:
             if len(given) == 1 and (mask := carried_mask(given[0])) is not None:
                 given.append(mask)
             try:
-                return _encode(keras.Model(source, given)), layer
+                return _encode(keras.Model(source[0], given)), layer
             except ValueError:  # it needs the target too
                 return None
     return None

@@ -371,6 +371,55 @@ def test_refuses_what_the_first_source_shows(make, options, message, recurrent):
         generator.generate(random_sources(2))
 
 
+@pytest.mark.parametrize("model", [Seq2Seq, keras.Model, Half])
+def test_a_class_in_place_of_a_model_is_named(model):
+    with pytest.raises(ValueError, match=f"Received: the class {model.__name__}. Make a model of"):
+        Generator(model, "greedy")
+
+
+def of_two(model, names, as_dict=False):
+    """A functional model whose first input is the target."""
+    target, source = (keras.Input((None,), dtype="int32", name=name) for name in names)
+    logits = keras.layers.Identity()(model({"source": source, "target": target}))
+    inputs = dict(zip(names, (target, source), strict=True)) if as_dict else [target, source]
+    return keras.Model(inputs, logits)
+
+
+@pytest.mark.parametrize("as_dict", [False, True])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("target", "source"),
+        ("decoder_inputs", "encoder_inputs"),  # of keras.io
+        ("Target_ids", "words"),
+        ("words", "source_tokens"),
+    ],
+)
+def test_the_names_of_two_inputs_say_which_is_the_target(names, as_dict, recurrent):
+    generator = Generator(of_two(recurrent, names, as_dict), "greedy", 4, **QUICK, **OURS)
+    inputs = generator.steps.decoder.inputs
+    roles = [inputs[name] for name in names] if as_dict else inputs
+    assert roles == ["target", "source"]
+    if names[0] == "target":
+        source = random_sources(3)
+        expected = Generator(recurrent, "greedy", 4, **QUICK).generate(source)
+        np.testing.assert_array_equal(generator.generate(source).tokens, expected.tokens)
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("target_a", "target_b"), ("encoded", "decoded")])
+def test_a_list_that_does_not_say_is_source_and_target(names, recurrent):
+    generator = Generator(of_two(recurrent, names), "greedy", 4, **QUICK, **OURS)
+    assert generator.steps.decoder.inputs == ["source", "target"]
+    with pytest.raises(
+        ValueError, match=r"of 4 places.*gives 5. Where.*inputs=\['target', 'source"
+    ):
+        generator.generate(random_sources(2))
+    with pytest.raises(
+        ValueError, match=r"tokens that come later.*say so: inputs=\['target', 'sou"
+    ):
+        generator.generate(random_sources(2, length=4))
+
+
 def test_refuses_an_id_beyond_the_logits_of_a_step():
     generator = Generator(Chain(AFTER), "greedy", 4, end_id=5, **QUICK)
     with pytest.raises(ValueError, match="below 5.*end_id=5"):

@@ -36,6 +36,19 @@ def test_a_functional_model_of_an_encoder_and_a_decoder(make, as_dict):
     np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
 
 
+@pytest.mark.parametrize("names", [None, ("words", "answer"), ("target", "more")])
+def test_the_decoder_says_which_input_is_the_target(names):
+    model = small_model()
+    target, source = (keras.Input((None,), dtype="int32", name=name) for name in names or "ab")
+    logits = model.decoder(target, model.encoder(source))
+    given = [target, source] if names is None else dict(zip(names, (target, source), strict=True))
+    steps = Generator(keras.Model(given, logits), "greedy").steps
+    assert steps.decoder is model.decoder
+    ids = random_sources(2)
+    for one, other in zip(steps.encode(ids), model.encode(ids), strict=True):
+        np.testing.assert_array_equal(*map(ops.convert_to_numpy, (one, other)))
+
+
 @pytest.mark.parametrize("mask", ["carried", "given", "none"])
 def test_a_decoder_of_a_memory_alone_sees_its_mask(mask):
     keras.utils.set_random_seed(0)
