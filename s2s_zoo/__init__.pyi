@@ -60,6 +60,10 @@ from s2s_zoo.pipeline.ensembling import ensemble as ensemble
 from s2s_zoo.pipeline.loading import from_pretrained as from_pretrained
 from s2s_zoo.pipeline.pipeline import Pipeline as Pipeline
 from s2s_zoo.pipeline.result import Result as Result
+from s2s_zoo.protocol import END as END
+from s2s_zoo.protocol import PAD as PAD
+from s2s_zoo.protocol import START as START
+from s2s_zoo.protocol import UNK as UNK
 from s2s_zoo.protocol import errors as errors
 from s2s_zoo.protocol.errors import CheckpointError as CheckpointError
 from s2s_zoo.protocol.errors import DataError as DataError

@@ -106,6 +106,10 @@ def test_every_public_name_resolves_and_is_listed():
         assert name in dir(s2s_zoo)
 
 
+def test_the_special_ids_stand_at_the_front_door():
+    assert (s2s_zoo.PAD, s2s_zoo.START, s2s_zoo.END, s2s_zoo.UNK) == (0, 1, 2, 3)
+
+
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'beam_serach'"):
         s2s_zoo.beam_serach  # noqa: B018

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 import s2s_zoo
-from s2s_zoo.protocol import END, PAD, START, UNK
+from s2s_zoo import END, PAD, START, UNK
 
 COLORS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
 SIZES = {"small": 4, "large": 12}

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 import s2s_zoo
-from s2s_zoo.protocol import END, PAD, START, UNK
+from s2s_zoo import END, PAD, START, UNK
 
 
 @keras.saving.register_keras_serializable("examples")
@@ -18,7 +18,6 @@ class DistanceAttention(keras.layers.Layer):
     def build(self, query_shape, value_shape):
         self.key = keras.layers.Dense(query_shape[-1], use_bias=False)
         self.key.build(value_shape)
-        self.supports_masking = True  # the memory carries a mask, which is not passed on
         self.slope = self.add_weight(shape=(), initializer="zeros", name="slope")
         self.built = True
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 import s2s_zoo
-from s2s_zoo.protocol import END, PAD, START, UNK
+from s2s_zoo import END, PAD, START, UNK
 
 LENGTH = 20
 
