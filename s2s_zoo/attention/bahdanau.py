@@ -84,6 +84,9 @@ class BahdanauAttention(AttentionLayer):
                 shape=(self.units,), initializer="zeros", name="coverage"
             )
 
+    def keys_shapes(self, value_shape: Shape) -> list[Shape]:
+        return [(*value_shape[:2], self.units)]
+
     def project(self, memory: Tensor) -> Tensor:
         """Returns the keys (B, S, A) of a memory (B, S, D), needed once per source."""
         self.check_built()

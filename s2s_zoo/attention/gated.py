@@ -5,10 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from s2s_zoo.attention.given import given_attention
 from s2s_zoo.attention.history import history_of, initial_history, with_noise
 from s2s_zoo.attention.layer import AttentionLayer
 from s2s_zoo.attention.plain import PLAIN
-from s2s_zoo.layers.config import LayerSpec, build_from, config_of
+from s2s_zoo.layers.config import LayerSpec, config_of
 from s2s_zoo.protocol.types import Config, Nest, Shape, Tensor
 
 
@@ -30,7 +31,7 @@ class GatedAttention(AttentionLayer):
 
     def __init__(self, attention: LayerSpec = "luong", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.attention = build_from(_within(), attention, "attention", name="inner")
+        self.attention = given_attention(_within(), attention, "GatedAttention", name="inner")
         self.gate = keras.layers.Dense(1, activation="sigmoid", name="gate")
 
     def build(self, query_shape: Shape, value_shape: Shape) -> None:

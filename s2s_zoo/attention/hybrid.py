@@ -51,6 +51,11 @@ class HybridAttention(AttentionLayer):
         super().__init__(**kwargs)
         self.whole = scorer_of(whole, "HybridAttention")
         self.local = build_from(LOCALS, local, "local attention", name="local")
+        if not isinstance(self.local, LocalAttention):
+            raise ValueError(
+                "HybridAttention expected a LocalAttention as local. Received: "
+                f"{type(self.local).__name__}. Give that as whole, or by itself to the decoder."
+            )
         self.gate = keras.layers.Dense(1, activation="sigmoid", name="gate")
         self.history = self.local.history
 
@@ -59,6 +64,9 @@ class HybridAttention(AttentionLayer):
         self.whole.build(query_shape, value_shape)
         self.local.build(query_shape, value_shape)
         self.gate.build((None, query_shape[-1] + 2 * value_shape[-1]))
+
+    def keys_shapes(self, value_shape: Shape) -> list[Shape]:
+        return self.whole.keys_shapes(value_shape) + self.local.keys_shapes(value_shape)
 
     def project(self, memory: Tensor) -> Nest:
         """Returns the keys of both attentions to a memory (B, S, D), needed once per source."""

@@ -16,8 +16,8 @@ class AttentionLayer(ConfiguredLayer):
     The keys are projected inside. A loop over the target projects once, `keys = project(value)`,
     and gives them to every call.
 
-    A subclass has `project`, which begins with `check_built`, and `call`, which begins with
-    `keys_and_mask`.
+    A subclass has `project`, which begins with `check_built`, `call`, which begins with
+    `keys_and_mask`, and perhaps `keys_shapes`.
 
     Call arguments of all of them:
         query: (N, U), or (N, T, U) for all target positions at once.
@@ -59,6 +59,13 @@ class AttentionLayer(ConfiguredLayer):
                 f"{self.name}.build(query_shape, value_shape) first."
             )
 
+    def keys_shapes(self, value_shape: Shape) -> list[Shape] | None:
+        """The shapes of the tensors that `project` makes of a value (N, S, D), checked in `call`.
+
+        None where an attention within checks its own.
+        """
+        return None
+
     def keys_and_mask(
         self,
         query: Tensor,
@@ -77,10 +84,12 @@ class AttentionLayer(ConfiguredLayer):
     ) -> None:
         """Raises ValueError for what `call` cannot use.
 
-        That is a query or a memory of another rank, width or batch size, and a mask that is not
-        bool or of another shape.
+        That is a query or a memory of another rank, width or batch size, keys of another memory or
+        layer, and a mask that is not bool or of another shape.
         """
         self._check_memory(query, value, keys)
+        if keys is not None:
+            self._check_keys(query, value, keys)
         # One of rank 4 says what each head or position may see.
         if mask is not None and len(getattr(mask, "shape", ())) != 4:
             check_mask(mask, value, type(self).__name__, query.shape[0])
@@ -109,6 +118,21 @@ class AttentionLayer(ConfiguredLayer):
             f"{type(self).__name__} expected {expected}. Received: query {shape_of(query)}, "
             f"value {shape_of(value)}. {remedy}"
         )
+
+    def _check_keys(self, query, value, keys):
+        length = None if value is None else value.shape[1]
+        expected = self.keys_shapes((query.shape[0], length, self.widths[1]))
+        found = [tuple(getattr(x, "shape", ())) for x in keras.tree.flatten(keys)]
+        if expected is None:
+            return
+        sizes = [[y for x in shapes for y in x] for shapes in (found, expected)]
+        alike = [*map(len, found)] == [*map(len, expected)]
+        if not alike or any(map(differ, *sizes)):
+            raise ValueError(
+                f"{type(self).__name__} expected keys of {expected}, what its project makes of the "
+                f"value. Received: keys of {found}, query {shape_of(query)}, value "
+                f"{shape_of(value)}. Use keys=attention.project(value), or leave keys out."
+            )
 
     def compute_mask(self, query: Tensor, previous_mask: Tensor | None = None) -> list[Any]:
         """The context is as real as its query; `previous_mask` may be that of the memory."""

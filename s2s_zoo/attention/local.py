@@ -86,6 +86,9 @@ class LocalAttention(AttentionLayer):
             self.position_hidden = dense(query_shape[-1], "position_hidden", activation="tanh")
             self.position_vector = dense(1, "position_vector")
 
+    def keys_shapes(self, value_shape: Shape) -> list[Shape]:
+        return self.scorer.keys_shapes(value_shape)
+
     def project(self, memory: Tensor) -> Nest:
         """Returns the keys of a memory (B, S, D), needed once per source."""
         return self.scorer.project(memory)

@@ -56,6 +56,9 @@ class LocationAttention(AttentionLayer):
         super().build(query_shape, value_shape)
         self.projection.build(query_shape)
 
+    def keys_shapes(self, value_shape: Shape) -> list[Shape]:
+        return [value_shape]
+
     def project(self, memory: Tensor) -> Tensor:
         """Returns the memory (B, S, D): only its length is read."""
         return memory

@@ -105,6 +105,10 @@ class LuongAttention(AttentionLayer):
                 shape=(), initializer=keras.initializers.Constant(query_dim**-0.5), name="gain"
             )
 
+    def keys_shapes(self, value_shape: Shape) -> list[Shape]:
+        width = value_shape[-1] if self.score == "dot" else self.key_projection.units
+        return [(*value_shape[:2], width)]
+
     def project(self, memory: Tensor) -> Tensor:
         """Returns the keys (B, S, A) of a memory (B, S, D), needed once per source."""
         self.check_built()

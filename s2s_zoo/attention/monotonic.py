@@ -87,6 +87,9 @@ class MonotonicAttention(AttentionLayer):
             shape=(), initializer=keras.initializers.Constant(self.initial_bias), name="bias"
         )
 
+    def keys_shapes(self, value_shape: Shape) -> list[Shape]:
+        return self.scorer.keys_shapes(value_shape)
+
     def project(self, memory: Tensor) -> Nest:
         """Returns the keys of a memory (B, S, D), needed once per source."""
         return self.scorer.project(memory)

@@ -86,6 +86,10 @@ class MultiHeadAttention(AttentionLayer):
         context, weights = super().compute_output_shape(query_shape, value_shape)
         return (*context[:-1], self.output_dim or context[-1]), weights
 
+    def keys_shapes(self, value_shape: Shape) -> list[Shape]:
+        rows, length, _ = value_shape
+        return [(rows, self.heads, length, self.depth)] * 2
+
     def project(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the keys and values (B, H, S, d) of a memory (B, S, D), needed once a source.
 

@@ -25,9 +25,15 @@ def scorer_of(scores: LayerSpec, owner: str) -> keras.layers.Layer:
         owner: str, the class that asks, for the error.
 
     Raises:
-        ValueError: for an unknown name or option, or scores that look back at earlier weights.
+        ValueError: for an unknown name or option, a layer that does not score, or scores that look
+            back at earlier weights.
     """
     layer = build_from(SCORERS, scores, "attention to score with", name="scores")
+    if not callable(getattr(layer, "scores", None)):
+        raise ValueError(
+            f"{owner} expected a layer with scores(query, keys) to score with. Received: "
+            f"{type(layer).__name__}. Use one of {', '.join(map(repr, SCORERS))}."
+        )
     if history_of(layer) is not None:
         raise ValueError(
             f"{owner} takes scores that need nothing of earlier steps. "

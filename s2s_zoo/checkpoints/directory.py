@@ -78,10 +78,16 @@ def save_checkpoint(
 
     Raises:
         CheckpointError: if the directory holds anything else, or the disk refuses.
-        ValueError: if `weights_dtype` is unknown or cannot hold a weight.
+        ValueError: if `weights_dtype` is unknown or cannot hold a weight, or for a model that is
+            quantized.
     """
     lookup(STORED, weights_dtype, "weights_dtype")
     description = model.get_config()
+    if "quantized" in description:
+        raise ValueError(
+            "A checkpoint expected a model in floats. Received: a quantized one. Save it before "
+            '`quantize`, small with weights_dtype="int8", or as Keras does: model.save("x.keras").'
+        )
     directory = Path(directory).resolve()
     try:
         with replace_directory(directory) as aside:

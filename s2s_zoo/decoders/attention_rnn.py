@@ -6,9 +6,10 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
+from s2s_zoo.attention.given import given_attention
 from s2s_zoo.attention.history import attend, initial_history, is_sequential, with_noise
 from s2s_zoo.decoders.checks import QUERIES, check_inputs
-from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec, build_from
+from s2s_zoo.layers.config import ConfiguredLayer, LayerSpec
 from s2s_zoo.layers.encoded import encoded_shapes, encoder_output
 from s2s_zoo.layers.recurrence import StepDense
 from s2s_zoo.layers.sequences import carried_mask, unrolled_scan
@@ -66,7 +67,7 @@ class AttentionRNN(ConfiguredLayer):
         self.supports_masking = True
         check_option("AttentionRNN", "query", query, QUERIES)
         self.cells = _cells_of(cell)
-        self.attention = build_from(ATTENTIONS, attention, "attention", name="attention")
+        self.attention = given_attention(ATTENTIONS, attention, type(self).__name__)
         if self.attention is None:
             raise ValueError(
                 "AttentionRNN expected an attention. Received: attention=None. Use "

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
+from s2s_zoo.attention.given import given_attention
 from s2s_zoo.attention.history import attend, attended, initial_history, is_sequential, with_noise
 from s2s_zoo.decoders.cells import (
     bridge_layers,
@@ -17,7 +18,7 @@ from s2s_zoo.decoders.cells import (
 from s2s_zoo.decoders.checks import check_copying, check_options
 from s2s_zoo.decoders.layer import DecoderLayer
 from s2s_zoo.decoders.pointer import Pointer, coverage_loss
-from s2s_zoo.layers.config import LayerSpec, build_from, config_of
+from s2s_zoo.layers.config import LayerSpec, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.encoded import encoded_shapes, encoder_output
 from s2s_zoo.layers.output import Output, OutputMatrix, logits_of
@@ -116,7 +117,7 @@ class RecurrentDecoder(DecoderLayer):
         self.coverage_loss = coverage_loss
         self.readout_dim = embedding_dim if tie_embeddings else units
         self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, name="embedding")
-        self.attention = build_from(ATTENTIONS, attention, "attention", name="attention")
+        self.attention = given_attention(ATTENTIONS, attention, type(self).__name__)
         self.stack = [recurrent_layer(cell, units, f"layer_{i}") for i in range(layers)]
         self.readout = self.readout_layer()
         self.dropout = keras.layers.Dropout(dropout, name="dropout")

@@ -6,9 +6,10 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
+from s2s_zoo.attention.given import given_attention
 from s2s_zoo.attention.history import attend, attended, initial_history, with_noise
 from s2s_zoo.decoders.layer import DecoderLayer
-from s2s_zoo.layers.config import LayerSpec, build_from, config_of
+from s2s_zoo.layers.config import LayerSpec, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.encoded import encoder_output
 from s2s_zoo.layers.output import Output, OutputMatrix, logits_of
@@ -56,7 +57,7 @@ class StepwiseDecoder(DecoderLayer):
         self.units = units
         self.tie_embeddings = tie_embeddings
         self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, name="embedding")
-        self.attention = build_from(ATTENTIONS, attention, "attention", name="attention")
+        self.attention = given_attention(ATTENTIONS, attention, type(self).__name__)
         self.bridge = keras.layers.Dense(units, activation="tanh", name="bridge")
         self.readout = keras.layers.Dense(
             embedding_dim if tie_embeddings else units,

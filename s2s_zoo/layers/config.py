@@ -9,19 +9,51 @@ from typing import Any, TypeAlias
 import keras
 
 from s2s_zoo.layers.policy import dtype_policy
-from s2s_zoo.protocol.registry import check_keys, lookup
+from s2s_zoo.protocol.registry import check_keys, lookup, unknown_name
 from s2s_zoo.protocol.types import Config
 
 # A layer, its name in a table, or a dict with "name" and constructor arguments.
 LayerSpec: TypeAlias = keras.layers.Layer | str | Config
 
+OF_KERAS = ("activity_regularizer", "autocast", "dtype", "name", "trainable")
 
-class ConfiguredLayer(keras.layers.Layer):
+
+class Quantized(keras.layers.Layer):
+    """A layer that can say which of the layers within are quantized, and quantize these again."""
+
+    def quantized_within(self) -> list[str | None]:
+        """How each of the layers within is quantized; empty where none is."""
+        within = self._flatten_layers(include_self=False)
+        modes = [getattr(layer, "quantization_mode", None) for layer in within]
+        return modes if any(modes) else []
+
+    def quantize_again(self, modes: list[str | None]) -> None:
+        """Quantizes what `quantized_within` said of a layer of the same config.
+
+        Raises:
+            ValueError: for modes of another number of layers.
+        """
+        within = list(self._flatten_layers(include_self=False))
+        if modes and len(modes) != len(within):
+            raise ValueError(
+                f"{type(self).__name__} expected a mode, or None, for each of the {len(within)} "
+                f"layers within. Received: {len(modes)}. Save the model again."
+            )
+        for layer, mode in zip(within, modes, strict=False):
+            if mode and not layer.quantization_mode:
+                layer.quantize(mode)
+
+
+class ConfiguredLayer(Quantized):
     """A layer with a config of its constructor's arguments: the attributes of the same names.
 
     A subclass has `in_config` for arguments of which it keeps something else, such as a layer. The
     layers that it makes, in `__init__` or in `build`, have its dtype policy.
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        check_arguments(type(self), kwargs)
+        super().__init__(**kwargs)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -49,19 +81,27 @@ class ConfiguredLayer(keras.layers.Layer):
 
     def get_build_config(self) -> Config | None:
         """As Keras has it, and which of the layers within are quantized: a file of them loads."""
-        config = super().get_build_config()
-        modes = [getattr(layer, "quantization_mode", None) for layer in self._layers_within()]
-        return {**config, "quantized": modes} if config and any(modes) else config
+        config, modes = super().get_build_config(), self.quantized_within()
+        return {**config, "quantized": modes} if config and modes else config
 
     def build_from_config(self, config: Config) -> None:
         super().build_from_config(config)
-        modes = config.get("quantized", [])
-        for layer, mode in zip(self._layers_within() if modes else [], modes, strict=True):
-            if mode and not layer.quantization_mode:
-                layer.quantize(mode)
+        self.quantize_again(config.get("quantized", []))
 
-    def _layers_within(self):
-        return list(self._flatten_layers(include_self=False))
+
+def check_arguments(layer_class: Any, given: Config) -> None:
+    """Raises ValueError for an argument that only Keras could know, and does not.
+
+    Args:
+        layer_class: class of the layer; the error names the nearest arguments it has.
+        given: dict of those that were given by name and are none of its own.
+    """
+    for name in given:
+        if name not in OF_KERAS:
+            layers = [x for x in layer_class.__mro__ if issubclass(x, keras.layers.Layer)]
+            ours = [x for x in layers if x.__module__.split(".")[0] != "keras"]
+            known = {key for each in ours for key in _parameters(each)} - {*OF_KERAS}
+            raise ValueError(unknown_name(known, name, f"argument of {layer_class.__name__}"))
 
 
 def _init_under_policy(init):
@@ -96,10 +136,16 @@ def build_from(
         name: str, the name of the new layer.
 
     Raises:
-        ValueError: for an unknown name or argument (the nearest are named), or a missing one.
+        ValueError: for an unknown name or argument (the nearest are named), or a missing one; for
+            a class, of which no layer was made.
     """
     if config is None or isinstance(config, keras.layers.Layer):
         return config
+    if inspect.isclass(config):
+        raise ValueError(
+            f"An {kind} is described by a layer, a name or a dict with a 'name'. Received: the "
+            f"class {config.__name__}. Make a layer of it: {config.__name__}(…)."
+        )
     if isinstance(config, str):
         config = {"name": config}
     if not isinstance(config, dict) or "name" not in config:

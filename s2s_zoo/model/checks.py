@@ -7,6 +7,30 @@ import numpy as np
 from keras import ops
 
 
+def check_parts(encoder: Any, decoder: Any) -> None:
+    """Raises ValueError for what is no encoder, or no decoder, of a `Seq2Seq`."""
+    says = ("source_shape", "memory_dim", "state_dim")
+    lacking = {
+        "encoder": [x for x in says if not hasattr(encoder, x)],
+        "decoder": [x for x in ("init", "step") if not callable(getattr(decoder, x, None))],
+    }
+    if not any(lacking.values()):
+        return
+    missing = [f"{part} lacks {', '.join(names)}" for part, names in lacking.items() if names]
+    if callable(getattr(encoder, "step", None)) and hasattr(decoder, "memory_dim"):
+        remedy = "Give them in the other order: Seq2Seq(encoder, decoder)."
+    else:
+        remedy = (
+            "Layers and models of other makes go into a functional model, which Generator searches "
+            "too: keras.Model([source, target], decoder(target, encoder(source)))."
+        )
+    raise ValueError(
+        "Seq2Seq expected an encoder with source_shape, memory_dim and state_dim, and a decoder "
+        f"with init and step. Received: {type(encoder).__name__} and {type(decoder).__name__}; the "
+        f"{', the '.join(missing)}. {remedy}"
+    )
+
+
 def check_inputs(inputs: Any) -> None:
     """Raises ValueError where a model was not given its two inputs by their names."""
     if isinstance(inputs, Mapping) and {"source", "target"} <= set(inputs):

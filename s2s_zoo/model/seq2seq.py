@@ -7,10 +7,10 @@ from keras import ops
 
 from s2s_zoo.decoders import DECODERS
 from s2s_zoo.encoders import ENCODERS
-from s2s_zoo.layers.config import build_from, config_of
+from s2s_zoo.layers.config import Quantized, build_from, check_arguments, config_of
 from s2s_zoo.layers.kernels.native import plain_operations
 from s2s_zoo.layers.output import deferred, is_deferred
-from s2s_zoo.model.checks import check_arrays, check_inputs, refuse_class_weight
+from s2s_zoo.model.checks import check_arrays, check_inputs, check_parts, refuse_class_weight
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.registry import check_keys
 from s2s_zoo.protocol.types import Config, StrPath, Tensor
@@ -21,7 +21,7 @@ from s2s_zoo.training.scheduled_sampling import with_own_words
 
 
 @keras.saving.register_keras_serializable("s2s_zoo")
-class Seq2Seq(keras.Model):
+class Seq2Seq(Quantized, keras.Model):
     """An encoder and a decoder, trained by teacher forcing.
 
     The model is built when it is made, so weights can be loaded at once.
@@ -41,7 +41,8 @@ class Seq2Seq(keras.Model):
         logits (B, T, V).
 
     Raises:
-        ValueError: for an unknown name or option, or embeddings that cannot be shared.
+        ValueError: for an unknown name or option, parts that are no encoder and no decoder, or
+            embeddings that cannot be shared.
     """
 
     train_function: Any  # of Keras
@@ -54,9 +55,11 @@ class Seq2Seq(keras.Model):
         name: str = "seq2seq",
         **kwargs: Any,
     ) -> None:
+        check_arguments(type(self), kwargs)
         super().__init__(name=name, **kwargs)
         self.encoder = build_from(ENCODERS, encoder, "encoder", name="encoder")
         self.decoder = build_from(DECODERS, decoder, "decoder", name="decoder")
+        check_parts(self.encoder, self.decoder)
         self.share_embeddings = share_embeddings
         if share_embeddings:
             ours, theirs = self.encoder.embedding, self.decoder.embedding
@@ -248,29 +251,24 @@ class Seq2Seq(keras.Model):
             super().export(filepath, format, verbose, input_signature, **kwargs)
 
     def get_config(self) -> Config:
-        """Plain JSON: what the network is, never how it was initialised or trained.
-
-        Raises:
-            ValueError: for a quantized model.
-        """
-        if any(layer.quantization_mode for layer in self._flatten_layers()):
-            raise ValueError(
-                "A config of Seq2Seq expected layers in floats. Received: a quantized model, whose "
-                "file could not be loaded. Save it before `quantize`, or small with "
-                'pipeline.save(path, weights_dtype="int8").'
-            )
+        """Plain JSON: what the network is, never how it was initialised or trained."""
+        modes = self.quantized_within()
         return {
             "encoder": config_of(ENCODERS, self.encoder),
             "decoder": config_of(DECODERS, self.decoder),
             "share_embeddings": self.share_embeddings,
+            **({"quantized": modes} if modes else {}),
         }
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: Any = None) -> Self:
         """Builds the model of a config; the weights are new."""
         config = dict(config)
-        check_keys(config, ("encoder", "decoder", "share_embeddings"), "model")
+        check_keys(config, ("encoder", "decoder", "share_embeddings", "quantized"), "model")
+        modes = config.pop("quantized", [])
         for part in ("encoder", "decoder"):
             if part not in config:
                 raise ValueError(f"The model config needs {part!r}. Received: {sorted(config)}.")
-        return cls(**config)
+        model = cls(**config)
+        model.quantize_again(modes)
+        return model

@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from s2s_zoo.attention import ATTENTIONS, BahdanauAttention, LuongAttention, MultiHeadAttention
+from s2s_zoo.attention import (
+    ATTENTIONS,
+    BahdanauAttention,
+    LuongAttention,
+    MultiHeadAttention,
+)
 from s2s_zoo.attention.history import attend, initial_history
 from s2s_zoo.layers.config import build_from
 from tests.variants import ATTENTION_VARIANTS
@@ -130,6 +135,27 @@ def test_bad_input_is_named(call, message, symbolic):
 def test_calls_of_other_libraries_are_named(call, message, attention):
     with pytest.raises(ValueError, match=message):
         call(attention)
+
+
+def test_keys_of_another_memory_or_layer_are_named(attention):
+    attention(QUERY, VALUE)
+    for value, query in ((VALUE[:, :4], QUERY), (VALUE[:1], QUERY), (VALUE, QUERY[:1])):
+        keys = attention.project(ops.convert_to_tensor(value))
+        with pytest.raises(
+            ValueError, match=r"expected keys of .*\(\d, .*Received: keys of .*project"
+        ):
+            attention(query, VALUE[: len(query)], keys=keys)
+    for other in (VALUE[:, 0], [*keras.tree.flatten(keys), VALUE]):
+        with pytest.raises(ValueError, match="expected keys of .*Received: keys of"):
+            attention(QUERY, VALUE, keys=other)
+
+
+def test_keys_of_another_width_are_named_with_both_shapes():
+    ask = BahdanauAttention(4)
+    ask(QUERY, VALUE)
+    message = r"expected keys of \[\(2, 5, 4\)\].*Received: keys of \[\(2, 5, 6\)\].*leave keys out"
+    with pytest.raises(ValueError, match=message):
+        ask(QUERY, VALUE, keys=VALUE)
 
 
 def test_keys_need_a_layer_that_knows_its_query():

@@ -99,6 +99,14 @@ def test_unknown_dtype(loaded, tmp_path):
         save_checkpoint(tmp_path / "new", *loaded, weights_dtype="bfloat")
 
 
+@pytest.mark.filterwarnings("ignore:Layer .* does not")
+def test_a_quantized_model_is_refused_with_the_remedy(loaded, tmp_path):
+    loaded.model.quantize("int8")
+    with pytest.raises(ValueError, match='a quantized one.*weights_dtype="int8".*model.save'):
+        save_checkpoint(tmp_path / "new", *loaded)
+    assert not list(tmp_path.iterdir())
+
+
 class FullDisk:
     """A processor that finds no space after it has written something."""
 

@@ -7,6 +7,7 @@ from keras import ops
 
 from s2s_zoo.decoders import RecurrentDecoder
 from s2s_zoo.encoders import RecurrentEncoder
+from s2s_zoo.generation import Generator
 from s2s_zoo.model.seq2seq import Seq2Seq
 from s2s_zoo.training.losses import SmoothedCrossEntropy
 from tests.variants import VOCABULARY, config
@@ -168,3 +169,45 @@ def test_of_the_layers_of_a_functional_model():
         ops.convert_to_numpy(functional([ids, ids])),
         atol=1e-6,
     )
+
+
+def functional_encoder():
+    ids = keras.Input((None,), dtype="int32")
+    embedded = keras.layers.Embedding(9, 4, mask_zero=True)(ids)
+    return keras.Model(ids, keras.layers.GRU(4, return_sequences=True)(embedded))
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            lambda encoder, decoder: (decoder, encoder),
+            "Received: RecurrentDecoder and RecurrentEncoder; the encoder lacks source_shape, "
+            r"memory_dim, state_dim, the decoder lacks init, step. Give them in the other order",
+        ),
+        (
+            lambda encoder, decoder: (functional_encoder(), decoder),
+            r"Received: Functional and .*state_dim. Layers and .*decoder\(target, encoder\(source",
+        ),
+        (
+            lambda encoder, decoder: (encoder, keras.layers.Dense(3)),
+            "Received: RecurrentEncoder and Dense; the decoder lacks init, step. Layers and models",
+        ),
+        (lambda encoder, decoder: (encoder, None), "and NoneType; the decoder lacks"),
+        (lambda encoder, decoder: (type(encoder), decoder), "Received: the class RecurrentEncoder"),
+    ],
+)
+def test_parts_that_are_no_encoder_and_decoder_are_refused_with_the_remedy(parts, message):
+    encoder, decoder = parts(RecurrentEncoder(9, 4, 3), RecurrentDecoder(9, 4, 6))
+    with pytest.raises(ValueError, match=message):
+        Seq2Seq(encoder, decoder)
+
+
+def test_an_encoder_of_keras_goes_into_a_functional_model():
+    source, target = (keras.Input((None,), dtype="int32") for _ in range(2))
+    decoder = RecurrentDecoder(9, 4, 6)
+    model = keras.Model([source, target], decoder(target, functional_encoder()(source)))
+    generator = Generator(model, "greedy", 3, run_eagerly=True)
+    assert generator.steps.decoder is decoder
+    found = [generator.generate(x).tokens for x in ([[4, 5, 2]], [[4, 5, 2, 0]])]
+    np.testing.assert_array_equal(*found)
