@@ -218,7 +218,10 @@ def eagerly():
         tf.config.run_functions_eagerly(False)
 
 
-@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")  # Keras' own generator
+@pytest.mark.filterwarnings(
+    "ignore:`shuffle=True` was passed",  # Keras' own generator
+    "ignore:Even though the `tf.config",  # which data sets do without
+)
 def test_the_conformance_test_of_keras(case, eagerly):
     layer_class, arguments, arrays = case
     # JAX compiles the step of every layer in the test above.
