@@ -221,6 +221,7 @@ def eagerly():
 @pytest.mark.filterwarnings(
     "ignore:`shuffle=True` was passed",  # Keras' own generator
     "ignore:Even though the `tf.config",  # which data sets do without
+    "ignore:The model does not have any trainable",
 )
 def test_the_conformance_test_of_keras(case, eagerly):
     layer_class, arguments, arrays = case
