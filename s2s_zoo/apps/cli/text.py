@@ -8,6 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from s2s_zoo.apps.cli.auto import AUTO, Detecting, checkpoints_to
+from s2s_zoo.apps.cli.documents import (
+    add_document_options,
+    check_documents,
+    check_reading,
+    reading_options,
+    translate_document,
+)
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
 from s2s_zoo.apps.cli.shared import NAME, load, only_checkpoint
 from s2s_zoo.checkpoints.catalog import list_checkpoints
@@ -31,6 +38,7 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--to", dest="target", metavar="LANG", help="default: en")
     command.add_argument("--plot", metavar="OUT.png", help="draw the alignment, of one TEXT")
     _add_arguments(command)
+    add_document_options(command)
 
     command = commands.add_parser("summarize", help="summarize text, one line for each line")
     command.set_defaults(command=_summarize)
@@ -56,11 +64,17 @@ def _translate(arguments):
         arguments.usage_error("give either --model or --from and --to")
     if arguments.plot and len(arguments.text) != 1:
         arguments.usage_error("--plot draws one text: give one TEXT")
-    if arguments.source == AUTO:
-        _write(arguments, AUTO, _draw_alignment)
+    check_documents(arguments)
+    reading = reading_options(arguments)
+    auto = arguments.source == AUTO
+    name = AUTO if auto else arguments.model or _model_for(arguments.source, arguments.target)
+    if arguments.document:
+        options = search_options(arguments)
+        translate_document(
+            arguments, lambda: _opened(arguments, name, options, reading), {**options, **reading}
+        )
     else:
-        name = arguments.model or _model_for(arguments.source, arguments.target)
-        _write(arguments, name, _draw_alignment)
+        _write(arguments, name, _draw_alignment, reading=reading)
 
 
 def _summarize(arguments):
@@ -85,7 +99,7 @@ def _draw_alignment(pipeline, text, path, **options):
     pipeline(text, return_alignment=True, split=False, **options).plot(path)
 
 
-def _write(arguments, name, draw, whole=False):
+def _write(arguments, name, draw, whole=False, reading=None):
     """Writes a line for each text.
 
     Args:
@@ -93,6 +107,7 @@ def _write(arguments, name, draw, whole=False):
         name: str, the checkpoint, or `AUTO`.
         draw: function of a pipeline, the only text, the path of the picture and the options.
         whole: bool, take all of the input for one text.
+        reading: dict, options of a call that say how texts are read.
     """
     from tqdm import tqdm
 
@@ -109,11 +124,12 @@ def _write(arguments, name, draw, whole=False):
         _output(arguments.output) as output,
         tqdm(unit=" lines", disable=None if arguments.output else True) as bar,
     ):
-        pipeline = _opened(arguments, name, options)
+        reading = reading or {}
+        pipeline = _opened(arguments, name, options, reading)
         lines = _Arriving(stream, arguments.input or "standard input")
         if whole:
             arguments.text = ["\n".join(read_lines(lines))]
-        searched = dict(options)
+        searched = {**options, **reading}
         for texts in [arguments.text] if arguments.text else lines.windows():
             for line in pipeline(texts, progress=False, **searched):
                 output.write(" ".join(line.splitlines()) + "\n")
@@ -121,18 +137,21 @@ def _write(arguments, name, draw, whole=False):
             output.flush()
             bar.update(len(texts))
         if arguments.plot:
-            draw(pipeline, arguments.text[0], arguments.plot, **options)
+            draw(pipeline, arguments.text[0], arguments.plot, **options, **reading)
 
 
-def _opened(arguments, name, options):
-    """The pipeline of a checkpoint, or what finds out which, for the options of a search."""
+def _opened(arguments, name, options, reading):
+    """The pipeline of a checkpoint, or what finds out which, for some options."""
     if name == AUTO:
         target = arguments.target or "en"
         return Detecting(
-            checkpoints_to(target), target, lambda found: _opened(arguments, found, options)
+            checkpoints_to(target),
+            target,
+            lambda found: _opened(arguments, found, options, reading),
         )
     pipeline = load(name)
     check_search(arguments, pipeline, options)
+    check_reading(arguments, pipeline, reading)
     return pipeline
 
 

@@ -9,7 +9,7 @@ from s2s_zoo.data.text.formats.encoded import Encoded, decode
 from s2s_zoo.data.text.formats.hypertext import parse_html
 from s2s_zoo.data.text.formats.json_strings import parse_json
 from s2s_zoo.data.text.formats.markdown import parse_markdown
-from s2s_zoo.data.text.formats.marked import Marked
+from s2s_zoo.data.text.formats.marked import Marked, parse_text
 from s2s_zoo.data.text.formats.packed import PARTS, Packed, parse_packed
 from s2s_zoo.data.text.formats.po import parse_po
 from s2s_zoo.data.text.formats.properties import parse_properties
@@ -24,6 +24,7 @@ FORMATS: dict[str, Callable[[str], Marked]] = {
     "po": parse_po,
     "properties": parse_properties,
     "srt": parse_subtitles,
+    "text": parse_text,
     "vtt": parse_subtitles,
     "xliff": parse_xliff,
 }
@@ -43,7 +44,7 @@ REFUSED = {
     "mo": "Give the .po file that it was compiled from",
     **dict.fromkeys(("doc", "rtf", "pages", "wpd", "fodt"), DOCUMENT),
     **dict.fromkeys(("ppt", "pptx", "odp", "key"), "Save its outline as .txt or .docx"),
-    **dict.fromkeys(("xls", "xlsx", "ods", "csv"), TABLE),
+    **dict.fromkeys(("xls", "xlsx", "ods"), TABLE),
 }
 
 __all__ = [

@@ -64,6 +64,11 @@ class Marked:
         return "".join([*parts, self.gaps[-1]])
 
 
+def parse_text(text: str) -> Marked:
+    """A plain text, which is one block."""
+    return marked(text, [(0, len(text), text)], lambda words, block: edged(words, block.text))
+
+
 def edged(text: str, like: str) -> str:
     """A text between the white space that another one, which has words, has at its ends."""
     body = like.strip()

@@ -39,6 +39,8 @@ class Packed:
     data: bytes
     files: dict[str, Marked]
 
+    markdown = False
+
     @property
     def texts(self) -> list[str]:
         return [text for file in self.files.values() for text in file.texts]

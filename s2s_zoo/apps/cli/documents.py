@@ -1,0 +1,125 @@
+"""`s2s-zoo translate --document`: files as a whole, and words that are to come through."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from s2s_zoo.data import read_pairs
+from s2s_zoo.data.text.formats import FORMATS, PARTS, format_of
+from s2s_zoo.pipeline.reading import take_reading
+from s2s_zoo.protocol.errors import DataError
+
+
+def add_document_options(command: argparse.ArgumentParser) -> None:
+    """Adds the flags to a command."""
+    group = command.add_argument_group("documents", "see docs/documents.md")
+    group.add_argument(
+        "--document",
+        action="store_true",
+        help="the input is one document, and keeps its layout; default: a text on each line",
+    )
+    group.add_argument(
+        "--format",
+        choices=sorted([*FORMATS, *PARTS]),
+        help="of the document; default: by the ending of --input, or text",
+    )
+    group.add_argument(
+        "--retranslate",
+        action="store_true",
+        help="of PO and XLIFF also what has a translation",
+    )
+    group.add_argument(
+        "--keep",
+        metavar="WORD",
+        action="append",
+        default=[],
+        help="a word that comes through as it is; may be given again",
+    )
+    group.add_argument(
+        "--terms",
+        metavar="FILE.tsv",
+        help="words and their translations, which are taken from here",
+    )
+
+
+def check_documents(arguments: argparse.Namespace) -> None:
+    """Ends with a usage error where flags do not go together.
+
+    Raises:
+        DataError: for an input of a kind that is known and not read, such as PDF.
+    """
+    given = [flag for flag in ("format", "retranslate") if getattr(arguments, flag)]
+    if arguments.document and (arguments.text or arguments.plot):
+        arguments.usage_error(
+            "--document is for --input or standard input, without TEXT and --plot"
+        )
+    if given and not arguments.document:
+        arguments.usage_error(f"--{given[0]} is for --document: give it too")
+    found = None if arguments.format else format_of(Path(arguments.input or "").name)
+    if not arguments.document and found in PARTS:
+        arguments.usage_error(f".{found} files are not read line by line: give --document")
+    arguments.format = arguments.format or found or "text"
+    if arguments.format in PARTS and not arguments.output and sys.stdout.isatty():
+        arguments.usage_error(f"give --output for a .{arguments.format} file")
+
+
+def reading_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options of a call that say which words come through.
+
+    Raises:
+        DataError: for a file of terms that cannot be used.
+    """
+    terms: dict[str, str] = {}
+    for word, translation in read_pairs(arguments.terms) if arguments.terms else []:
+        if terms.setdefault(word, translation) != translation:
+            raise DataError(
+                f"{arguments.terms}: {word!r} has two translations, {terms[word]!r} and "
+                f"{translation!r}. Leave one of them out."
+            )
+    given = {"keep": arguments.keep, "terms": terms}
+    return {name: value for name, value in given.items() if value}
+
+
+def check_reading(arguments: argparse.Namespace, pipeline: Any, options: dict[str, Any]) -> None:
+    """Ends with a usage error where a pipeline cannot read texts with these options."""
+    try:
+        take_reading(pipeline, options, None, None)
+    except ValueError as error:
+        arguments.usage_error(str(error))
+
+
+def translate_document(
+    arguments: argparse.Namespace, opened: Callable[[], Any], options: dict[str, Any]
+) -> None:
+    """Writes the translation of a document.
+
+    Args:
+        arguments: what was parsed.
+        opened: gives the pipeline.
+        options: dict, of its call.
+    """
+    from s2s_zoo.pipeline.files import translate_bytes, write_file
+
+    name = arguments.input or "standard input"
+    data = Path(name).read_bytes() if arguments.input else sys.stdin.buffer.read()
+    if arguments.output and not Path(arguments.output).resolve().parent.is_dir():
+        raise FileNotFoundError(2, "No such file or directory", arguments.output)
+    progress = None if arguments.output else False
+    found = translate_bytes(
+        opened(),
+        data,
+        name,
+        arguments.format,
+        arguments.retranslate,
+        progress=progress,
+        **options,
+    )
+    if arguments.output:
+        write_file(found, arguments.output)
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(found)

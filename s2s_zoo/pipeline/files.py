@@ -1,0 +1,94 @@
+"""Whole files: their text translated, the rest as it was."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from s2s_zoo.data.text.formats import format_of, parse_file
+from s2s_zoo.protocol.errors import DataError, TextWarning
+from s2s_zoo.protocol.types import StrPath
+
+
+def translate_file(
+    pipeline: Callable[..., Any],
+    path: StrPath,
+    output: StrPath,
+    format: str | None = None,
+    retranslate: bool = False,
+    **options: Any,
+) -> None:
+    """Translates the text of a file and writes all of it; what is no text stays to the byte.
+
+    The output bears its name only when it is complete. It may be the file itself.
+
+    Args:
+        pipeline: a Pipeline for translation.
+        path: str or path of the file.
+        output: str or path of the file to write.
+        format: str, of docs/documents.md, "text" for a plain text; None goes by the ending of
+            `path`, and takes one that is not known for a plain text.
+        retranslate: bool, of a PO or XLIFF file also what has a translation.
+        **options: of a call of the pipeline.
+
+    Raises:
+        DataError: for a file that is not read, or is none of its format.
+        ValueError: for an unknown format or option.
+    """
+    format = format or format_of(Path(path).name) or "text"
+    data = Path(path).read_bytes()
+    write_file(translate_bytes(pipeline, data, str(path), format, retranslate, **options), output)
+
+
+def translate_bytes(
+    pipeline: Callable[..., Any],
+    data: bytes,
+    name: str,
+    format: str,
+    retranslate: bool = False,
+    **options: Any,
+) -> bytes:
+    """Translates the text of a file that has been read.
+
+    A result that has a warning makes it a `TextWarning`, one for each.
+
+    Args:
+        pipeline: a Pipeline for translation.
+        data: bytes, the file.
+        name: str, of the file, for errors.
+        format, retranslate, **options: as in `translate_file`.
+
+    Returns:
+        bytes, the file with its translation.
+    """
+    try:
+        file = parse_file(data, format, retranslate)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
+    if not file.texts:
+        warnings.warn(f"{name} has nothing to translate, and stays as it is.", stacklevel=3)
+        return data
+    markdown = {"markdown": True} if file.markdown else {}
+    found = pipeline(file.texts, **{"return_scores": True, **markdown, **options})
+    best = [one[0] if isinstance(one, list) else one for one in found]
+    for warning in dict.fromkeys(getattr(one, "warning", None) for one in best):
+        if warning:
+            warnings.warn(warning, TextWarning, stacklevel=3)
+    return file.join([getattr(one, "text", one) for one in best])
+
+
+def write_file(data: bytes, path: StrPath) -> None:
+    """Writes a file that bears its name only when it is complete."""
+    path = Path(path).resolve()
+    if path.exists() and not path.is_file():  # a pipe or a device cannot be replaced
+        path.write_bytes(data)
+        return
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
