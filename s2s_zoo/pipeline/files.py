@@ -52,7 +52,8 @@ def translate_bytes(
 ) -> bytes:
     """Translates the text of a file that has been read.
 
-    A result that has a warning makes it a `TextWarning`, one for each.
+    The warning of a result is a `TextWarning`, one for each, and stands in a PO or XLIFF file as
+    a mark for its reader: see docs/documents.md.
 
     Args:
         pipeline: a Pipeline for translation.
@@ -73,10 +74,10 @@ def translate_bytes(
     markdown = {"markdown": True} if file.markdown else {}
     found = pipeline(file.texts, **{"return_scores": True, **markdown, **options})
     best = [one[0] if isinstance(one, list) else one for one in found]
-    for warning in dict.fromkeys(getattr(one, "warning", None) for one in best):
-        if warning:
-            warnings.warn(warning, TextWarning, stacklevel=3)
-    return file.join([getattr(one, "text", one) for one in best])
+    told = {i: one.warning for i, one in enumerate(best) if getattr(one, "warning", None)}
+    for warning in dict.fromkeys(told.values()):
+        warnings.warn(warning, TextWarning, stacklevel=3)
+    return file.join([getattr(one, "text", one) for one in best], told)
 
 
 def write_file(data: bytes, path: StrPath) -> None:

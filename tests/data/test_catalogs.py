@@ -150,6 +150,36 @@ def test_po_translates_again_only_when_asked():
     assert written == PO.replace('"Sag %s \\"hallo\\""', '"Grüße\\t%s"')
 
 
+def test_po_says_what_a_person_should_look_at():
+    po = (
+        'msgid "Same"\nmsgstr ""\n\n#. note\nmsgctxt "c"\nmsgid "One"\nmsgstr ""\n\n'
+        '#, c-format\n#| msgid "old"\nmsgid "%d"\nmsgid_plural "%d b"\nmsgstr[0] "x"\n'
+        'msgstr[1] ""\nmsgstr[2] ""\n\n#, fuzzy\n#~ msgid "a"\n#~ msgstr ""\n'
+        'msgid "Two"\nmsgstr ""\n'
+    )
+    file = parse(po, "po")
+    texts = ["Same", "Eins", "%d c", "%d d", "Zwei"]
+    plain = file.join(texts)
+    assert "fuzzy" not in plain.replace("#, fuzzy\n#~", "")
+    assert file.join(texts, {0, 1, 2, 3}) == plain.replace(
+        'msgctxt "c"', '#, fuzzy\nmsgctxt "c"'
+    ).replace("#, c-format", "#, fuzzy, c-format")
+    assert file.join(texts, [4]) == plain.replace('msgid "Two"', '#, fuzzy\nmsgid "Two"')
+
+
+def test_xliff_says_what_a_person_should_look_at():
+    file = parse(XLIFF1, "xliff")
+    texts = ["Hallo", "Nochmal", "Ein Link"]
+    plain = file.join(texts)
+    written = file.join(texts, {0, 1, 2})
+    state = ' state="needs-review-translation"'
+    assert written.count(state) == 3 and plain.count(state) == 1
+    assert written.replace(state, "") == plain.replace(state, "")
+    ElementTree.fromstring(written)
+    second = parse(XLIFF2, "xliff")
+    assert second.join(["a", "b"], {0, 1}) == second.join(["a", "b"])
+
+
 def test_the_only_plural_form_of_a_language_is_made_of_the_plural():
     po = 'msgid "one file"\nmsgid_plural "%d files"\nmsgstr[0] ""\n'
     assert parse(po, "po").texts == ["%d files"]

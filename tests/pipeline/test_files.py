@@ -21,7 +21,7 @@ class Dictionary:
     def __call__(self, texts, **options):
         self.calls.append((texts, options))
         return [
-            Result(WORDS[text]) if text in WORDS else Result(text, warning=f"Who knows {text!r}?")
+            Result(WORDS[text]) if text in WORDS else Result(f"{text}?", warning=f"Who? {text}")
             for text in texts
         ]
 
@@ -53,8 +53,17 @@ def test_a_file_is_translated_by_its_ending(name, before, after, tmp_path):
 def test_each_warning_is_told_once():
     with pytest.warns(TextWarning) as told:
         found = translate_bytes(Dictionary(), b'["a", "b", "a", "Open"]', "a.json", "json")
-    assert found.decode() == '["a", "b", "a", "Öffnen"]'
-    assert [str(one.message) for one in told] == ["Who knows 'a'?", "Who knows 'b'?"]
+    assert found.decode() == '["a?", "b?", "a?", "Öffnen"]'
+    assert [str(one.message) for one in told] == ["Who? a", "Who? b"]
+
+
+def test_a_message_that_is_doubted_is_fuzzy():
+    data = b'msgid "Open"\nmsgstr ""\nmsgid "Close"\nmsgstr ""\n'
+    with pytest.warns(TextWarning, match="Who. Close"):
+        found = translate_bytes(Dictionary(), data, "a.po", "po").decode()
+    assert found == data.decode().replace('"Open"\nmsgstr ""', '"Open"\nmsgstr "Öffnen"').replace(
+        'msgid "Close"\nmsgstr ""', '#, fuzzy\nmsgid "Close"\nmsgstr "Close?"'
+    )
 
 
 def test_what_is_translated_stays_unless_asked_for(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from s2s_zoo.data.text.formats.marked import Marked
@@ -60,17 +60,22 @@ class Encoded:
     def markdown(self) -> bool:
         return self.file.markdown
 
-    def join(self, texts: Sequence[str]) -> bytes:
+    def join(self, texts: Sequence[str], doubtful: Collection[int] = ()) -> bytes:
         """Puts texts where those of the file stood, in its encoding.
 
         What the encoding does not have is written as the format allows; a catalog of gettext
         becomes UTF-8, with a warning.
 
+        Args:
+            texts: list of str, as many as the file has.
+            doubtful: the numbers, from 0, of texts that a person should look at: the flag "fuzzy"
+                of a catalog and a state of XLIFF 1.2 say so.
+
         Raises:
             ValueError: for another number of texts.
             DataError: where neither the encoding nor the format has a way to write a character.
         """
-        text = self.file.join(texts)
+        text = self.file.join(texts, doubtful)
         if self.format == "po" and list(texts) != self.texts:
             return self._catalog(text)
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 CODE = ("code", "kbd", "samp", "var", "pre", "script", "style", "textarea", "math", "svg")
@@ -36,19 +36,26 @@ class Marked:
         blocks: tuple of Block.
         write: from a text and the block it takes the place of to what stands in the file.
         markdown: bool, the inline markup is Markdown's.
+        mark: from a joined file and the places of blocks that a person should look at to a file
+            that says so, where the format can.
     """
 
     gaps: tuple[str, ...]
     blocks: tuple[Block, ...]
     write: Callable[[str, Block], str] = lambda text, block: text
     markdown: bool = False
+    mark: Callable[[str, list[int]], str] = lambda file, places: file
 
     @property
     def texts(self) -> list[str]:
         return [block.text for block in self.blocks]
 
-    def join(self, texts: Sequence[str]) -> str:
+    def join(self, texts: Sequence[str], doubtful: Collection[int] = ()) -> str:
         """Puts texts where those of the file stood; one that did not change stays as it was.
+
+        Args:
+            texts: list of str, as many as the file has.
+            doubtful: the numbers, from 0, of texts that a person should look at.
 
         Raises:
             ValueError: for another number of texts.
@@ -58,10 +65,15 @@ class Marked:
                 f"The file has {len(self.blocks)} blocks. Received: {len(texts)} texts. "
                 "Give one for each, in their order."
             )
-        parts = []
-        for gap, block, text in zip(self.gaps, self.blocks, texts, strict=False):
-            parts += [gap, block.raw if text == block.text else self.write(text, block)]
-        return "".join([*parts, self.gaps[-1]])
+        parts, places, length = [], [], 0
+        for i, (gap, block, text) in enumerate(zip(self.gaps, self.blocks, texts, strict=False)):
+            written = block.raw if text == block.text else self.write(text, block)
+            if i in doubtful and text != block.text:
+                places.append(length + len(gap))
+            parts += [gap, written]
+            length += len(gap) + len(written)
+        file = "".join([*parts, self.gaps[-1]])
+        return self.mark(file, places) if places else file
 
 
 def parse_text(text: str) -> Marked:
@@ -90,7 +102,7 @@ def line_of(file: str, place: int) -> int:
 def marked(
     file: str,
     blocks: Iterable[tuple[int, int, str]],
-    write: Callable[[str, Block], str] | None = None,
+    write: Callable[[str, Block], str] = lambda text, block: text,
     markdown: bool = False,
 ) -> Marked:
     """Makes a `Marked` of the start, the end and the text of each block that has words."""
@@ -100,8 +112,7 @@ def marked(
             gaps.append(file[place:start])
             kept.append(Block(file[start:end], text))
             place = end
-    options = {} if write is None else {"write": write}
-    return Marked((*gaps, file[place:]), tuple(kept), markdown=markdown, **options)
+    return Marked((*gaps, file[place:]), tuple(kept), write, markdown)
 
 
 def inner(raw: str) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from s2s_zoo.data.text.formats.hypertext import parse_html
@@ -45,8 +45,12 @@ class Packed:
     def texts(self) -> list[str]:
         return [text for file in self.files.values() for text in file.texts]
 
-    def join(self, texts: Sequence[str]) -> bytes:
+    def join(self, texts: Sequence[str], doubtful: Collection[int] = ()) -> bytes:
         """Returns the archive with texts where its own stood; other members are as they were.
+
+        Args:
+            texts: list of str, as many as the document has.
+            doubtful: of no use here: these formats have no mark for what should be looked at.
 
         Raises:
             ValueError: for another number of texts.

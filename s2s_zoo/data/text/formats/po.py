@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from s2s_zoo.data.text.formats.marked import Block, Marked, edged, first_line_end, line_of, marked
@@ -28,6 +29,8 @@ ESCAPE = re.compile(r"(?:\\(?:x[\da-fA-F]{1,2}|[0-7]{1,3}))+|\\.")
 BYTE = re.compile(r"\\(?:x([\da-fA-F]+)|([0-7]+))")
 LETTERS = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True))
 ESCAPED = {'"': '\\"', "\\": "\\\\", **{sign: f"\\{letter}" for letter, sign in LETTERS.items()}}
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+KEYWORD = re.compile(r"msgctxt|msgid_plural|msgid|msgstr")
 SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
 
 
@@ -56,7 +59,8 @@ def parse_po(text: str, retranslate: bool = False) -> Marked:
 
     Where a message has a plural, its first form is made of msgid and all others of msgid_plural,
     as is the only form of a language that has one. Comments, flags, contexts, obsolete entries,
-    the header and all that has a translation, marked as fuzzy or not, stay.
+    the header and all that has a translation, marked as fuzzy or not, stay. What a person should
+    look at becomes fuzzy, so that programs show its source until then.
 
     Args:
         text: str, the file.
@@ -65,8 +69,10 @@ def parse_po(text: str, retranslate: bool = False) -> Marked:
     Raises:
         DataError: for what is no catalog; the message names the line.
     """
-    found = _blocks(text, retranslate)
-    return marked(text, found, partial(_as_strings, line_end=first_line_end(text)))
+    file = marked(
+        text, _blocks(text, retranslate), partial(_as_strings, line_end=first_line_end(text))
+    )
+    return replace(file, mark=_as_fuzzy)
 
 
 def _blocks(text: str, retranslate: bool) -> Iterator[tuple[int, int, str]]:
@@ -163,3 +169,30 @@ def _as_strings(text: str, block: Block, line_end: str) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     return ESCAPED.get(match.group(), f"\\{ord(match.group()):03o}")
+
+
+def _as_fuzzy(file: str, places: list[int]) -> str:
+    """A catalog with the flag "fuzzy" at the messages that have their translation at places."""
+    lines = LINE.findall(file)
+    starts: list[int] = []  # where messages start
+    flags: list[int] = []  # the numbers of their lines of flags, or else of their first lines
+    place, flag, before = 0, None, ""
+    for i, line in enumerate(lines):
+        content = line.lstrip()
+        if content.startswith("#,"):
+            flag = i
+        elif keyword := KEYWORD.match(content):
+            if keyword[0] == "msgctxt" or keyword[0] == "msgid" and before != "msgctxt":
+                starts.append(place)
+                flags.append(i if flag is None else flag)
+            flag, before = None, keyword[0]
+        elif not content or content.startswith("#~"):
+            flag = None
+        place += len(line)
+    for number in {flags[k] for k in (bisect_right(starts, p) - 1 for p in places) if k >= 0}:
+        line = lines[number]
+        if not line.lstrip().startswith("#,"):
+            lines[number] = f"#, fuzzy{first_line_end(file)}{line}"
+        elif "fuzzy" not in line:
+            lines[number] = line.replace("#,", "#, fuzzy,", 1)
+    return "".join(lines)

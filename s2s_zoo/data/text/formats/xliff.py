@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.parsers import expat
 
 from s2s_zoo.data.text.formats.hypertext import as_xml, read_entities
@@ -40,8 +40,9 @@ def parse_xliff(text: str, retranslate: bool = False) -> Marked:
     """Finds the sources of an XLIFF file that have no target yet.
 
     A target whose state is "new", "needs-translation" or "initial" is none yet; its state becomes
-    "needs-review-translation" (1.2) or "translated" (2). Inline elements, notes, alternatives and
-    what has translate="no" stay.
+    "needs-review-translation" (1.2) or "translated" (2), the former also where there was no state
+    and a person should look at a translation. Inline elements, notes, alternatives and what has
+    translate="no" stay.
 
     Args:
         text: str, the file.
@@ -51,7 +52,7 @@ def parse_xliff(text: str, retranslate: bool = False) -> Marked:
         DataError: for what is not well-formed, declares entities, or is no XLIFF.
     """
     _check(text)
-    return marked(text, _blocks(text, retranslate), _translated)
+    return replace(marked(text, _blocks(text, retranslate), _translated), mark=_for_review)
 
 
 def _check(text: str) -> None:
@@ -248,3 +249,18 @@ def _done(tag: str, unit: str) -> str:
         lambda state: f"{state[1]}{DONE[unit]}",
         tag,
     )
+
+
+def _for_review(file: str, places: list[int]) -> str:
+    """A file whose targets of the units at places have a state, where 1.2 has it."""
+    parts, end = [], 0
+    for place in places:
+        unit = TOKEN.match(file, place)
+        if unit and unit["name"] == "trans-unit":
+            close = file.index(f"</{unit['prefix'] or ''}trans-unit", place)
+            target = _children(file[place:close])["target"].tag
+            if "state" not in _attributes(target):
+                cut = place + target.end("attributes")
+                parts += [file[end:cut], f' state="{DONE["trans-unit"]}"']
+                end = cut
+    return "".join([*parts, file[end:]])
