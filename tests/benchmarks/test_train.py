@@ -111,10 +111,11 @@ def test_our_training_counts_the_labels_of_the_steps_it_times(
 
 
 @pytest.mark.learns
-def test_a_step_in_parts_beside_a_whole_one(load, tmp_path, capsys):
-    report = tmp_path / "report.json"
+def test_a_step_in_parts_beside_a_whole_one(load, tmp_path, capsys, monkeypatch):
+    report, script = tmp_path / "report.json", load("loss_parts")
+    monkeypatch.setattr(script, "SIZE", {"rows": 4, "source_length": 5, "target_length": 6})
     sizes = ["--vocabulary", "60", "--parts", "1", "2", "--repeats", "1"]
-    load("loss_parts").main([*sizes, "--json", str(report)])
+    script.main([*sizes, "--json", str(report)])
     steps = json.loads(report.read_text())["steps"]
     precisions = load("measure").PRECISIONS
     assert list(steps) == [f"{name}, {parts}" for name in precisions for parts in (1, 2)]

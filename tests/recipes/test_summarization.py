@@ -25,7 +25,9 @@ def summarization(tmp_path):
     config["tokenizer"]["words"]["vocabulary_size"] = 12
     config["model"]["encoder"].update(embedding_dim=8, units=4)
     config["model"]["decoder"].update(embedding_dim=8, units=8)
-    config["training"].update(epochs=1, batch_tokens=64, warmup_steps=2, precision="float32")
+    config["training"].update(
+        epochs=1, batch_tokens=64, max_shapes=1, warmup_steps=2, precision="float32"
+    )
     path = tmp_path / "summarization.json"
     path.write_text(json.dumps(config), encoding="utf-8")
     return ["--data", str(data), "--config", str(path)]

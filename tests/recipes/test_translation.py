@@ -19,7 +19,6 @@ def arguments(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     for split, pairs in (("train", SENTENCES * 12), ("val", SENTENCES)):
-        # One length, so one shape: tracing a step takes longer than training here.
         pairs = [pair for pair in pairs if len(pair[0].split()) in (4, 5)]
         for language, column in (("de", 0), ("en", 1)):
             lines = "".join(pair[column] + "\n" for pair in pairs)
@@ -28,7 +27,10 @@ def arguments(tmp_path):
     config["tokenizer"]["vocabulary_size"] = 40
     config["model"]["encoder"].update(embedding_dim=8, units=4)
     config["model"]["decoder"].update(embedding_dim=8, units=8)
-    config["training"].update(epochs=3, batch_tokens=64, warmup_steps=2, precision="float32")
+    # One shape: tracing a step takes longer than training here.
+    config["training"].update(
+        epochs=3, batch_tokens=64, max_shapes=1, warmup_steps=2, precision="float32"
+    )
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
     return [

@@ -21,11 +21,12 @@ RECIPE = ROOT / "recipes" / "translation" / "train.py"
 jax_only = pytest.mark.skipif(keras.backend.backend() != "jax", reason="several processes need JAX")
 
 
-@pytest.fixture
-def start(tmp_path):
-    """Starts a Python script with the arguments; `process` and `address` make it one of two.
+@contextlib.contextmanager
+def starting(folder):
+    """Gives a function that starts a Python script with the arguments; what runs last is ended.
 
-    `program` is what runs in place of Python, `variables` are further ones of its environment.
+    `process` and `address` make it one of two, `program` is what runs in place of Python, and
+    `variables` are further ones of its environment.
     """
     running = []
 
@@ -35,7 +36,7 @@ def start(tmp_path):
             "PYTHONPATH": str(ROOT),
             "KERAS_BACKEND": keras.backend.backend(),
             "TF_CPP_MIN_LOG_LEVEL": "3",
-            "XDG_CACHE_HOME": str(tmp_path / "caches"),
+            "XDG_CACHE_HOME": str(folder / "caches"),
             **dict(variables),
         }
         if address:
@@ -53,11 +54,20 @@ def start(tmp_path):
         )
         return running[-1]
 
-    yield start
-    for one in running:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(one.pid, signal.SIGKILL)  # also what a shell started
-        one.communicate()
+    try:
+        yield start
+    finally:
+        for one in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(one.pid, signal.SIGKILL)  # also what a shell started
+            one.communicate()
+
+
+@pytest.fixture
+def start(tmp_path):
+    """The function that starts a script: see `starting`."""
+    with starting(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture

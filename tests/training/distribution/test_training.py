@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from tests.training.distribution.conftest import ROOT, jax_only
+from tests.training.distribution.conftest import ROOT, jax_only, starting
 
 BACKEND = keras.backend.backend()
 WORKER = ROOT / "tests" / "training" / "distribution" / "worker.py"
@@ -25,12 +25,13 @@ def finish(*processes):
     return printed
 
 
-@pytest.fixture
-def alone(start, tiny_checkpoint, tmp_path):
+@pytest.fixture(scope="module")
+def alone(tiny_checkpoint, tmp_path_factory):
     """What one device makes; JAX draws the same dropout however many there are."""
-    options = [tiny_checkpoint, tmp_path / "alone", 1, 0.1 if BACKEND == "jax" else 0]
-    finish(start(WORKER, *options))
-    return np.load(tmp_path / "alone-0.npz")
+    folder = tmp_path_factory.mktemp("alone")
+    with starting(folder) as start:
+        finish(start(WORKER, tiny_checkpoint, folder / "alone", 1, 0.1 if BACKEND == "jax" else 0))
+    return np.load(folder / "alone-0.npz")
 
 
 def same(path, alone):
