@@ -46,7 +46,7 @@ class TopDownDecoder(DecoderLayer):
         vocabulary_size: int,
         embedding_dim: int,
         units: int,
-        attention: LayerSpec = "bahdanau",
+        attention: LayerSpec,
         tie_embeddings: bool = False,
         dropout: float = 0.0,
         **kwargs: Any,

@@ -3,6 +3,7 @@
 import inspect
 import math
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from keras import ops
 from s2s_zoo.encoders import efficientnet_lite
 from s2s_zoo.encoders.layer import ImageEncoder
 from s2s_zoo.protocol import EncoderOutput
+from s2s_zoo.protocol.errors import DataError
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.types import Config, Shape, StrPath, Tensor
 
@@ -170,11 +172,23 @@ class CNNEncoder(ImageEncoder):
 
         Raises:
             ValueError: for "imagenet" and a network that Keras does not have.
+            DataError: for a file that is missing, damaged or of another network.
         """
         if weights == "imagenet":
             self.backbone.set_weights(self._new_backbone(weights).get_weights())
         else:
-            self.backbone.load_weights(weights)
+            try:
+                with warnings.catch_warnings():  # Keras warns of layers that it leaves at random
+                    warnings.simplefilter("error", UserWarning)
+                    self.backbone.load_weights(weights)
+            except (OSError, ValueError, UserWarning) as error:
+                reason = str(error).strip().partition("\n")[0]
+                raise DataError(
+                    f"{weights} is no file of weights of {self.backbone_name}, alpha={self.alpha}, "
+                    f"without its top: {reason:.200} Expected what `save_weights` of the same "
+                    "network writes, a name that ends in .weights.h5; of a PyTorch file "
+                    "recipes/captioning/convert_network.py makes one."
+                ) from error
 
     def freeze(self, before: str | None = None) -> None:
         """Freezes the network up to a layer, all of it where None; the rest can be trained.

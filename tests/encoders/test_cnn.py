@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from s2s_zoo.encoders.cnn import BACKBONES, CNNEncoder
+from s2s_zoo.protocol.errors import DataError
 
 SIZE = (64, 96)
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), "uint8")
@@ -103,6 +104,17 @@ def test_first_weights_come_from_a_file_and_leave_no_trace_in_the_config(tmp_pat
     np.testing.assert_array_equal(
         ops.convert_to_numpy(encoder(PIXELS).memory), ops.convert_to_numpy(source(PIXELS).memory)
     )
+
+
+def test_what_is_no_file_of_this_network_is_named(encoder, tmp_path):
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]).save_weights(
+        tmp_path / "other.weights.h5"
+    )
+    (tmp_path / "damaged.weights.h5").write_bytes(b"no weights")
+    (tmp_path / "network.pth").write_bytes(b"of PyTorch")
+    for name in ("gone.weights.h5", "other.weights.h5", "damaged.weights.h5", "network.pth"):
+        with pytest.raises(DataError, match=f"{name} is no file of weights of mobilenet"):
+            encoder.load_backbone(tmp_path / name)
 
 
 def test_imagenet_weights_are_asked_for_once_and_only_then(monkeypatch):

@@ -118,7 +118,8 @@ def comparing(captioning, tmp_path, monkeypatch):
     config = json.loads(path.read_text(encoding="utf-8"))
     config["training"]["valid_size"] = 1  # of three
     path.write_text(json.dumps(config), encoding="utf-8")
-    top_down = {"name": "top_down", "embedding_dim": 6, "units": 8, "attention": "bahdanau"}
+    top_down = {"name": "top_down", "embedding_dim": 6, "units": 8}
+    top_down["attention"] = {"name": "bahdanau", "units": 5}
     transformer = {"name": "transformer", "embedding_dim": 8, "layers": 1, "heads": 2}
     candidates = {
         "fine": {"encoder": {"finer": "conv_pw_11_relu"}, "decoder": top_down},

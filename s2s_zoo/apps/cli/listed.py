@@ -64,7 +64,7 @@ def as_json(rows: Iterable[Captioned], folder: Path) -> Iterator[str]:
 
 def as_html(rows: Iterable[Captioned], folder: Path) -> Iterator[str]:
     """A page of the images over their captions; `folder` is where it will stand."""
-    yield '<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Captions</title>\n'
+    yield '<!DOCTYPE html>\n<html>\n<meta charset="utf-8">\n<title>Captions</title>\n'
     yield f"<style>{STYLE}</style>\n"
     for row in rows:
         source, text = html.escape(_address(row.file, folder)), html.escape(row.marked)
