@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 AUTO = "auto"
 SURE = 0.2  # above it the language among German, English and French is right in .99 of short texts
 FAR_MORE = 10  # times as probable
+POSSIBLE = 0.01  # below it are texts in another language than those, and nonsense
 
 
 def checkpoints_to(target: str) -> dict[str, str]:
@@ -74,6 +75,7 @@ class Detecting:
         self._codes = {code_of(language): language for language in [*names, target]}
         self._among = KNOWN.intersection(self._codes)
         self._last: str | None = None
+        self._source: str | None = None
         self._seeds: dict[str, Any] = {}
 
     def __call__(self, texts: Sequence[str], progress: bool = False, **options: Any) -> list[str]:
@@ -106,19 +108,28 @@ class Detecting:
         """The language of each text.
 
         One of which that is not sure, such as a name, is in that of the text before it, or else of
-        the first one of which it is, unless its own words speak far more for another.
+        the first one of which it is, unless its own words speak far more for another. What may be
+        in none of the languages is for a pipeline to judge, and not in that of the translations.
         """
         found = [detect(text, self._among) for text in texts]
+        target = code_of(self.target)
+        sources = [code for code in self._codes if code != target]
         sure = [one.language for one in found if one.language and one.certainty >= SURE]
-        guesses = [one.language for one in found if one.language]
-        self._last = self._last or next(iter([*sure, *guesses, *self._codes]))
+        guesses = [one.language for one in found if one.language in sources]
+        self._last = self._last or next(code for code in [*sure, *guesses, *sources] if code)
+        self._source = self._last if self._last in sources else self._source or sources[0]
         languages = []
         for text, one in zip(texts, found, strict=True):
             best = one.language or self._last
             if one.certainty >= SURE:
                 self._last = best
-            near = detect(text, [self._last]).certainty * FAR_MORE >= one.certainty
-            languages.append(self._codes[self._last if near else best])
+                self._source = best if best != target else self._source
+            elif detect(text, [self._last]).certainty * FAR_MORE >= one.certainty:
+                best = self._last
+            if best == target and one.language and one.certainty < POSSIBLE:
+                written = detect(text, [self._source]).language  # None in letters of another script
+                best = written or detect(text, sources).language or self._source
+            languages.append(self._codes[best])
         return languages
 
 

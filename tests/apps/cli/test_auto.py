@@ -75,6 +75,20 @@ def test_texts_in_the_language_of_the_translations_are_given_as_they_are(detecti
     assert list(opened) == ["translation-de-en"]
 
 
+def test_what_may_be_in_none_of_the_languages_is_for_a_pipeline_to_judge(detecting):
+    texts = [
+        "Je n'ai pas le temps.",
+        "There is nothing to translate here.",
+        "OK",
+        "Lo siento, pero hoy no tengo tiempo para hablar contigo.",
+        "qwpo xzcv mnbv lkjh poiu",
+    ]
+    assert detecting.languages(texts) == ["fr", "en", "en", "fr", "fr"]
+    assert Detecting(NAMES, "en", Marking).languages(texts[3:]) == ["de", "de"]
+    languages = detecting.languages(["他住在北京。", texts[1], texts[4]])
+    assert languages[0] == "zh-Hans" and languages[2] in ("de", "fr")  # not in those letters
+
+
 def test_a_seed_begins_the_sequence_of_each_pipeline_once(detecting, opened):
     detecting(["Ich habe keine Zeit."], seed=3)
     detecting(["Wir haben keine Zeit.", "Je n'ai pas le temps."])
