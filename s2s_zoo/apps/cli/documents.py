@@ -20,12 +20,13 @@ def add_document_options(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--document",
         action="store_true",
-        help="the input is one document, and keeps its layout; default: a text on each line",
+        help="the input is one document, and keeps its layout, as files of a known format always "
+        "are; default: a text on each line",
     )
     group.add_argument(
         "--format",
         choices=sorted([*FORMATS, *PARTS]),
-        help="of the document; default: by the ending of --input, or text",
+        help="of a document; default: by the ending of --input, or text",
     )
     group.add_argument(
         "--retranslate",
@@ -52,17 +53,13 @@ def check_documents(arguments: argparse.Namespace) -> None:
     Raises:
         DataError: for an input of a kind that is known and not read, such as PDF.
     """
-    given = [flag for flag in ("format", "retranslate") if getattr(arguments, flag)]
+    arguments.format = arguments.format or format_of(Path(arguments.input or "").name)
+    arguments.document = arguments.document or arguments.format is not None
     if arguments.document and (arguments.text or arguments.plot):
-        arguments.usage_error(
-            "--document is for --input or standard input, without TEXT and --plot"
-        )
-    if given and not arguments.document:
-        arguments.usage_error(f"--{given[0]} is for --document: give it too")
-    found = None if arguments.format else format_of(Path(arguments.input or "").name)
-    if not arguments.document and found in PARTS:
-        arguments.usage_error(f".{found} files are not read line by line: give --document")
-    arguments.format = arguments.format or found or "text"
+        arguments.usage_error("a document is --input or standard input, without TEXT and --plot")
+    if arguments.retranslate and not arguments.document:
+        arguments.usage_error("--retranslate is for documents: give --document or --format")
+    arguments.format = arguments.format or "text"
     if arguments.format in PARTS and not arguments.output and sys.stdout.isatty():
         arguments.usage_error(f"give --output for a .{arguments.format} file")
 

@@ -1,6 +1,7 @@
 """`translate --document`, `--keep` and `--terms`, with a translator that is a dictionary."""
 
 import io
+import json
 import sys
 from types import SimpleNamespace
 
@@ -52,6 +53,14 @@ def test_a_document_is_translated_as_a_whole(pipeline, tmp_path, capsys):
     assert capsys.readouterr() == ("", "s2s-zoo: warning: Who?\n")
 
 
+def test_a_file_of_a_known_format_is_a_document_without_being_told(pipeline, tmp_path):
+    source, output = tmp_path / "a.json", tmp_path / "b.json"
+    source.write_text('{"greeting": "Guten Tag"}', encoding="utf-8")
+    assert translate("--input", source, "--output", output) == 0
+    found = json.loads(output.read_text(encoding="utf-8"))
+    assert list(found) == ["greeting"] and found["greeting"] != "Guten Tag"
+
+
 def test_a_document_comes_from_standard_input_too(pipeline, monkeypatch, capsysbinary):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'["Guten Tag",\r\n1.0]')))
     assert translate("--document", "--format", "json", "--num-beams", 2) == 0
@@ -79,9 +88,9 @@ def test_a_term_with_two_translations_is_refused(pipeline, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["--document", "x"], "without TEXT and --plot"),
-        (["--format", "po"], "--format is for --document"),
-        (["--retranslate"], "--retranslate is for --document"),
-        (["--input", "a.docx"], ".docx files are not read line by line: give --document"),
+        (["--format", "po", "x"], "without TEXT and --plot"),
+        (["--retranslate"], "--retranslate is for documents"),
+        (["--input", "a.html", "x"], "without TEXT and --plot"),
         (["--document", "--format", "pdf"], "invalid choice: 'pdf'"),
         (["--keep", "a", "--keep", " ", "x"], "keep and terms expected words"),
     ],
