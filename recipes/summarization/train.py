@@ -37,7 +37,7 @@ def parse(argv=None):
         type=Path,
         nargs="+",
         required=True,
-        help="folders with train.tsv and valid.tsv: text TAB summary",
+        help="folders with train and valid .tsv, text TAB summary, .csv, .jsonl or .parquet",
     )
     add("--since", type=int, metavar="YEAR", help="only what train.ids says is not older")
     add("--language", default="en", metavar="LANG")
@@ -69,7 +69,7 @@ def load(args, config, split):
     """The pairs of every --data folder, those of --since where it was asked for."""
     pairs = []
     for folder in args.data:
-        table = folder / f"{split}.tsv"
+        table = shared.table_of(folder, split)
         if not table.exists():
             raise DataError(f"{table} is missing. Name the folder of the data with --data.")
         known = config["data"].get(folder.name, {}).get(table.name)

@@ -29,11 +29,11 @@ def parse(argv=None):
         type=Path,
         nargs="+",
         required=True,
-        help="folders with train.LANG and val.LANG, or train.tsv and valid.tsv",
+        help="folders with train.LANG and val.LANG, or train and valid .tsv, .csv, .jsonl, .tmx …",
     )
     add("--source", required=True, metavar="LANG")
     add("--target", required=True, metavar="LANG")
-    add("--columns", nargs=2, metavar="LANG", help="of the TSV files; default: source target")
+    add("--columns", nargs=2, metavar="LANG", help="of the tables; default: source target")
     add("--preset", choices=PRESETS, help="a published architecture in place of the config's")
     add("--lora", type=int, metavar="RANK", help="with --from: train matrices of this rank alone")
     args = parser.parse_args(argv)
@@ -51,9 +51,12 @@ def load(args, splits):
     for folder in args.data:
         for split in splits:
             parallel = folder / f"{split}.{args.source}", folder / f"{split}.{args.target}"
-            table = folder / f"{split}.tsv"
+            table = shared.table_of(folder, split)
             if parallel[0].exists():
                 pairs += read_pairs(parallel)
+                break
+            if table.exists() and table.suffix != ".tsv":
+                pairs += read_pairs(table, columns=args.columns or [args.source, args.target])
                 break
             if table.exists():
                 columns = args.columns or [args.source, args.target]

@@ -143,9 +143,9 @@ def run(
 
     Args:
         writer: a `Writer`.
-        inputs: list of files or folders: Parquet, JSON lines (.jsonl), other names text, one row
-            for each line in a column of the writer's name; JSON lines and text also as .gz, .bz2,
-            .xz. In a folder all files, where they are images, their paths.
+        inputs: list of files or folders: Parquet, JSON lines (.jsonl), CSV with a header, other
+            names text, one row for each line in a column of the writer's name; all but Parquet
+            also as .gz, .bz2, .xz. In a folder all files, where they are images, their paths.
         output: str or path, a folder.
         format: "jsonl" or "parquet"; for what a row has and the format has not, see `write_rows`.
         shard_size: int, in rows.

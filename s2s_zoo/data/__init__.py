@@ -6,8 +6,9 @@ from s2s_zoo.data.augmentation import Augmentation
 from s2s_zoo.data.copying import CopyingProcessor
 from s2s_zoo.data.image_processor import ImageProcessor
 from s2s_zoo.data.images import image_files, read_image
+from s2s_zoo.data.lines import read_lines
 from s2s_zoo.data.mirrored import mirrored_caption
-from s2s_zoo.data.pairs import read_lines, read_pairs
+from s2s_zoo.data.pairs import read_pairs
 from s2s_zoo.data.processor import TextProcessor
 from s2s_zoo.data.stored import TOKENIZERS
 from s2s_zoo.data.tokenizers import SentencePieceTokenizer

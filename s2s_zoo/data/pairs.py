@@ -1,65 +1,50 @@
-"""Reading sentences and sentence pairs from files.
-
-Only a newline, or a carriage return before it, ends a line: `str.splitlines` also splits at
-U+2028, form feeds and others, after which parallel files no longer match.
-"""
+"""Sentence pairs from whatever holds them: files, tables, data sets."""
 
 import os
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
+from s2s_zoo.data.columns import Columns, choose, pairs_of_rows, text_of
+from s2s_zoo.data.lines import kind_of, read_lines
+from s2s_zoo.data.rows import JSON_LINES, UNREADABLE, read_rows
+from s2s_zoo.data.tables import table_pairs
+from s2s_zoo.data.tmx import tmx_rows
 from s2s_zoo.protocol.errors import DataError
 from s2s_zoo.protocol.types import StrPath
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 PairSource: TypeAlias = StrPath | Iterable[Any]  # what `read_pairs` accepts
 
 
-def read_lines(file: StrPath | BinaryIO) -> Iterator[str]:
-    """Yields the lines of a UTF-8 file, without their line ends.
-
-    Args:
-        file: a path, or a file opened in binary mode, such as `sys.stdin.buffer`.
-
-    Raises:
-        DataError: if the file cannot be read, or a line is no UTF-8 or holds a NUL byte; the
-            message names the file and the line.
-    """
-    name = getattr(file, "name", file)
-    try:
-        with open(file, "rb") if isinstance(file, str | os.PathLike) else nullcontext(file) as raw:
-            for number, line in enumerate(raw, 1):
-                if number == 1:
-                    line = line.removeprefix(BYTE_ORDER_MARK)
-                yield _decode(line.removesuffix(b"\n").removesuffix(b"\r"), name, number)
-    except OSError as error:
-        raise DataError(
-            f"{name} cannot be read: {error.strerror or error}. Check the name of the file."
-        ) from error
-
-
-def read_pairs(data: PairSource, swap: bool = False) -> list[tuple[str, str]]:
+def read_pairs(
+    data: PairSource, swap: bool = False, columns: Columns | None = None
+) -> list[tuple[str, str]]:
     """Reads (source, target) pairs, skipping those with a blank side.
 
     Args:
-        data: an iterable of (source, target) strings; or the path of a TSV file with the source
-            in the first column and the target in the second (further columns are ignored); or a
-            tuple of two paths, line n of the one being the translation of line n of the other.
+        data: the path of a file by its name: CSV (.csv), JSON lines (.jsonl), Parquet (.parquet), a
+            translation memory (.tmx), any other a TSV with the source in the first column and the
+            target in the second, further columns ignored; all but Parquet may be packed (.gz,
+            .bz2, .xz). Or a tuple of two paths, line n of the one being the translation of line n
+            of the other. Or an iterable of (source, target) strings or of dicts, a frame of pandas
+            or polars, a table of Arrow, a data set of Hugging Face `datasets`, with
+            {"translation": {"de": …, "en": …}} too, or a `tf.data.Dataset` of such strings.
         swap: bool, exchange source and target.
+        columns: (source, target), the names of the columns, or the languages of a translation
+            memory. None takes those that data sets commonly have, two languages, or the only two
+            there are, and says which on standard error, once.
 
     Returns:
         list of (source, target).
 
     Raises:
-        DataError: if a file or a row cannot be used, parallel files differ in length, or no pair
-            is left.
+        DataError: if a file or a row cannot be used, a column is missing, parallel files differ in
+            length, or no pair is left.
     """
     pairs, blank = [], 0
-    for source, target in iterate_pairs(data, swap):
+    for source, target in iterate_pairs(data, swap, columns):
         if source and not source.isspace() and target and not target.isspace():
             pairs.append((source, target))
         else:
@@ -78,45 +63,76 @@ def read_pairs(data: PairSource, swap: bool = False) -> list[tuple[str, str]]:
     return pairs
 
 
-def iterate_pairs(data: PairSource, swap: bool = False) -> Iterator[tuple[str, str]]:
+def iterate_pairs(
+    data: PairSource, swap: bool = False, columns: Columns | None = None
+) -> Iterator[tuple[str, str]]:
     """Yields all pairs of what `read_pairs` reads, blank ones too, one at a time."""
     if isinstance(data, str | os.PathLike):
-        rows = _tsv(data)
+        pairs = _of_file(data, columns)
     elif _is_two_paths(data):
-        rows = _parallel(*data)
+        pairs = _parallel(*data)
     else:
-        rows = _checked(data)
-    for source, target in rows:
+        pairs = _of_object(data, columns)
+    for source, target in pairs:
         yield (target, source) if swap else (source, target)
 
 
-def _decode(line, name, number):
-    if b"\0" in line:
-        raise DataError(
-            f"{name}, line {number}: a NUL byte. The file is not plain text, or was damaged; "
-            "remove the byte or save the file as UTF-8."
-        )
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{name}, line {number}: not valid UTF-8 at byte {error.start + 1}. "
-            "Convert the file, for example with `iconv -f LATIN1 -t UTF-8`."
-        ) from error
+def _of_file(path, columns):
+    _, kind = kind_of(path)
+    if kind in JSON_LINES or kind == ".parquet":
+        return pairs_of_rows(_readable(path), columns, str(path))
+    if kind == ".tmx":
+        return pairs_of_rows(tmx_rows(path), columns, str(path), may_lack=True)
+    return table_pairs(path, columns, kind == ".csv")
 
 
-def _tsv(path):
-    for number, line in enumerate(read_lines(path), 1):
-        columns = line.split("\t")
-        if len(columns) >= 2:
-            yield columns[0], columns[1]
-        elif line:
+def _readable(path):
+    for number, row in enumerate(read_rows(Path(path), ""), 1):
+        if UNREADABLE in row:
             raise DataError(
-                f"{path}, line {number}: expected source, tab, target. Received: {line!r:.80}. "
-                "Add the missing column or remove the line."
+                f"{path}, line {number}: expected a JSON object in UTF-8. "
+                f"Received: {row[UNREADABLE]!r:.80}. Correct the line or remove it."
             )
-        else:
-            yield "", ""
+        yield row
+
+
+def _of_object(data, columns):
+    """Pairs of an object, by the package it is of, which is imported where there is one."""
+    package = type(data).__module__.partition(".")[0]
+    name = f"the {type(data).__name__}"
+    if isinstance(data, dict):  # a DatasetDict is one too
+        raise DataError(
+            f"Expected pairs. Received: a {type(data).__name__} of {', '.join(map(str, data))}. "
+            f"Choose one, such as data[{next(iter(data), 'train')!r}]."
+        )
+    if package == "polars" and hasattr(data, "collect"):
+        data = data.collect()
+    if package in ("pandas", "polars") and hasattr(data, "columns"):
+        keys = {str(key): key for key in data.columns}
+        chosen = choose(list(map(str, data.columns)), columns, name)
+        texts = [data[keys[column]] for column in chosen]
+        return (
+            tuple(text_of(x, column, name, n) for x, column in zip(pair, chosen, strict=True))
+            for n, pair in enumerate(zip(*texts, strict=True), 1)
+        )
+    if package == "pyarrow" and hasattr(data, "to_batches"):
+        data = chain.from_iterable(batch.to_pylist() for batch in data.to_batches())
+    elif package == "tensorflow" and hasattr(data, "as_numpy_iterator"):
+        data = (_from_tensors(x, n) for n, x in enumerate(data.as_numpy_iterator(), 1))
+    elif not hasattr(data, "__iter__"):
+        raise DataError(f"Expected a path, a tuple of two paths, or pairs. Received: {data!r:.80}.")
+    rows = iter(data)
+    first = next(rows, None)
+    if isinstance(first, dict):
+        where = name if package in ("datasets", "pyarrow", "tensorflow") else "the list"
+        return pairs_of_rows(chain([first], rows), columns, where)
+    return _checked(rows if first is None else chain([first], rows))
+
+
+def _from_tensors(element, number):
+    if not isinstance(element, tuple):
+        return element
+    return [text_of(x, str(side), "the data set", number) for side, x in enumerate(element)]
 
 
 def _parallel(source_path, target_path):

@@ -1,4 +1,4 @@
-"""Rows of files: Parquet, JSON lines and text in, Parquet and JSON lines out.
+"""Rows of files: Parquet, JSON lines, CSV and text in, Parquet and JSON lines out.
 
 Whatever stands in one row, the rows beside it are read and written.
 """
@@ -6,34 +6,24 @@ Whatever stands in one row, the rows beside it are read and written.
 from __future__ import annotations
 
 import base64
-import bz2
-import codecs
-import gzip
 import json
-import lzma
 import math
 import os
-import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 from s2s_zoo.data.images import image_files
-from s2s_zoo.data.pairs import BYTE_ORDER_MARK
+from s2s_zoo.data.lines import BYTE_ORDER_MARK, PACKED, UTF_16, kind_of, opened
+from s2s_zoo.data.tables import csv_rows
 from s2s_zoo.protocol.errors import DataError
 
 Row: TypeAlias = dict[str, Any]
 
 UNREADABLE = "unreadable"  # the column of what a line was that is no row
-PACKED: dict[str, Callable[..., Any]] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-}
 REFUSED = (".zip", ".zst", ".lz4", ".7z", ".rar", ".tar", ".tgz", ".parquet")  # the last in others
 DEEPEST = 100  # lists and objects in one another; Python's reader and writer end at about 1,000
-UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError)
+JSON_LINES = (".jsonl", ".ndjson")
 
 
 def files_of_rows(path: Path) -> list[Path]:
@@ -54,23 +44,23 @@ def read_rows(path: Path, column: str) -> Iterator[Row]:
     """Yields every row of a file as a dict.
 
     Args:
-        path: Parquet, JSON lines (.jsonl), a folder of images, other names text; text and JSON
-            lines may be packed (.gz, .bz2, .xz).
+        path: Parquet, JSON lines (.jsonl), CSV with a header, a folder of images, other names
+            text; all but Parquet may be packed (.gz, .bz2, .xz).
         column: str, where the line of a text and the path of an image is.
 
-    A line that is no UTF-8, no JSON object, or nested deeper than `DEEPEST` is in the column
-    "unreadable".
+    A line that is no UTF-8, no JSON object, nested deeper than `DEEPEST`, or has more or fewer
+    cells than the header is in the column "unreadable".
 
     Raises:
         DataError: for a file that is damaged, or packed otherwise.
     """
-    name = path.name.lower()
-    packing = Path(name).suffix if Path(name).suffix in PACKED else ""
-    kind = Path(name.removesuffix(packing)).suffix
+    packing, kind = kind_of(path)
     if path.is_dir():
         yield from ({column: str(image)} for image in image_files(path))
     elif kind == ".parquet" and not packing:
         yield from _parquet_rows(path)
+    elif kind == ".csv":
+        yield from _rows_of_csv(path)
     elif kind in REFUSED:
         known = ", ".join(PACKED)
         raise DataError(
@@ -78,14 +68,8 @@ def read_rows(path: Path, column: str) -> Iterator[Row]:
             f"as {known}, Parquet not at all."
         )
     else:
-        try:
-            with PACKED.get(packing, open)(path, "rb") as file:
-                yield from _lines(file, path, kind == ".jsonl", column)
-        except DAMAGED as error:
-            raise DataError(
-                f"{path} cannot be read: {getattr(error, 'strerror', None) or error}. "
-                "Get the file again."
-            ) from error
+        with opened(path) as file:
+            yield from _lines(file, path, kind in JSON_LINES, column)
 
 
 def _lines(file: BinaryIO, path: Path, is_json: bool, column: str) -> Iterator[Row]:
@@ -103,6 +87,18 @@ def _lines(file: BinaryIO, path: Path, is_json: bool, column: str) -> Iterator[R
             yield row
         else:
             yield {UNREADABLE: line.decode("utf-8", "backslashreplace")}
+
+
+def _rows_of_csv(path: Path) -> Iterator[Row]:
+    rows = csv_rows(path)
+    _, header = next(rows, (1, []))
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise DataError(f"{path} has the column {twice[0]!r} twice. Give one another name.")
+    for _, cells in rows:
+        if len(cells) == len(header):
+            yield dict(zip(header, cells, strict=True))
+        elif cells:
+            yield {UNREADABLE: ",".join(cells)}
 
 
 def _is_flat(value: Any, line: bytes) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from s2s_zoo.data.buckets import LENGTHS, choose_shapes, rows_of
+from s2s_zoo.data.columns import Columns
 from s2s_zoo.data.pairs import PairSource, iterate_pairs
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.protocol.errors import DataError
@@ -15,12 +16,13 @@ from s2s_zoo.protocol.errors import DataError
 CHUNK = 1024
 
 
-def stream_pairs(data: PairSource, swap: bool = False) -> Any:
+def stream_pairs(data: PairSource, swap: bool = False, columns: Columns | None = None) -> Any:
     """Reads pairs from disk while they are used.
 
     Args:
-        data: a TSV path or a tuple of two paths, as for `read_pairs`.
+        data: what `read_pairs` takes and can be read again for each epoch, such as a path.
         swap: bool, exchange source and target.
+        columns: as for `read_pairs`.
 
     Returns:
         `tf.data.Dataset` of (source, target) strings. A line that cannot be used stops the
@@ -30,7 +32,7 @@ def stream_pairs(data: PairSource, swap: bool = False) -> Any:
     import tensorflow as tf
 
     def chunks():
-        pairs = iterate_pairs(data, swap)
+        pairs = iterate_pairs(data, swap, columns)
         while chunk := list(islice(pairs, CHUNK)):
             yield tuple(map(list, zip(*chunk, strict=True)))
 

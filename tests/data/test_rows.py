@@ -152,3 +152,16 @@ def test_a_name_that_is_no_unicode_is_read(tmp_path):
     path = tmp_path / os.fsdecode(b"\xff.txt")
     path.write_bytes(b"a")
     assert rows_of(path) == [{"text": "a"}]
+
+
+def test_rows_of_a_csv(tmp_path):
+    path = tmp_path / "data.csv.gz"
+    path.write_bytes(gzip.compress(b'text,id\n"a, b",1\nc\n\nd,2\n'))
+    assert list(read_rows(path, "text")) == [
+        {"text": "a, b", "id": "1"},
+        {"unreadable": "c"},
+        {"text": "d", "id": "2"},
+    ]
+    path.write_bytes(gzip.compress(b"text,text\na,b\n"))
+    with pytest.raises(DataError, match="the column 'text' twice"):
+        list(read_rows(path, "text"))

@@ -12,7 +12,7 @@ from s2s_zoo.protocol.errors import DataError
 
 def add_command(commands: Any) -> None:
     """Adds it to the subparsers of the command line."""
-    command = commands.add_parser("bulk", help="add a column to Parquet, JSON lines or text")
+    command = commands.add_parser("bulk", help="add a column to Parquet, JSON lines, CSV or text")
     command.set_defaults(command=_bulk)
     add = command.add_argument
     add("input", nargs="+", metavar="FILE", help="files or folders; a folder may hold images")

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
-from s2s_zoo.apps.cli.shared import load
+from s2s_zoo.apps.cli.shared import add_pairs, load
 from s2s_zoo.data import read_pairs
 from s2s_zoo.generation.options import beams_of
 from s2s_zoo.protocol.tasks import TASKS
@@ -18,9 +18,8 @@ def add_command(commands: Any) -> None:
     command = commands.add_parser("evaluate", help="the metrics of the task on held-out pairs")
     command.set_defaults(command=_evaluate)
     command.add_argument("--model", required=True, metavar="NAME")
-    command.add_argument("--data", required=True, metavar="FILE.tsv", help="source TAB target")
+    add_pairs(command, "the pairs")
     command.add_argument("--images", metavar="DIR", help="of the files that captions name")
-    command.add_argument("--swap", action="store_true", help="the columns are target TAB source")
     command.add_argument("--lowercase", action="store_true", help="score without case")
     command.add_argument("--json", action="store_true")
     add_search_options(command, "seed")
@@ -29,7 +28,7 @@ def add_command(commands: Any) -> None:
 def _evaluate(arguments):
     from s2s_zoo.training.metrics import corpus_scores
 
-    pairs = read_pairs(arguments.data, arguments.swap)
+    pairs = read_pairs(arguments.data, arguments.swap, arguments.columns)
     pipeline = load(arguments.model)
     sources, references = pipeline.processor.held_out(pairs, arguments.images)
     options = search_options(arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from s2s_zoo.apps.cli.search import add_search_options, search_options
-from s2s_zoo.apps.cli.shared import NAME, load, positive
+from s2s_zoo.apps.cli.shared import NAME, add_pairs, load, positive
 from s2s_zoo.protocol.errors import CheckpointError
 
 
@@ -19,8 +19,7 @@ def add_commands(commands: Any) -> None:
     command = commands.add_parser("shortlist", help="one checkpoint that searches in a shortlist")
     command.set_defaults(command=_shortlist)
     command.add_argument("--model", required=True, metavar="NAME", help=NAME)
-    command.add_argument("--data", required=True, metavar="FILE.tsv", help="pairs of the training")
-    command.add_argument("--swap", action="store_true", help="the columns are target TAB source")
+    add_pairs(command, "the pairs of the training")
     command.add_argument("--per-source", type=positive, default=20, metavar="N", help="default: 20")
     command.add_argument("--frequent", type=positive, default=400, metavar="N", help="default: 400")
     command.add_argument("--output", required=True, metavar="DIR", help="the checkpoint to write")
@@ -45,7 +44,7 @@ def _average(arguments):
 def _shortlist(arguments):
     from s2s_zoo.data import read_pairs
 
-    pairs = read_pairs(arguments.data, arguments.swap)
+    pairs = read_pairs(arguments.data, arguments.swap, arguments.columns)
     pipeline = load(arguments.model)
     sizes = {"per_source": arguments.per_source, "frequent": arguments.frequent}
     try:

@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import s2s_zoo
 from s2s_zoo.checkpoints.catalog import list_checkpoints
@@ -26,6 +26,15 @@ def positive(text: str) -> int:
     if value < 1:
         raise ValueError
     return value
+
+
+def add_pairs(command: Any, help: str) -> None:
+    """Adds --data, --columns and --swap to a command that reads pairs."""
+    add = command.add_argument
+    kinds = "TSV, CSV, JSON lines, Parquet, TMX; .gz too"
+    add("--data", required=True, metavar="FILE", help=f"{help}: {kinds}")
+    add("--columns", nargs=2, metavar="NAME", help="of the source and of the target")
+    add("--swap", action="store_true", help="exchange source and target")
 
 
 def only_checkpoint(task: Task) -> str:

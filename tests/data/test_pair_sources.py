@@ -1,0 +1,239 @@
+"""Pairs from tables, translation memories and the objects of other packages."""
+
+import bz2
+import gzip
+import json
+import lzma
+import subprocess
+import sys
+
+import pytest
+
+from s2s_zoo.data import read_pairs
+from s2s_zoo.data.pairs import iterate_pairs
+from s2s_zoo.protocol.errors import DataError
+
+PAIRS = [("ein Hund", "a dog"), ("eine Katze", "a cat")]
+ROWS = [{"id": n, "de": de, "en": en} for n, (de, en) in enumerate(PAIRS)]
+TMX = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE tmx SYSTEM "tmx14.dtd">
+<tmx version="1.4"><header srclang="de"/><body>
+<tu><note>seen</note><tuv xml:lang="de-DE">
+<seg>ein <bpt i="1">&lt;b&gt;</bpt>Hund<ept i="1">x</ept></seg></tuv>
+<tuv xml:lang="en"><seg>a &amp; <hi>dog</hi></seg></tuv></tu>
+<tu><tuv xml:lang="de-DE"><seg>nur Deutsch</seg></tuv></tu>
+<tu><tuv xml:lang="en"><seg>a
+ cat</seg></tuv><tuv xml:lang="de-DE"><seg>eine Katze</seg></tuv></tu>
+</body></tmx>"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content, name):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "de,en\nein Hund,a dog\neine Katze,a cat\n",
+        "\ufeffde;en\r\nein Hund;a dog\r\neine Katze;a cat\r\n",
+        "id\tde\ten\n1\tein Hund\ta dog\n2\teine Katze\ta cat\n",
+        "en|x|source|target\n,,|1|ein Hund|a dog\n,|2|eine Katze|a cat",
+        "ein Hund,a dog\neine Katze,a cat",
+    ],
+)
+def test_a_csv_says_its_delimiter_and_header_itself(write, content):
+    assert read_pairs(write(content, "data.csv")) == PAIRS
+
+
+def test_quotes_of_a_csv(write):
+    text = 'de,en\n"ein, ""zwei""\ndrei","a; b"\n"x",y\n'
+    assert read_pairs(write(text, "data.csv")) == [('ein, "zwei"\ndrei', "a; b"), ("x", "y")]
+
+
+def test_a_quote_of_a_tsv_is_a_quote(write):
+    assert read_pairs(write('"a\tb"\n', "data.tsv")) == [('"a', 'b"')]
+
+
+def test_columns_are_found_by_name_and_said_once(write, capsys):
+    path = write("note\ten\tde\n-\ta dog\tein Hund\n-\ta cat\teine Katze\n", "data.tsv")
+    assert read_pairs(path, swap=True) == read_pairs(path, swap=True) == PAIRS
+    assert capsys.readouterr().err == f"{path}: the source is 'en', the target 'de'.\n"
+    assert read_pairs(path, columns=("de", "en")) == PAIRS
+    assert read_pairs(path, columns=("DE", "en")) == PAIRS
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["data.jsonl", "data.ndjson"])
+def test_json_lines(write, name):
+    path = write("\n".join(json.dumps(row) for row in ROWS), name)
+    assert read_pairs(path) == PAIRS
+    nested = [{"translation": {"de": de, "en": en}} for de, en in PAIRS]
+    assert read_pairs(write("\n".join(map(json.dumps, nested)), name)) == PAIRS
+
+
+def test_a_translation_memory(write):
+    with pytest.warns(UserWarning, match="Skipped 1 of 3"):
+        found = read_pairs(write(TMX, "data.tmx"))
+    assert found == [("ein Hund", "a & dog"), ("eine Katze", "a cat")]
+    with pytest.warns(UserWarning, match="Skipped 1 of 3"):
+        found = read_pairs(write(TMX, "data.tmx"), columns=("en", "de"))
+    assert found == [("a & dog", "ein Hund"), ("a cat", "eine Katze")]
+
+
+def test_entities_of_a_translation_memory_are_refused(write):
+    bomb = '<!DOCTYPE tmx [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><tmx>&b;</tmx>'
+    with pytest.raises(DataError, match=r"data.tmx, line 1: declares an entity, 'a'"):
+        read_pairs(write(bomb, "data.tmx"))
+    outside = '<!DOCTYPE tmx [<!ENTITY a SYSTEM "file:///etc/passwd">]><tmx>&a;</tmx>'
+    with pytest.raises(DataError, match="declares an entity"):
+        read_pairs(write(outside, "data.tmx"))
+    with pytest.raises(DataError, match="is no XML that can be read: .*line 1"):
+        read_pairs(write("<tmx><tu></tmx>", "data.tmx"))
+
+
+@pytest.mark.parametrize("pack", [gzip, bz2, lzma])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("data.tsv", "ein Hund\ta dog\neine Katze\ta cat\n"),
+        ("data.csv", "de,en\nein Hund,a dog\neine Katze,a cat\n"),
+        ("data.jsonl", "\n".join(map(json.dumps, ROWS))),
+    ],
+)
+def test_packed_files(write, pack, name, text):
+    suffix = {gzip: ".gz", bz2: ".bz2", lzma: ".xz"}[pack]
+    path = write(pack.compress(text.encode()), name + suffix)
+    assert read_pairs(path) == PAIRS
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataError, match="cannot be read"):
+        read_pairs(path)
+
+
+def test_packed_parallel_files(write):
+    sides = zip(*PAIRS, strict=True)
+    paths = [
+        write(gzip.compress("\n".join(texts).encode()), f"x.{n}.gz")
+        for n, texts in enumerate(sides)
+    ]
+    assert read_pairs(tuple(paths)) == PAIRS
+
+
+def test_a_file_is_read_as_it_is_asked_for(write):
+    path = write("a,b\n" * 100_000 + '"never closed', "data.csv")
+    pairs = iterate_pairs(path)
+    assert [next(pairs) for _ in range(3)] == [("a", "b")] * 3
+    with pytest.raises(DataError, match="the row that begins in line 100001: unexpected end"):
+        list(pairs)
+
+
+def test_dicts_and_iterables_of_them():
+    assert read_pairs(ROWS) == read_pairs(iter(ROWS)) == PAIRS
+    nested = [{"id": 1, "translation": {"de": de, "en": en}} for de, en in PAIRS]
+    assert read_pairs(nested) == PAIRS
+    assert read_pairs(nested, columns=("en", "de")) == [(en, de) for de, en in PAIRS]
+    summaries = [{"dialogue": "long", "summary": "short", "id": "7"}]
+    assert read_pairs(summaries) == [("long", "short")]
+
+
+def test_a_frame_of_pandas():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame([*ROWS, {"id": 3, "de": float("nan"), "en": "x"}, {"de": "y"}])
+    with pytest.warns(UserWarning, match="Skipped 2 of 4"):
+        assert read_pairs(frame) == PAIRS
+    assert read_pairs(pandas.DataFrame(PAIRS)) == PAIRS
+    with pytest.raises(DataError, match=r"row 1, column 'id': expected text. Received: 0"):
+        read_pairs(frame, columns=("id", "en"))
+
+
+def test_a_frame_of_polars():
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame([*ROWS, {"id": 3, "de": None, "en": "x"}])
+    with pytest.warns(UserWarning, match="Skipped 1 of 3"):
+        assert read_pairs(frame) == read_pairs(frame.lazy()) == PAIRS
+
+
+def test_parquet_and_a_table_of_arrow(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.Table.from_pylist(ROWS)
+    parquet.write_table(table, tmp_path / "data.parquet")
+    assert read_pairs(table) == read_pairs(tmp_path / "data.parquet") == PAIRS
+
+
+def test_a_data_set_of_hugging_face():
+    datasets = pytest.importorskip("datasets")
+    nested = [{"translation": {"de": de, "en": en}} for de, en in PAIRS]
+    for rows in (ROWS, nested):
+        found = datasets.Dataset.from_list(rows)
+        assert read_pairs(found) == read_pairs(found.to_iterable_dataset()) == PAIRS
+    splits = datasets.DatasetDict({"train": found})
+    with pytest.raises(
+        DataError, match=r"a DatasetDict of train. Choose one, such as data\['train"
+    ):
+        read_pairs(splits)
+
+
+def test_a_data_set_of_tensorflow():
+    tf = pytest.importorskip("tensorflow")
+    sides = tuple(map(list, zip(*PAIRS, strict=True)))
+    assert read_pairs(tf.data.Dataset.from_tensor_slices(sides)) == PAIRS
+    named = tf.data.Dataset.from_tensor_slices({"en": sides[1], "de": sides[0]})
+    assert read_pairs(named, columns=("de", "en")) == PAIRS
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "message"),
+    [
+        (ROWS, ("de", "enn"), r"the list: Unknown column. Received: 'enn'. Did you mean 'en'"),
+        ([*ROWS, {"de": "x", "english": "y"}], None, r"the list, row 3: Unknown column.*'en'"),
+        ([*ROWS, ("a", "b")], None, "row 3: expected a row with columns"),
+        (
+            [{"a": "x", "b": "y", "c": "z"}],
+            None,
+            r"the columns 'a', 'b', 'c': which are the source",
+        ),
+        ([{"de": 3, "en": "x"}], None, "row 1, column 'de': expected text. Received: 3"),
+        ([{"de": b"\xff", "en": "x"}], None, "row 1, column 'de': not valid UTF-8 at byte 1"),
+        (ROWS, "de", r"Expected columns=\(source, target\)"),
+        ({"train": ROWS}, None, r"a dict of train. Choose one, such as data\['train'\]"),
+        (3, None, "Expected a path, a tuple of two paths, or pairs. Received: 3"),
+    ],
+)
+def test_rows_that_cannot_be_used(rows, columns, message):
+    with pytest.raises(DataError, match=message):
+        read_pairs(rows, columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.csv", "de,en\na,b\nc\n", r"x.csv, line 3: expected 2 columns.*Received: 'c'"),
+        ("x.csv", "de,en\na,b\nc,d,e\n", "line 3: expected 2 columns.*Received: 'c,d,e'"),
+        ("x.csv", 'de,en\n"a"b,c\n', "the row that begins in line 2"),
+        ("x.csv", b"de,en\na,\xff\n", "x.csv, line 2: not valid UTF-8"),
+        ("x.csv", b"de,en\na,b\0\n", "x.csv, line 2: a NUL byte"),
+        ("x.csv", "de,en\na,b\n".encode("utf-16"), "x.csv is UTF-16"),
+        ("x.csv", "de,de,en\na,b,c\n", "which are|twice"),
+        ("x.tsv", "de\ten\tfr\na\tb\tc\n", "the columns 'de', 'en', 'fr': which are the source"),
+        ("x.jsonl", '{"de": "a", "en": "b"}\n[1]\n', r"x.jsonl, line 2: expected a JSON object"),
+        ("x.jsonl", '{"de": "a", "en": "b"}\n{"de": "a"}\n', "row 2: Unknown column.*'en'"),
+    ],
+)
+def test_files_that_cannot_be_used(write, name, content, message):
+    with pytest.raises(DataError, match=message):
+        read_pairs(write(content, name))
+
+
+def test_other_packages_are_not_imported():
+    code = (
+        "import sys; from s2s_zoo.data import read_pairs; read_pairs([{'de': 'a', 'en': 'b'}]); "
+        "print({'pandas', 'polars', 'datasets', 'pyarrow', 'tensorflow', 'keras'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
