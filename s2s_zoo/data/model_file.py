@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from s2s_zoo.protocol.types import StrPath
 
@@ -12,6 +12,17 @@ class ModelFile:
 
     def __init__(self, model: bytes) -> None:
         self.model_bytes = bytes(model)
+
+    if TYPE_CHECKING:
+
+        @property
+        def vocabulary_size(self) -> int: ...
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.model_bytes,)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.vocabulary_size:,} units)"
 
     @classmethod
     def load(cls, path: StrPath) -> Self:

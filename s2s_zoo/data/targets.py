@@ -37,6 +37,15 @@ class Targets(Stored):
         self.target_tokenizer = target_tokenizer
         self.max_target_length = max_target_length
 
+    def __repr__(self) -> str:
+        """Its tokenizers, each once, and its numbers and names."""
+        tokenizers = dict.fromkeys(map(repr, self.tokenizers.values()))
+        known = {**vars(self), **vars(self).get("options", {})}
+        known.pop("format_version", None)
+        kinds = (int, str, tuple)
+        said = [f"{name}={x!r}" for name, x in known.items() if x and isinstance(x, kinds)]
+        return f"{type(self).__name__}({', '.join([*tokenizers, *said])})"
+
     @property
     def tokenizers(self) -> dict[str, Any]:
         """Those of the sides that are text: a dict from "source" and "target"."""

@@ -27,3 +27,9 @@ def dtype_policy(dtype: Any) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def under_policy(dtype: Any, make: Callable[..., Any], *arguments: Any) -> Any:
+    """What `make` makes of its arguments under a dtype policy."""
+    with dtype_policy(dtype):
+        return make(*arguments)

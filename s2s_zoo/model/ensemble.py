@@ -37,6 +37,12 @@ class Ensemble(keras.Model):
         self.decoder = EnsembleDecoder([member.decoder for member in members])
         self.built = True
 
+    def __reduce__(self) -> Any:
+        return type(self), (list(self.members),)
+
+    def __repr__(self) -> str:
+        return f"<Ensemble: {', '.join(map(repr, self.members))}>"
+
     @property
     def encoder(self) -> Any:
         """That of the first: the others read the same sources."""

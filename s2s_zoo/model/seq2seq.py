@@ -10,6 +10,7 @@ from s2s_zoo.encoders import ENCODERS
 from s2s_zoo.layers.config import Quantized, build_from, check_arguments, config_of
 from s2s_zoo.layers.kernels.native import plain_operations
 from s2s_zoo.layers.output import deferred, is_deferred
+from s2s_zoo.layers.policy import under_policy
 from s2s_zoo.model.checks import check_arrays, check_inputs, check_parts, refuse_class_weight
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.registry import check_keys
@@ -73,6 +74,16 @@ class Seq2Seq(Quantized, keras.Model):
             self.decoder.embedding = ours
             theirs.built = True  # or Keras, which still knows it, takes no model for finished
         self.build()
+
+    def __reduce__(self) -> Any:
+        """A copy has the weights, the dtype and the optimizer; LoRA's matrices are in the sums."""
+        make, arguments = super().__reduce__()
+        return under_policy, (self.dtype_policy.name, make, *arguments)
+
+    def __repr__(self) -> str:
+        parts = f"{type(self.encoder).__name__} → {type(self.decoder).__name__}"
+        size = f"{self.count_params():,} parameters"
+        return f"<Seq2Seq {self.name}: {parts}, {size}, {self.dtype_policy.name}>"
 
     def build(self, input_shape: Any = None) -> None:
         encoder = self.encoder
@@ -178,16 +189,19 @@ class Seq2Seq(Quantized, keras.Model):
         config = super().get_compile_config()
         if config:
             config |= {"loss_parts": self.loss_parts, "backend": keras.backend.backend()}
+            config["optimizer_built"] = self.optimizer.built
         return config
 
     def compile_from_config(self, config: Config) -> None:
         """Compiles the model as one was; whether by XLA, its own backend alone knows."""
         config, here = dict(config), keras.backend.backend()
         parts, backend = config.pop("loss_parts", 1), config.pop("backend", here)
+        built = config.pop("optimizer_built", True)
         if backend != here:
             config["jit_compile"] = here == "jax"
         self.compile(**keras.saving.deserialize_keras_object(config), loss_parts=parts)
-        self.optimizer.build(self.trainable_variables)
+        if built:
+            self.optimizer.build(self.trainable_variables)
 
     def _check_parts(self, parts, kwargs):
         refused = [name for name in ("metrics", "weighted_metrics") if kwargs.get(name)]

@@ -47,5 +47,6 @@ def from_pretrained(
         pipeline = Pipeline(*checkpoint)
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{opened.directory} cannot be used: {error}") from error
+    pipeline.origin = str(name_or_path) + (f"@{revision}" if revision else "")
     pipeline.compile()
     return pipeline

@@ -9,7 +9,7 @@ from s2s_zoo.data.targets import require_text
 from s2s_zoo.generation import Scorer
 from s2s_zoo.generation.options import PIPELINE_DEFAULTS, TOKENS_OF_A_STREAM, check_names
 from s2s_zoo.generation.searcher import Search, Searcher
-from s2s_zoo.pipeline import saving
+from s2s_zoo.pipeline import describing, saving
 from s2s_zoo.pipeline.answering import Answerer, Form, growing
 from s2s_zoo.pipeline.documents import Documents
 from s2s_zoo.pipeline.fitting import compile_model
@@ -37,6 +37,9 @@ WeightsDtype: TypeAlias = Literal["float32", "float16", "bfloat16", "int8"]
 class Pipeline:
     """A processor, a model and the defaults of the search, for use and for training.
 
+    A copy, of `copy`, `pickle` or `joblib`, answers as the pipeline does; that of `copy.copy` has
+    the same model.
+
     Args:
         task: str, of the table `TASKS`.
         model: a built `Seq2Seq`.
@@ -52,7 +55,12 @@ class Pipeline:
     Raises:
         ValueError: for an unknown task or option, a task of other sources, a vocabulary of another
             size than the model's, or a shortlist that does not fit the model.
+
+    Attributes:
+        origin: str, what `from_pretrained` loaded it from, or None.
     """
+
+    origin: str | None = None
 
     def __init__(
         self,
@@ -84,6 +92,17 @@ class Pipeline:
         longest = processor.max_target_length
         self.searcher = Searcher(model, known.longest_target, longest, shortlist)
         self.scorer = Scorer(model)
+
+    def __reduce__(self):
+        generation = self.generation | ({} if self.doubt is None else {"doubt": self.doubt})
+        parts = self.task, self.model, self.processor, generation, self.languages, self.shortlist
+        return type(self), parts, {"origin": self.origin}
+
+    def __repr__(self) -> str:
+        return describing.as_line(self)
+
+    def _repr_html_(self):
+        return describing.as_html(self)
 
     @overload
     def __call__(self, sources: Several, *args: Any, **options: Any) -> list[Any]: ...

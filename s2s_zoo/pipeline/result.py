@@ -42,6 +42,20 @@ class Result(NamedTuple):
     warning: str | None = None
     segments: tuple[Result, ...] = ()
 
+    def __repr__(self) -> str:
+        """The text and what is known of it, of tokens and matrices only how many."""
+        said = [repr(self.text)]
+        for name, value in zip(self._fields[1:], self[1:], strict=True):
+            if isinstance(value, float):
+                said.append(f"{name}={value:.4g}")
+            elif isinstance(value, str):
+                said.append(f"{name}={value!r}")
+            elif value is not None and hasattr(value, "shape"):
+                said.append(f"{name}: {' x '.join(map(str, value.shape))}")
+            elif value is not None and len(value):
+                said.append(f"{name}: {len(value)}")
+        return f"Result({', '.join(said)})"
+
     def plot(self, path: StrPath | None = None) -> Figure:
         """Draws the alignment as figure 3 of Bahdanau et al. (2015, 1409.0473).
 

@@ -1,6 +1,5 @@
 """Text to the ids of an imported model, and back."""
 
-import copy
 import re
 from collections.abc import Sequence
 from typing import Any, Self
@@ -78,7 +77,8 @@ class PretrainedProcessor(FromFiles, TextProcessor):
                 "This checkpoint writes one language, from its first token on. Received: "
                 f"target={target!r}. Load it with from_pretrained(…, target={target!r})."
             )
-        other = copy.copy(self)
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
         languages = {side: code or self.options[side] for side, code in chosen.items()}
         PretrainedProcessor._choose(other, **languages)
         return other

@@ -51,6 +51,9 @@ class Side:
         self.places = np.full(size + 1, START)
         self.places[self.order] = np.arange(size)
 
+    def __repr__(self) -> str:
+        return f"{type(self._tokenizer).__name__}({self.vocabulary_size:,} units)"
+
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         # Lone surrogates, as in arguments of a shell that are no UTF-8, become question marks.
         texts = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
@@ -122,6 +125,9 @@ class FromFiles:
     options: Config
     target_tokenizer: Any
     tokenizers: dict[str, Any]
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.files, self.options)
 
     @property
     def order(self) -> np.ndarray:
