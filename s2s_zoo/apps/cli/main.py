@@ -17,6 +17,7 @@ from s2s_zoo.apps.cli import bulk as cli_bulk
 from s2s_zoo.apps.cli import caption as cli_caption
 from s2s_zoo.apps.cli import checkpoints as cli_checkpoints
 from s2s_zoo.apps.cli import evaluate as cli_evaluate
+from s2s_zoo.apps.cli import inspecting as cli_inspecting
 from s2s_zoo.apps.cli import making as cli_making
 from s2s_zoo.apps.cli import serve as cli_serve
 from s2s_zoo.apps.cli import text as cli_text
@@ -79,6 +80,7 @@ def _parser():
     cli_bulk.add_command(commands)
     cli_serve.add_command(commands)
     cli_evaluate.add_command(commands)
+    cli_inspecting.add_command(commands)
     return parser
 
 

@@ -28,11 +28,12 @@ def positive(text: str) -> int:
     return value
 
 
-def add_pairs(command: Any, help: str) -> None:
-    """Adds --data, --columns and --swap to a command that reads pairs."""
+def add_pairs(command: Any, help: str, positional: bool = False) -> None:
+    """Adds --data, or DATA, --columns and --swap to a command that reads pairs."""
     add = command.add_argument
     kinds = "TSV, CSV, JSON lines, Parquet, TMX; .gz too"
-    add("--data", required=True, metavar="FILE", help=f"{help}: {kinds}")
+    name: dict[str, Any] = {"metavar": "DATA"} if positional else {"required": True}
+    add("data" if positional else "--data", **{"metavar": "FILE", **name}, help=f"{help}: {kinds}")
     add("--columns", nargs=2, metavar="NAME", help="of the source and of the target")
     add("--swap", action="store_true", help="exchange source and target")
 

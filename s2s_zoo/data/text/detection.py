@@ -157,6 +157,11 @@ def written_in(text: str, language: str) -> bool:
     return not writers or code not in KNOWN or code in writers or share < 0.5
 
 
+def script_of(text: str) -> str:
+    """The script that most letters of a text are of, such as "LATIN"; "" where there are none."""
+    return _script(_letters(text))[0]
+
+
 def code_of(language: str) -> str:
     """The code of a language without its country and script, and of a variant that of the whole."""
     code = re.split("[-_]", language.lower())[0]
