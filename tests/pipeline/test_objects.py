@@ -54,8 +54,8 @@ def test_a_copy_answers_as_the_pipeline_does(pipeline, answers, way):
     if way == "pickle":
         found = other(TEXTS, return_scores=True)
         assert [x.text for x in found] == [x.text for x in answers]
-        for one, copied in zip(answers, found, strict=True):
-            np.testing.assert_allclose(copied.score, one.score, rtol=1e-6)
+        scores = [[x.score for x in each if x.text] for each in (answers, found)]
+        np.testing.assert_allclose(*scores, rtol=1e-6)
 
 
 def test_a_copy_is_in_the_dtype_of_the_pipeline(tiny_checkpoint):

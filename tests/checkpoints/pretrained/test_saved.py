@@ -1,6 +1,7 @@
 """Every imported family, saved in our own format and exported."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -33,6 +34,20 @@ def test_saved_in_our_format_it_is_the_same(oracle, family, tmp_path):
         inputs[side] = rows[:4]
     assert again.processor.decode(rows) == pipeline.processor.decode(rows)
     np.testing.assert_array_equal(again.model(inputs), pipeline.model(inputs))
+
+
+@pytest.mark.parametrize("family", ["marian-separate", "m2m_100", "bart"])
+@pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
+def test_it_can_be_pickled(oracle, family):
+    pipeline = from_pretrained(oracle(family).directory)
+    again = pickle.loads(pickle.dumps(pipeline))
+    assert repr(again) == repr(pipeline) and f"family='{family.split('-')[0]}" in repr(
+        again.processor
+    )
+    for one, other in zip(
+        *(x.processor.encode_source(TEXTS) for x in (pipeline, again)), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("family", ["marian-separate", "bart"])
