@@ -97,6 +97,7 @@ class CNNEncoder(ImageEncoder):
         self.size = tuple(size)
         self.alpha = alpha
         self.projection_dim = projection
+        self.memory_dim = self.state_dim = projection or 0  # where 0, `build` will know
         self.finer = finer
         network = lookup(BACKBONES, backbone, "backbone")
         named = isinstance(network, str)
