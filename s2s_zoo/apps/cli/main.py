@@ -19,6 +19,7 @@ from s2s_zoo.apps.cli import checkpoints as cli_checkpoints
 from s2s_zoo.apps.cli import evaluate as cli_evaluate
 from s2s_zoo.apps.cli import inspecting as cli_inspecting
 from s2s_zoo.apps.cli import making as cli_making
+from s2s_zoo.apps.cli import memory as cli_memory
 from s2s_zoo.apps.cli import serve as cli_serve
 from s2s_zoo.apps.cli import text as cli_text
 from s2s_zoo.protocol.console import write_utf8
@@ -81,6 +82,7 @@ def _parser():
     cli_serve.add_command(commands)
     cli_evaluate.add_command(commands)
     cli_inspecting.add_command(commands)
+    cli_memory.add_command(commands)
     return parser
 
 
