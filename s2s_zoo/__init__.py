@@ -24,6 +24,7 @@ _SHORT = {
 _NAMES = {
     "from_pretrained": "pipeline.loading",
     "Pipeline": "pipeline.pipeline",
+    "Pivot": "pipeline.pivoting",
     "Result": "pipeline.result",
     "list_checkpoints": "checkpoints.catalog",
     "average_checkpoints": "pipeline.ensembling",

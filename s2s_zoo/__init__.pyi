@@ -59,6 +59,7 @@ from s2s_zoo.pipeline.ensembling import average_checkpoints as average_checkpoin
 from s2s_zoo.pipeline.ensembling import ensemble as ensemble
 from s2s_zoo.pipeline.loading import from_pretrained as from_pretrained
 from s2s_zoo.pipeline.pipeline import Pipeline as Pipeline
+from s2s_zoo.pipeline.pivoting import Pivot as Pivot
 from s2s_zoo.pipeline.result import Result as Result
 from s2s_zoo.protocol import END as END
 from s2s_zoo.protocol import PAD as PAD

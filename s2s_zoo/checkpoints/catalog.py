@@ -12,6 +12,7 @@ from s2s_zoo.checkpoints.replacing import recover
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import read_json, verify_files
 from s2s_zoo.protocol.registry import unknown_name
+from s2s_zoo.protocol.tasks import TRANSLATION
 from s2s_zoo.protocol.types import Config, StrPath
 
 PACKAGE = Path(__file__).parent
@@ -36,6 +37,35 @@ def list_checkpoints(task: str | None = None) -> dict[str, Config]:
     if task is not None and task not in tasks:
         raise CheckpointError(unknown_name(tasks, task, "task"))
     return {name: entry for name, entry in entries.items() if task in (None, entry["task"])}
+
+
+def find_translation(source: str | None, target: str | None) -> str:
+    """Returns the name of the only checkpoint that translates between two languages.
+
+    Args:
+        source, target: str, or None for any.
+
+    Raises:
+        CheckpointError: if there is none, or more than one; where two would do, one after the
+            other, it says so.
+    """
+    names = {
+        (read, entry["languages"][-1]): name
+        for name, entry in list_checkpoints(TRANSLATION.name).items()
+        for read in entry["languages"][:-1]
+    }
+    fits = [pair for pair in names if source in (None, pair[0]) and target in (None, pair[1])]
+    found = {names[pair] for pair in fits}
+    if len(found) == 1:
+        return found.pop()
+    known = ", ".join(f"{f} to {t}" for f, t in names)
+    between = [t for f, t in names if f == source and (t, target) in names]
+    through = f" Through {between[0]} two of them do: via={between[0]!r}." if between else ""
+    raise CheckpointError(
+        f"{'No' if not found else 'More than one'} checkpoint translates from "
+        f"{source or 'any language'} to {target or 'any language'}. Known: {known}.{through} Give "
+        "both languages, or the name or the directory of a checkpoint."
+    )
 
 
 def resolve(name_or_path: StrPath, revision: str | None = None, local_only: bool = False) -> Opened:

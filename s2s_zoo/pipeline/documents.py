@@ -11,6 +11,7 @@ from s2s_zoo.data.text.symbols import protect
 from s2s_zoo.pipeline.answering import Answerer, growing
 from s2s_zoo.pipeline.carrying import Hypotheses, carry
 from s2s_zoo.pipeline.reading import Reading
+from s2s_zoo.pipeline.remembering import Remembering
 from s2s_zoo.pipeline.result import Result, combined
 
 CASED = re.compile(r"[^\W\d_]+")
@@ -27,11 +28,15 @@ class Documents:
     Args:
         answerer: an `Answerer`.
         reading: a `Reading`.
+        memory: a `Remembering`, asked before the model is, or None.
     """
 
-    def __init__(self, answerer: Answerer, reading: Reading) -> None:
+    def __init__(
+        self, answerer: Answerer, reading: Reading, memory: Remembering | None = None
+    ) -> None:
         self.answerer = answerer
         self.reading = reading
+        self.memory = memory
         self.processor = answerer.processor
         self.symbols = self.processor.symbols
 
@@ -94,6 +99,8 @@ class Documents:
 
     def _translated(self, sentences: Sequence[str]) -> list[Hypotheses]:
         """The hypotheses for each sentence; one that comes again is searched once."""
+        if self.memory is not None:
+            return self.memory.answers(sentences, self._carried)
         if self.answerer.search.strategy == "sample":
             return self._carried(sentences)
         different = list(dict.fromkeys(sentences))

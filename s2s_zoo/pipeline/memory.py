@@ -29,11 +29,13 @@ class Remembered(NamedTuple):
         text: str.
         score: float, or None where it was not computed.
         warning: str, what was said of it, or None.
+        score_per_token: float, or None where it was not computed.
     """
 
     text: str
     score: float | None = None
     warning: str | None = None
+    score_per_token: float | None = None
 
 
 class Memory:
@@ -48,14 +50,17 @@ class Memory:
         key: str, all that an answer depends on but its source: the `fingerprint` of a pipeline,
             the options of the search, the version of what is done with texts before and after.
             A file holds translations of many keys. None opens one that is there, to export it.
-        languages: the codes of source and target, which an export then knows, or empty.
+        languages: the codes of source and target, which an export then knows, None being unknown;
+            empty is both unknown.
 
     Raises:
         DataError: for a file that is no memory, is damaged, of a newer version of the package, or
             that others may read or write; it is left as it is.
     """
 
-    def __init__(self, path: StrPath, key: str | None = None, languages: Iterable[str] = ()):
+    def __init__(
+        self, path: StrPath, key: str | None = None, languages: Iterable[str | None] = ()
+    ) -> None:
         self.path = Path(os.path.abspath(path))
         self.key = key
         self.languages = tuple(languages) or (None, None)
@@ -90,7 +95,7 @@ class Memory:
 
         Args:
             answers: for each sentence its hypotheses, the best first: `Remembered`, or whatever
-                has `text`, and may have `score` and `warning`, such as a `Result`.
+                has `text` and may have its other attributes, such as a `Result`.
 
         Raises:
             DataError: for a damaged file.
@@ -207,7 +212,8 @@ class Memory:
                     rows = connection.execute(query, (number, last)).fetchall()
                 for row in rows:
                     if answers := self._answers(key, row):
-                        yield Unit(_restored(row[0]), *answers[0])
+                        best = answers[0]
+                        yield Unit(_restored(row[0]), best.text, best.score, best.warning)
                 if len(rows) < PAGE:
                     break
                 last = rows[-1][0]
@@ -248,13 +254,21 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
 
 
 def _packed(hypotheses: Sequence[Any]) -> str:
-    """Plain JSON of answers: lists of text, score and warning."""
-    kept = []
-    for answer in hypotheses:
-        score = getattr(answer, "score", None)
-        warning = getattr(answer, "warning", None)
-        kept.append([answer.text, None if score is None else float(score), warning])
+    """Plain JSON of answers: a list of lists, in the order of `Remembered`."""
+    kept = [
+        [
+            answer.text,
+            _number(getattr(answer, "score", None)),
+            getattr(answer, "warning", None),
+            _number(getattr(answer, "score_per_token", None)),
+        ]
+        for answer in hypotheses
+    ]
     return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+
+
+def _number(score: Any) -> float | None:
+    return None if score is None else float(score)
 
 
 def _stored(text: str) -> str | bytes:

@@ -51,11 +51,14 @@ def open_memory(path: Path, create: bool) -> sqlite3.Connection:
     made = create and _make(path)
     try:
         _check_place(path)
+        if not path.stat().st_size:
+            _check_alone(path)
         connection = sqlite3.connect(
             path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
         )
         try:
             _check_content(path, connection, create)
+            _check_alone(path)
         except BaseException:
             connection.close()
             raise
@@ -95,7 +98,7 @@ def _check_folder(path: Path) -> None:
 
 
 def _check_place(path: Path) -> None:
-    """Raises DataError unless there is a file that is its user's alone, and may be a database."""
+    """Raises DataError unless there is a file that may be a database."""
     try:
         status = path.stat()
     except OSError as error:
@@ -105,9 +108,14 @@ def _check_place(path: Path) -> None:
         ) from error
     if not stat.S_ISREG(status.st_mode) or 0 < status.st_size < SMALLEST:
         raise _no_memory(path)
+
+
+def _check_alone(path: Path) -> None:
+    """Raises DataError for a file that others may read, change or replace."""
     _check_folder(path)
     if not hasattr(os, "getuid"):
         return
+    status = path.stat()
     if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise DataError(
             f"The memory {path} can be read or changed by others (its mode is "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
@@ -10,10 +11,11 @@ from s2s_zoo.generation import Scorer
 from s2s_zoo.generation.options import PIPELINE_DEFAULTS, TOKENS_OF_A_STREAM, check_names
 from s2s_zoo.generation.searcher import Search, Searcher
 from s2s_zoo.pipeline import describing, saving
-from s2s_zoo.pipeline.answering import Answerer, Form, growing
+from s2s_zoo.pipeline.answering import Answerer, Answers, Form, growing
 from s2s_zoo.pipeline.documents import Documents
 from s2s_zoo.pipeline.fitting import compile_model
 from s2s_zoo.pipeline.reading import take_reading
+from s2s_zoo.pipeline.remembering import take_memory
 from s2s_zoo.pipeline.result import Result
 from s2s_zoo.pipeline.scoring import score_targets
 from s2s_zoo.pipeline.shortlisting import shortlist_of
@@ -123,6 +125,7 @@ class Pipeline:
         progress: bool | None = None,
         source: str | None = None,
         target: str | None = None,
+        memory: StrPath | None = None,
         **options: Any,
     ) -> Any:
         """Generates text.
@@ -143,6 +146,9 @@ class Pipeline:
             progress: bool, show a bar on standard error; None shows it on a terminal when the
                 work takes long.
             source, target: str, language codes, for a checkpoint of several languages.
+            memory: str or path of a translation memory, made where there is none: a sentence that
+                this checkpoint, as it is now, was asked with these options before is not searched
+                again. A `Result` of it has text, score and warning alone. See docs/documents.md.
             **options: `strategy` ("greedy", "beam", "sample"; "beam" where num_beams > 1),
                 `max_length` (a limit for every text, instead of one by the length of its
                 source), `forced_prefix` (str, how every answer begins), `seed` (for "sample"),
@@ -179,7 +185,15 @@ class Pipeline:
         answerer = Answerer(
             self.searcher, search, processor, batch_size, details, replace_unknown, doubts
         )
-        answers = answerer.answers if reading is None else Documents(answerer, reading).answers
+        answers: Answers = answerer.answers
+        kept = None
+        if memory is not None:
+            said = {"languages": (source, target), "replace_unknown": replace_unknown}
+            kept = take_memory(self, memory, search, reading, return_alignment, said)
+        if reading is not None:
+            answers = Documents(answerer, reading, kept).answers
+        elif kept is not None:
+            answers = functools.partial(kept.answers, answer=answerer.answers)
         form = Form(details, answerer.num_return > 1, processor.window, progress)
         return form.of(answers, *processor.collect(sources))
 

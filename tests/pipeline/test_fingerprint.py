@@ -50,6 +50,7 @@ def test_a_shortlist_changes_it(loaded, sentences):
     assert len({before, with_one, fingerprint(loaded)}) == 3
 
 
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
 def test_a_model_that_was_not_loaded_has_one(tiny_pipeline):
     size = {"vocabulary_size": 60, "embedding_dim": 8}
 

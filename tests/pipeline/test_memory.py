@@ -74,9 +74,8 @@ def test_whatever_has_a_text_is_stored_and_numbers_are_plain(path):
 
 
 anything = st.text(st.characters(codec=None, exclude_categories=()), max_size=30)
-answer = st.builds(
-    Remembered, anything, st.none() | st.floats(allow_nan=False), st.none() | anything
-)
+number = st.none() | st.floats(allow_nan=False)
+answer = st.builds(Remembered, anything, number, st.none() | anything, number)
 
 
 @settings(

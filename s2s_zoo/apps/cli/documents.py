@@ -84,7 +84,7 @@ def reading_options(arguments: argparse.Namespace) -> dict[str, Any]:
 def check_reading(arguments: argparse.Namespace, pipeline: Any, options: dict[str, Any]) -> None:
     """Ends with a usage error where a pipeline cannot read texts with these options."""
     try:
-        take_reading(pipeline, options, None, None)
+        take_reading(getattr(pipeline, "legs", [pipeline])[0], options, None, None)
     except ValueError as error:
         arguments.usage_error(str(error))
 

@@ -50,7 +50,8 @@ def search_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def check_search(arguments: argparse.Namespace, pipeline: Any, options: dict[str, Any]) -> None:
     """Ends with a usage error where a pipeline cannot search with these options."""
-    longest = pipeline.processor.max_target_length
+    last = getattr(pipeline, "legs", [pipeline])[-1]  # of a `Pivot` that writes
+    longest = last.processor.max_target_length
     if options.get("max_length", 0) > longest:
         arguments.usage_error(f"argument --max-length: the model writes {longest} tokens at most")
     try:

@@ -16,6 +16,7 @@ from s2s_zoo.protocol.tasks import Task
 
 if TYPE_CHECKING:
     from s2s_zoo.pipeline.pipeline import Pipeline
+    from s2s_zoo.pipeline.pivoting import Pivot
 
 NAME = "a name of `list`, hf://organization/name[@revision], or a directory"
 
@@ -53,8 +54,11 @@ def only_checkpoint(task: Task) -> str:
     )
 
 
-def load(name: str) -> Pipeline:
-    """Returns the pipeline of a checkpoint; what TensorFlow has to say first is not shown."""
+def load(name: str | list[str]) -> Pipeline | Pivot:
+    """Returns the pipeline of a checkpoint, or the `Pivot` of several.
+
+    What TensorFlow has to say first is not shown.
+    """
     if "keras" not in sys.modules:
         with _silent_on_success(), _uncollected():
             from s2s_zoo.protocol import onednn  # noqa: F401  # isort: skip  # before Keras

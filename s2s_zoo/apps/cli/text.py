@@ -17,10 +17,11 @@ from s2s_zoo.apps.cli.documents import (
 )
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
 from s2s_zoo.apps.cli.shared import NAME, load, only_checkpoint
-from s2s_zoo.checkpoints.catalog import list_checkpoints
+from s2s_zoo.checkpoints.catalog import find_translation
 from s2s_zoo.data import read_lines
-from s2s_zoo.protocol.errors import CheckpointError, DataError, S2SZooError
-from s2s_zoo.protocol.tasks import SUMMARIZATION, TRANSLATION
+from s2s_zoo.generation.options import SAMPLE
+from s2s_zoo.protocol.errors import DataError, S2SZooError
+from s2s_zoo.protocol.tasks import SUMMARIZATION
 
 CHUNK = 1 << 16  # bytes read at once at most; a slow writer is answered line by line
 
@@ -36,6 +37,10 @@ def add_commands(commands: Any) -> None:
         help="default: de; auto: of each text the language that it is in",
     )
     command.add_argument("--to", dest="target", metavar="LANG", help="default: en")
+    command.add_argument("--via", metavar="LANG", help="through this language, by two checkpoints")
+    command.add_argument(
+        "--memory", metavar="FILE", help="keep translations there, and make none again"
+    )
     command.add_argument("--plot", metavar="OUT.png", help="draw the alignment, of one TEXT")
     _add_arguments(command)
     add_document_options(command)
@@ -64,10 +69,20 @@ def _translate(arguments):
         arguments.usage_error("give either --model or --from and --to")
     if arguments.plot and len(arguments.text) != 1:
         arguments.usage_error("--plot draws one text: give one TEXT")
+    if arguments.via and (arguments.model or not (arguments.source and arguments.target)):
+        arguments.usage_error("--via needs --from and --to, and no --model")
+    if arguments.via and arguments.source == AUTO:
+        arguments.usage_error("--via needs a language for --from")
+    if arguments.plot and (arguments.via or arguments.memory):
+        arguments.usage_error("--plot draws what one checkpoint does: leave --via and --memory")
+    if arguments.memory and arguments.strategy == SAMPLE:
+        arguments.usage_error("--memory keeps what is the same every time: leave --strategy sample")
     check_documents(arguments)
     reading = reading_options(arguments)
+    if arguments.memory:
+        reading["memory"] = arguments.memory
     auto = arguments.source == AUTO
-    name = AUTO if auto else arguments.model or _model_for(arguments.source, arguments.target)
+    name = AUTO if auto else arguments.model or _model_for(arguments)
     if arguments.document:
         options = search_options(arguments)
         translate_document(
@@ -104,7 +119,7 @@ def _write(arguments, name, draw, whole=False, reading=None):
 
     Args:
         arguments: what was parsed.
-        name: str, the checkpoint, or `AUTO`.
+        name: str, the checkpoint, or `AUTO`; or a list of checkpoints to go through.
         draw: function of a pipeline, the only text, the path of the picture and the options.
         whole: bool, take all of the input for one text.
         reading: dict, options of a call that say how texts are read.
@@ -155,23 +170,14 @@ def _opened(arguments, name, options, reading):
     return pipeline
 
 
-def _model_for(source, target):
-    """The name of the checkpoint that translates from `source` to `target`."""
+def _model_for(arguments):
+    """The name of the checkpoint that translates as asked for, or those of the way `--via`."""
+    source, target = arguments.source, arguments.target
     if source is None and target is None:
         source, target = "de", "en"
-    pairs = {
-        name: tuple(entry["languages"])
-        for name, entry in list_checkpoints(TRANSLATION.name).items()
-    }
-    found = [name for name, (f, t) in pairs.items() if source in (None, f) and target in (None, t)]
-    if len(found) == 1:
-        return found[0]
-    known = ", ".join(f"{f} to {t}" for f, t in pairs.values())
-    raise CheckpointError(
-        f"{'No' if not found else 'More than one'} checkpoint translates from "
-        f"{source or 'any language'} to {target or 'any language'}. Known: {known}. Give both "
-        "--from and --to, or --model with a name or a directory."
-    )
+    if arguments.via:
+        return [find_translation(source, arguments.via), find_translation(arguments.via, target)]
+    return find_translation(source, target)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from s2s_zoo import Pipeline
 from s2s_zoo.apps.cli.main import main
 from s2s_zoo.pipeline.memory import Memory, Remembered
 
@@ -69,3 +70,59 @@ def test_characters_that_xml_has_not_are_told(path, tmp_path, capsys):
     assert "s2s-zoo: warning: 1 of 1 translations have characters that XML" in (
         capsys.readouterr().err
     )
+
+
+def test_translate_keeps_and_finds(tiny_pipeline, tiny_checkpoint, path, monkeypatch, capsys):
+    command = ["translate", "--model", str(tiny_checkpoint), "--memory", path, "ein hund", "wasser"]
+    assert main(command) == 0
+    expected = capsys.readouterr().out
+    assert expected.splitlines() == tiny_pipeline(["ein hund", "wasser"])
+    monkeypatch.setattr("s2s_zoo.generation.searcher.Searcher.run", None)
+    assert main(command) == 0
+    assert capsys.readouterr().out == expected
+    assert main(["memory", "show", path]) == 0
+    assert capsys.readouterr().out.split()[:4] == "de to en 2".split()
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--via", "en"], "--via needs --from and --to, and no --model"),
+        (["--via", "en", "--model", "x", "--from", "de"], "either --model or --from"),
+        (["--memory", "m", "--strategy", "sample"], "--memory keeps what is the same every time"),
+        (["--memory", "m", "--plot", "x.png"], "leave --via and --memory"),
+    ],
+)
+def test_what_does_not_go_together_is_a_usage_error(flags, message, capsys):
+    with pytest.raises(SystemExit) as error:
+        main(["translate", *flags, "ein hund"])
+    assert error.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_translate_through_another_language(tiny_pipeline, tiny_checkpoint, monkeypatch, capsys):
+    legs = [("de", "en"), ("en", "fr")]
+    names = {}
+
+    def found(source, target):
+        names[source, target] = name = tiny_checkpoint.parent / f"{source}-{target}"
+        if not name.exists():
+            Pipeline(
+                "translation",
+                tiny_pipeline.model,
+                tiny_pipeline.processor,
+                {"num_beams": 2},
+                [source, target],
+            ).save(name)
+        return str(name)
+
+    monkeypatch.setattr("s2s_zoo.apps.cli.text.find_translation", found)
+    monkeypatch.setattr("s2s_zoo.pipeline.reading.Reading.foreign", lambda self, sentence: None)
+    command = ["translate", "--from", "de", "--to", "fr", "--via", "en", "ein hund rennt"]
+    assert main(command) == 0
+    assert list(names) == legs
+    assert capsys.readouterr().out.strip() == tiny_pipeline(tiny_pipeline("ein hund rennt"))
+    with pytest.raises(SystemExit):
+        main([*command, "--num-beams", "2", "--length-penalty-form", "none"])
+    with pytest.raises(SystemExit):
+        main([*command, "--max-length", "21"])
+    assert "the model writes 20 tokens at most" in capsys.readouterr().err
