@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from s2s_zoo import read_pairs
 from s2s_zoo.pipeline import memory as memory_module
 from s2s_zoo.pipeline.memory import Memory, Remembered
 from s2s_zoo.pipeline.tmx import NOT_IN_XML, Unit, write_tmx
@@ -149,3 +150,10 @@ def test_the_memory_itself_is_not_overwritten(memory):
     with Memory(memory) as opened, pytest.raises(DataError, match="is the memory itself"):
         opened.export_tmx(memory, "de", "en")
     assert memory.read_bytes() == content
+
+
+def test_read_pairs_reads_what_an_export_wrote(memory, tmp_path):
+    path = tmp_path / "out.tmx"
+    with Memory(memory, "new", ("de", "en")) as opened:
+        opened.export_tmx(path, "de", "en")
+    assert list(read_pairs(path)) == [("drei", "three"), ("zwei", "two")]
