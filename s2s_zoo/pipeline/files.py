@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from s2s_zoo.data.text.formats import format_of, parse_file
 from s2s_zoo.protocol.errors import DataError, TextWarning
@@ -39,7 +40,8 @@ def translate_file(
     """
     format = format or format_of(Path(path).name) or "text"
     data = Path(path).read_bytes()
-    write_file(translate_bytes(pipeline, data, str(path), format, retranslate, **options), output)
+    with written(output) as file:
+        file.write(translate_bytes(pipeline, data, str(path), format, retranslate, **options))
 
 
 def translate_bytes(
@@ -80,16 +82,21 @@ def translate_bytes(
     return file.join([getattr(one, "text", one) for one in best], told)
 
 
-def write_file(data: bytes, path: StrPath) -> None:
-    """Writes a file that bears its name only when it is complete."""
+@contextmanager
+def written(path: StrPath) -> Iterator[BinaryIO]:
+    """Yields a new file that bears its name only when the block has succeeded.
+
+    It is opened at once, so that a place that cannot be written is known before any work.
+    """
     path = Path(path).resolve()
-    if path.exists() and not path.is_file():  # a pipe or a device cannot be replaced
-        path.write_bytes(data)
-        return
-    part = path.with_name(path.name + ".part")
+    special = path.exists() and not path.is_file()  # a pipe or a device cannot be replaced
+    part = path if special else path.with_name(path.name + ".part")
     try:
-        part.write_bytes(data)
-        part.replace(path)
+        with part.open("wb") as file:
+            yield file
     except BaseException:
-        part.unlink(missing_ok=True)
+        if not special:
+            part.unlink(missing_ok=True)
         raise
+    if not special:
+        part.replace(path)

@@ -103,6 +103,15 @@ def test_an_error_of_the_pipeline_leaves_the_file(tmp_path):
     assert path.read_text() == "Guten Tag." and len(list(tmp_path.iterdir())) == 1
 
 
+def test_an_output_that_cannot_be_written_is_known_before_any_work(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("Guten Tag.")
+    pipeline = Dictionary()
+    with pytest.raises(FileNotFoundError):
+        translate_file(pipeline, path, tmp_path / "no" / "b.txt")
+    assert not pipeline.calls
+
+
 def test_texts_without_results_are_taken_as_they_are():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

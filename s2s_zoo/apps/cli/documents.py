@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from s2s_zoo.data import read_pairs
-from s2s_zoo.data.text.formats import FORMATS, PARTS, format_of
+from s2s_zoo.data.text.formats import BILINGUAL, FORMATS, PARTS, format_of
 from s2s_zoo.pipeline.reading import take_reading
 from s2s_zoo.protocol.errors import DataError
 
@@ -60,6 +61,9 @@ def check_documents(arguments: argparse.Namespace) -> None:
     if arguments.retranslate and not arguments.document:
         arguments.usage_error("--retranslate is for documents: give --document or --format")
     arguments.format = arguments.format or "text"
+    if arguments.retranslate and arguments.format not in BILINGUAL:
+        known = " and ".join(BILINGUAL)
+        arguments.usage_error(f"--retranslate is for {known}. Received: {arguments.format}")
     if arguments.format in PARTS and not arguments.output and sys.stdout.isatty():
         arguments.usage_error(f"give --output for a .{arguments.format} file")
 
@@ -99,24 +103,20 @@ def translate_document(
         opened: gives the pipeline.
         options: dict, of its call.
     """
-    from s2s_zoo.pipeline.files import translate_bytes, write_file
+    from s2s_zoo.pipeline.files import translate_bytes, written
 
     name = arguments.input or "standard input"
     data = Path(name).read_bytes() if arguments.input else sys.stdin.buffer.read()
-    if arguments.output and not Path(arguments.output).resolve().parent.is_dir():
-        raise FileNotFoundError(2, "No such file or directory", arguments.output)
-    progress = None if arguments.output else False
-    found = translate_bytes(
-        opened(),
-        data,
-        name,
-        arguments.format,
-        arguments.retranslate,
-        progress=progress,
-        **options,
-    )
-    if arguments.output:
-        write_file(found, arguments.output)
-    else:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(found)
+    sys.stdout.flush()
+    shown = nullcontext(sys.stdout.buffer)
+    with written(arguments.output) if arguments.output else shown as file:
+        found = translate_bytes(
+            opened(),
+            data,
+            name,
+            arguments.format,
+            arguments.retranslate,
+            progress=None if arguments.output else False,
+            **options,
+        )
+        file.write(found)

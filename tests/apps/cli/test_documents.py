@@ -92,6 +92,10 @@ def test_a_term_with_two_translations_is_refused(pipeline, tmp_path, capsys):
         (["--retranslate"], "--retranslate is for documents"),
         (["--input", "a.html", "x"], "without TEXT and --plot"),
         (["--document", "--format", "pdf"], "invalid choice: 'pdf'"),
+        (
+            ["--format", "json", "--retranslate"],
+            "--retranslate is for po and xliff. Received: json",
+        ),
         (["--keep", "a", "--keep", " ", "x"], "keep and terms expected words"),
     ],
 )
