@@ -67,6 +67,7 @@ _NAMES = {
     "SentencePieceTokenizer": "data",
     "TextProcessor": "data",
     "ImageProcessor": "data",
+    "AudioProcessor": "data",
     "WordTokenizer": "data",
     "CopyingProcessor": "data",
     "read_pairs": "data",

@@ -18,6 +18,7 @@ from s2s_zoo.attention import LuongAttention as LuongAttention
 from s2s_zoo.attention import MonotonicAttention as MonotonicAttention
 from s2s_zoo.attention import MultiHeadAttention as MultiHeadAttention
 from s2s_zoo.checkpoints.catalog import list_checkpoints as list_checkpoints
+from s2s_zoo.data import AudioProcessor as AudioProcessor
 from s2s_zoo.data import CopyingProcessor as CopyingProcessor
 from s2s_zoo.data import ImageProcessor as ImageProcessor
 from s2s_zoo.data import SentencePieceTokenizer as SentencePieceTokenizer

@@ -31,8 +31,8 @@ def test_python_blocks_run(tmp_path, monkeypatch):
 
 def test_commands_parse():
     commands = re.findall(
-        r"s2s-zoo ((?:list|show|translate|summarize|caption|average|evaluate|download|verify|export"
-        r"|push|release|serve|bulk|shortlist|memory)\b[^|>&`#\n]*)",
+        r"s2s-zoo ((?:list|show|translate|summarize|caption|transcribe|average|evaluate|download"
+        r"|verify|export|push|release|serve|bulk|shortlist|memory)\b[^|>&`#\n]*)",
         README,
     )
     assert len(commands) >= 4

@@ -109,17 +109,29 @@ class MultiHeadAttention(AttentionLayer):
     ) -> tuple[Tensor, Tensor]:
         (keys, values), mask = self.keys_and_mask(query, value, mask, keys, value_mask)
         single = len(query.shape) == 2
+        weights = self.weights_of(query, keys, mask, bias)
+        context = ops.matmul(ops.cast(weights, values.dtype), values)
+        context = self.output_projection(join_heads(context, self.heads, self.depth, single))
+        weights = ops.mean(weights, axis=1)
+        return context, ops.squeeze(weights, 1) if single else weights
+
+    def weights_of(
+        self, query: Tensor, keys: Tensor, mask: Tensor, bias: Tensor | None = None
+    ) -> Tensor:
+        """Returns the weights (N, H, T, S) of each head; of a query (N, U) T is 1.
+
+        Args:
+            query, bias: as of a call.
+            keys: (N, H, S, d), the first of what `project` made.
+            mask: (1 or N, 1 or H, 1 or T, S) bool.
+        """
         query = self._split(self.query_projection(query))
         if self.scaled:
             query = query * self.depth**-0.5
         scores = times_transposed(query, keys)
         if bias is not None:
             scores = ops.cast(scores, "float32") + ops.cast(bias, "float32")
-        weights = self.align(scores, mask)
-        context = ops.matmul(ops.cast(weights, values.dtype), values)
-        context = self.output_projection(join_heads(context, self.heads, self.depth, single))
-        weights = ops.mean(weights, axis=1)
-        return context, ops.squeeze(weights, 1) if single else weights
+        return self.align(scores, mask)
 
     def _split(self, x):
         return split_heads(x, self.heads, self.depth)

@@ -167,6 +167,7 @@ class TransformerBlock(keras.layers.Layer):
         attend: Callable[[keras.layers.Layer, Tensor], Tensor],
         memory: tuple[Nest, Tensor] | None = None,
         training: bool = False,
+        watch: Callable[[keras.layers.Layer, Tensor], None] | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Runs the block.
 
@@ -175,6 +176,7 @@ class TransformerBlock(keras.layers.Layer):
             attend: function of the first layer and its input to its output, both of this shape.
             memory: keys and values of the source, and its mask (N, S); None in an encoder.
             training: bool.
+            watch: function that is shown the attention to the memory and its query, or None.
 
         Returns:
             (N, [T,] E), and the weights (N, [T,] S) of the attention to the memory, or None.
@@ -187,6 +189,8 @@ class TransformerBlock(keras.layers.Layer):
         def attend_to_memory(h):
             nonlocal alignment
             keys, memory_mask = memory
+            if watch is not None:
+                watch(self.attentions[1], h)
             context, alignment = self.attentions[1](h, mask=memory_mask, keys=keys)
             return context
 

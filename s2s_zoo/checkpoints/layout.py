@@ -18,6 +18,7 @@ SETTINGS = (
     "added_tokens.json",
     "generation_config.json",
     "preprocessor_config.json",
+    "processor_config.json",
 )
 TOKENIZER_FILES = (
     "source.spm",

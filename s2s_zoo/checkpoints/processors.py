@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from s2s_zoo.checkpoints.pretrained.audio import PretrainedAudioProcessor
 from s2s_zoo.checkpoints.pretrained.images import PretrainedImageProcessor
 from s2s_zoo.checkpoints.pretrained.processor import PretrainedProcessor
+from s2s_zoo.data.audio_processor import AudioProcessor
 from s2s_zoo.data.copying import CopyingProcessor
 from s2s_zoo.data.image_processor import ImageProcessor
 from s2s_zoo.data.processor import TextProcessor
@@ -21,6 +23,8 @@ PROCESSORS = {
         ImageProcessor,
         PretrainedProcessor,
         PretrainedImageProcessor,
+        AudioProcessor,
+        PretrainedAudioProcessor,
     )
 }
 

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+from s2s_zoo.data.audio_processor import AudioProcessor
 from s2s_zoo.data.augmentation import Augmentation
 from s2s_zoo.data.copying import CopyingProcessor
 from s2s_zoo.data.image_processor import ImageProcessor
@@ -26,6 +27,7 @@ _LAZY = {
 
 __all__ = [
     "TOKENIZERS",
+    "AudioProcessor",
     "Augmentation",
     "CopyingProcessor",
     "ImageProcessor",

@@ -84,7 +84,7 @@ def read_image(source: Any) -> Image.Image:
     if isinstance(source, bytes | bytearray):
         return _decode(bytes(source), f"The {len(source)} bytes")
     if is_address(source):
-        return _decode(_download(source), source)
+        return _decode(download(source), source)
     if hasattr(source, "read"):
         return _of_open_file(source)
     if not isinstance(source, str | os.PathLike):
@@ -235,8 +235,17 @@ def _from_array(array, of_16_bits=False):
     return _to_rgb(Image.fromarray(np.ascontiguousarray(array)), "The array")
 
 
-def _download(address):
-    """The bytes behind an address."""
+def download(address: str, most: int = MAX_BYTES, kind: str = "an image") -> bytes:
+    """The bytes behind an address, read in at most `TIMEOUT` seconds.
+
+    Args:
+        address: str.
+        most: int, bytes that are read.
+        kind: str, what they should be, for the error.
+
+    Raises:
+        DataError: if it does not answer in time, or with more bytes.
+    """
     import time
     import urllib.error
     import urllib.request
@@ -249,8 +258,8 @@ def _download(address):
             while chunk := answer.read1(1 << 16):
                 chunks.append(chunk)
                 size += len(chunk)
-                if size > MAX_BYTES:
-                    raise _too_large(address, f"more than {MAX_BYTES:,} bytes")
+                if size > most:
+                    raise _too_large(address, f"more than {most:,} bytes", kind)
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"not complete after {TIMEOUT:g} seconds")
     except DataError:
@@ -263,5 +272,5 @@ def _download(address):
     return b"".join(chunks)
 
 
-def _too_large(name, what):
-    return DataError(f"{name} is too large for an image: {what}. Make it smaller first.")
+def _too_large(name, what, kind="an image"):
+    return DataError(f"{name} is too large for {kind}: {what}. Make it smaller first.")

@@ -157,6 +157,71 @@ class TransformerDecoder(DecoderLayer):
         state = {"layers": layers, "alignment": alignment}
         return (output or self.logits)(x), state
 
+    def read(self, tokens: Tensor, state: Nest, memory: Nest) -> tuple[Tensor, Nest]:
+        """Reads how a target begins at once, as as many steps from position 0 on would.
+
+        Args:
+            tokens: (N, P) int, all of them read as they are, the first one too.
+            state, memory: what `init` gave.
+
+        Returns:
+            the top of the stack (N, P, E), of which `logits` makes logits, and the next state.
+
+        Raises:
+            ValueError: for a decoder without self-attention.
+        """
+        if self.mixer is not None:
+            raise ValueError(
+                f"{type(self).__name__}.read needs self-attention. Received: {self.mixer.__name__} "
+                "in its place. Use `step` for each token."
+            )
+        x, length = self.stack.embed(self.embedding(tokens)), ops.shape(tokens)[1]
+        alignment: Tensor = None
+        layers: list[Any] = []
+        read = ops.arange(length, dtype="int32")
+        kept = ops.arange(state["layers"][0]["keys"].shape[2], dtype="int32")
+        mask = (ops.expand_dims(kept, 0) <= ops.expand_dims(read, 1))[None, None]
+        bias = self.stack.bias(read, kept)
+        for block, keys, past in zip(
+            self.stack.blocks, memory["layers"], state["layers"], strict=True
+        ):
+
+            def attend(attention, h, past=past):
+                found = zip(("keys", "values"), attention.project(h), strict=True)
+                new = {name: _begun_with(past[name], x, length) for name, x in found}
+                layers.append(new)
+                keys = new["keys"], new["values"]
+                return attention(h, mask=mask, keys=keys, bias=bias)[0]
+
+            x, alignment = block.run(x, attend, (keys, memory["mask"]))
+        return self.stack.finish(x), {"layers": layers, "alignment": alignment[:, -1]}
+
+    def weights_of(self, target: Tensor, encoded: Any, heads: list[tuple[int, int]]) -> Tensor:
+        """What some heads look at while a target is read.
+
+        Args:
+            target: (N, T) int, all of it read as it is, the first token too.
+            encoded: what an encoder gives, or (memory, mask, summary).
+            heads: list of (layer, head).
+
+        Returns:
+            (N, number of heads, T, S) float32 weights, in their order.
+        """
+        encoded = encoder_output(encoded)
+        x = self.stack.embed(self.embedding(target))
+        attend, found = self._mix_all(ops.shape(target)[1]), {}
+        mask = ops.reshape(encoded.mask, (-1, 1, 1, ops.shape(encoded.mask)[1]))
+        for i, block in enumerate(self.stack.blocks):
+            keys = block.attentions[1].project(encoded.memory)
+
+            def watch(attention, h, i=i, keys=keys):
+                if any(layer == i for layer, _ in heads):
+                    found[i] = attention.weights_of(h, keys[0], mask)
+
+            x, _ = block.run(x, attend, (keys, encoded.mask), watch=watch)
+        chosen = [found[layer][:, head] for layer, head in heads]
+        return ops.cast(ops.stack(chosen, axis=1), "float32")
+
     def teacher_forced(self, target: Tensor, encoded: Any, training: bool) -> Tensor:
         first = ops.full_like(target[:, :1], self.start_token)
         target = ops.concatenate([first, target[:, 1:]], axis=1)
@@ -206,3 +271,9 @@ class TransformerDecoder(DecoderLayer):
 
     def in_config(self) -> Config:
         return {**self.options, "output_bias": self.use_output_bias}
+
+
+def _begun_with(past, values, length):
+    """A cache (N, H, T, d) whose first places hold values (N, H, length, d)."""
+    joined = ops.concatenate([values, past[:, :, length:]], axis=2)
+    return ops.reshape(joined, (-1, *past.shape[1:]))

@@ -29,6 +29,8 @@ from s2s_zoo.protocol.registry import lookup
 
 SHORTEST_LOOP, FIRST_LOOP, LENGTH_STEP = 32, 64, 8  # few shapes, so few compilations
 KEPT = 16  # compiled searches
+# Of the rows of a source, by its rank, how many for one token: ids, frames of sound, pixels.
+SHARES = {1: 1, 2: 32, 3: 1 << 30}
 EAGER_LENGTH = 16  # source tokens up to which one eager search is faster than one trace
 
 
@@ -151,18 +153,31 @@ class Searcher:
             )
         return wanted
 
-    def run(self, search: Search, rows: Sequence[np.ndarray], turn: int = 0) -> SearchResult:
+    def run(
+        self,
+        search: Search,
+        rows: Sequence[np.ndarray],
+        turn: int = 0,
+        prompt: np.ndarray | None = None,
+    ) -> SearchResult:
         """Searches for the targets of a batch.
 
         Args:
             search: Search.
-            rows: list of B int arrays, each ending in END, or of B images of one size.
+            rows: list of B int arrays, each ending in END, or of B images of one size, or of
+                frames (S, D) of sound.
             turn: int, the number of the batch in its call: each has random numbers of its own.
+            prompt: (B, P) int, what a `Prompted` model reads before it writes, or None.
 
         Returns:
             SearchResult of numpy arrays with B rows.
         """
-        settings, inputs = self._prepared(search, rows)
+        # What was encoded has no mask: it is of one length, and stays so.
+        settings, inputs = self._prepared(search, rows, None if prompt is None else len(rows[0]))
+        if prompt is not None:
+            added = np.repeat(prompt[:1], len(inputs["source"]) - len(prompt), axis=0)
+            prompt = np.concatenate([prompt, added]).astype("int32")
+            inputs["source"] = {"memory": inputs["source"], "prompt": prompt}
         limits, limit = inputs.pop("max_lengths"), settings["max_length"]
         key = self._draws.key(search.seed, turn) if search.strategy == "sample" else None
         length = min(limit, self._room(rows, limits.max()))
@@ -170,7 +185,7 @@ class Searcher:
             settings["max_length"] = length
             bounds = {"open_lengths" if limits.max() > length else "max_lengths": limits}
             if key is not None:
-                drawn = len(inputs["source"]) * settings.get("num_return", 1)
+                drawn = len(limits) * settings.get("num_return", 1)
                 bounds["noise"] = noise(key, length, drawn)
             generator = self._generator(search.strategy, settings, inputs | bounds, rows)
             result = generator.generate(**inputs, **bounds)
@@ -180,7 +195,7 @@ class Searcher:
 
     def _room(self, rows, most):
         """Tokens that rows may need at first: few numbers, so few compilations."""
-        longest = max(len(row) if row.ndim == 1 else 0 for row in rows)
+        longest = max(len(row) // SHARES[row.ndim] for row in rows)
         needed = min(most, max(FIRST_LOOP, 4 * longest))
         return max(SHORTEST_LOOP, _power_of_two(needed))
 
@@ -193,9 +208,11 @@ class Searcher:
         streamer = self._kept(key, lambda: Streamer(self.model, **settings))
         return streamer.stream(**inputs)
 
-    def _prepared(self, search, rows):
+    def _prepared(self, search, rows, most=None):
         """What a search is made with and called with, for a batch: two dicts of arguments."""
-        source = pad(rows)
+        if most is None:
+            most = getattr(getattr(self.model, "encoder", None), "longest", None)
+        source = pad(rows, most)
         lengths = np.array([len(row) for row in rows])
         options, limit = dict(search.options), self._limit(search.max_length)
         limits = np.full(len(source), 1)  # a filler row ends at once
@@ -256,16 +273,28 @@ class Searcher:
         return generator
 
 
-def pad(rows: Sequence[np.ndarray]) -> np.ndarray:
+def pad(rows: Sequence[np.ndarray], most: int | None = None) -> np.ndarray:
     """Pads rows of ids to one of few shapes.
 
     Args:
-        rows: list of int arrays, each ending in END; or of images (H, W, 3) of one size.
+        rows: list of int arrays, each ending in END; or of images (H, W, 3) of one size; or of
+            frames (S, D) of sound.
+        most: int, the most frames that the model reads, or None for any number.
 
     Returns:
         (B', S) int32, the rows, then rows of END alone: B' is a power of two, S a multiple of
-        `LENGTH_STEP`. Of images (B', H, W, 3), black ones filling up.
+        `LENGTH_STEP`. Of images (B', H, W, 3), black ones filling up. Of frames (B', S, D), zeros
+        filling up, S one of few lengths.
     """
+    if rows[0].ndim == 2:
+        longest = max(map(len, rows))
+        step = LENGTH_STEP * max(1, _power_of_two(longest) // 256)
+        length = -(-longest // step) * step
+        length = length if most is None else max(longest, min(length, most))
+        padded = np.zeros((_power_of_two(len(rows)), length, rows[0].shape[1]), rows[0].dtype)
+        for i, row in enumerate(rows):
+            padded[i, : len(row)] = row
+        return padded
     if rows[0].ndim > 1:
         fillers = _power_of_two(len(rows)) - len(rows)
         return np.stack([*rows, *[np.zeros_like(rows[0])] * fillers])
@@ -279,10 +308,13 @@ def pad(rows: Sequence[np.ndarray]) -> np.ndarray:
 def _key(settings, inputs):
     """What one compiled search serves: its settings and which inputs it has, not what they are.
 
-    The first places of a shortlist follow from the settings, so its length is enough.
+    The first places of a shortlist follow from the settings, so its length is enough. The room of
+    a search begins with its prompt.
     """
     shortlist = len(inputs["ids"]) if "ids" in inputs else None
-    return tuple(sorted(settings.items())), frozenset(inputs), shortlist
+    source = inputs["source"]
+    prompt = source["prompt"].shape[1] if isinstance(source, dict) else 0
+    return tuple(sorted(settings.items())), frozenset(inputs), shortlist, prompt
 
 
 def _padded(prefix):

@@ -19,6 +19,7 @@ from s2s_zoo.pipeline.remembering import take_memory
 from s2s_zoo.pipeline.result import Result
 from s2s_zoo.pipeline.scoring import score_targets
 from s2s_zoo.pipeline.shortlisting import shortlist_of
+from s2s_zoo.pipeline.transcribing import Transcriber
 from s2s_zoo.pipeline.unknown_words import allow_unknown
 from s2s_zoo.protocol.forked import use
 from s2s_zoo.protocol.registry import lookup
@@ -94,6 +95,8 @@ class Pipeline:
         longest = processor.max_target_length
         self.searcher = Searcher(model, known.longest_target, longest, shortlist)
         self.scorer = Scorer(model)
+        speaks = hasattr(processor, "prompt")  # a Whisper goes through recordings in its own way
+        self.transcriber = Transcriber(model, processor) if speaks else None
 
     def __reduce__(self):
         generation = self.generation | ({} if self.doubt is None else {"doubt": self.doubt})
@@ -174,6 +177,15 @@ class Pipeline:
         """
         use()
         processor = self.processor_for(source, target)
+        if self.transcriber is not None:
+            self.transcriber.refuse(
+                return_scores=return_scores,
+                return_alignment=return_alignment,
+                replace_unknown=replace_unknown,
+                source=source,
+                target=target,
+            )
+            return self.transcriber(sources, self.generation, batch_size, progress, options)
         reading, options = take_reading(self, options, source, target)
         if replace_unknown:
             options = allow_unknown(processor, options, self.generation)
@@ -228,6 +240,9 @@ class Pipeline:
             )
         use()
         processor = self.processor_for(source, target)
+        if self.transcriber is not None:
+            self.transcriber.refuse(return_alignment=return_alignment)
+            return self.transcriber.stream(text, self.generation, options)
         reading, options = take_reading(self, options, source, target)
         search = self.plan(options, True, return_alignment, source, target)
         if search.max_length is not None and search.max_length > TOKENS_OF_A_STREAM:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Reads: TypeAlias = Literal["text", "image"]
+Reads: TypeAlias = Literal["text", "image", "audio"]
 
 
 @dataclass(frozen=True)
@@ -67,4 +67,15 @@ CAPTIONING = Task(
     command="caption",
     example="photo.jpg",
 )
-TASKS = {task.name: task for task in (TRANSLATION, SUMMARIZATION, TEXT2TEXT, CAPTIONING)}
+TRANSCRIPTION = Task(
+    name="transcription",
+    reads="audio",
+    longest_target=lambda source: source // 2 + 16,
+    metrics=("wer", "cer"),
+    tag="automatic-speech-recognition",
+    command="transcribe",
+    example="talk.mp3",
+)
+TASKS = {
+    task.name: task for task in (TRANSLATION, SUMMARIZATION, TEXT2TEXT, CAPTIONING, TRANSCRIPTION)
+}

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from s2s_zoo.protocol.errors import S2SZooError
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.training.caption_metrics import CAPTION_METRICS
+from s2s_zoo.training.speech_metrics import SPEECH_METRICS
 
 
 class Score(NamedTuple):
@@ -70,6 +71,7 @@ METRICS: dict[str, Callable[..., tuple[float, str]]] = {
     **{kind: functools.partial(_rouge, kind) for kind in ROUGE},
     "repetition": _repetition,
     **CAPTION_METRICS,
+    **SPEECH_METRICS,
 }
 
 
@@ -87,13 +89,14 @@ def corpus_score(
             "rougeL", "rougeLsum" (Lin 2004), the mean F1 of stemmed words by rouge-score, for
             "rougeLsum" with sentences that end in `.`, `!` or `?`; "repetition", the share of
             texts that have three words in a row twice (less is better; See et al. 2017,
-            1704.04368, figure 4), whatever the references; or one of `CAPTION_METRICS`.
+            1704.04368, figure 4), whatever the references; "wer" and "cer", the errors in words and
+            characters for each of the references (less is better); or one of `CAPTION_METRICS`.
         hypotheses: list of str.
         references: list of str, one for each hypothesis; for captions a list of lists of str.
         lowercase: bool, compare without case, as ROUGE always does.
 
     Returns:
-        Score, 0 to 100.
+        Score, 0 to 100; errors may be more.
 
     Raises:
         ValueError: for an unknown metric, or lists of different lengths or no length.

@@ -1,4 +1,6 @@
+import keras
 import numpy as np
+import pytest
 from keras import ops
 
 from s2s_zoo import Seq2Seq
@@ -56,3 +58,28 @@ def test_tied_and_untied_outputs():
     assert any("output/kernel" in weight.path for weight in model().decoder.weights)
     names = [weight.path for weight in model(tie_embeddings=True, output_bias=False).weights]
     assert not any("decoder/output" in name for name in names)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("options", [{}, {"relative_positions": {"buckets": 4, "max_distance": 3}}])
+def test_what_is_read_at_once_is_what_steps_read(count, options):
+    made = model(**options)
+    decoder, encoded = made.decoder, made.encode(SOURCE)
+    memory, state = decoder.init(encoded, 4)
+    x, read = decoder.read(TARGET[:, :count], state, memory)
+    looked = decoder.weights_of(TARGET, encoded, [(0, 1), (0, 0)])
+    for index in range(count):
+        expected, state = decoder.step(TARGET[:, index], index, state, memory)
+        found = ops.convert_to_numpy(decoder.logits(x[:, index]))
+        np.testing.assert_allclose(found, ops.convert_to_numpy(expected), atol=1e-5)
+        mean = ops.convert_to_numpy(looked)[:, :, index].mean(axis=1)
+        np.testing.assert_allclose(mean, ops.convert_to_numpy(state["alignment"]), atol=1e-5)
+    for one, other in zip(keras.tree.flatten(read), keras.tree.flatten(state), strict=True):
+        one, other = ops.convert_to_numpy(one), ops.convert_to_numpy(other)
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_a_decoder_without_self_attention_reads_step_by_step():
+    decoder = model(name="ssru").decoder
+    with pytest.raises(ValueError, match="SSRUDecoder.read needs self-attention.*step"):
+        decoder.read(TARGET, {}, {})

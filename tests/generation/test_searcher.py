@@ -236,3 +236,11 @@ def test_what_may_be_written_costs_nothing(searcher, made, monkeypatch):
     tokens = searcher.run(plan, SOURCES).tokens
     assert tokens.shape[-1] == 64 and (tokens == END).any(axis=-1).all()
     assert [length for length, _ in made] == [64]
+
+
+@pytest.mark.parametrize(("most", "length"), [(None, 16), (12, 12), (9, 9), (300, 16)])
+def test_frames_of_sound_are_padded_to_few_lengths(most, length):
+    rows = [np.ones((count, 2), "float32") for count in (5, 9, 1)]
+    found = pad(rows, most)
+    assert found.shape == (4, length, 2)
+    assert found.any(-1).sum(1).tolist() == [5, 9, 1, 0]

@@ -1,5 +1,6 @@
 import pytest
 
+from s2s_zoo.protocol.errors import S2SZooError
 from s2s_zoo.training.metrics import corpus_score
 
 
@@ -58,3 +59,15 @@ def test_repetition_counts_texts_that_say_three_words_twice():
 def test_rouge_is_the_mean_over_texts():
     assert corpus_score("rougeL", ["a b", "c"], ["a b", "d"]).value == pytest.approx(50)
     assert corpus_score("rouge1", [""], ["a"]).value == 0
+
+
+def test_errors_of_transcriptions_by_hand():
+    pytest.importorskip("jiwer")
+    references, hypotheses = ["the cat sat", "", "a b"], ["the cat sat down", "x", "A c"]
+    # One inserted, one where nothing was said, two others of five words.
+    assert corpus_score("wer", hypotheses, references).value == pytest.approx(80)
+    assert corpus_score("wer", hypotheses, references, lowercase=True).value == pytest.approx(60)
+    score = corpus_score("cer", ["kitten"], ["sitting"])
+    assert score.value == pytest.approx(300 / 7) and "jiwer" not in score.signature
+    with pytest.raises(S2SZooError, match="references with words"):
+        corpus_score("wer", ["a"], [" "])

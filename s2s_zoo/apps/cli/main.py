@@ -1,4 +1,4 @@
-"""The command line: `s2s-zoo translate | summarize | caption | serve | evaluate`, and checkpoints.
+"""The command line: `s2s-zoo translate | summarize | caption | transcribe | serve | …`.
 
 What was asked for goes to standard output, everything else to standard error. Exit codes: 0 done,
 1 an error (one line says which), 2 wrong usage, 130 Ctrl-C, 141 nobody reads the output any more.
@@ -22,6 +22,7 @@ from s2s_zoo.apps.cli import making as cli_making
 from s2s_zoo.apps.cli import memory as cli_memory
 from s2s_zoo.apps.cli import serve as cli_serve
 from s2s_zoo.apps.cli import text as cli_text
+from s2s_zoo.apps.cli import transcribe as cli_transcribe
 from s2s_zoo.protocol.console import write_utf8
 from s2s_zoo.protocol.errors import S2SZooError
 
@@ -78,6 +79,7 @@ def _parser():
     cli_making.add_commands(commands)
     cli_text.add_commands(commands)
     cli_caption.add_command(commands)
+    cli_transcribe.add_command(commands)
     cli_bulk.add_command(commands)
     cli_serve.add_command(commands)
     cli_evaluate.add_command(commands)

@@ -89,6 +89,11 @@ def export(
         CheckpointError: if the directory holds something, or cannot be written.
     """
     write = lookup(FORMATS, format, "export format")
+    if pipeline.processor.reads == "audio":
+        raise ValueError(
+            f"export expected a model that reads text or images. Received: one of {pipeline.task}, "
+            "which reads audio. Use it with this package."
+        )
     if format == "onnx" and options:
         raise ValueError(
             f"ONNX graphs have no search in them. Received: {', '.join(options)}. Leave it out."

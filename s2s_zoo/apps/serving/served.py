@@ -15,7 +15,8 @@ from s2s_zoo.apps.serving.schema import OTHERS, REQUESTS
 from s2s_zoo.data.images import pixels_of
 from s2s_zoo.generation.options import beams_of, check_names
 from s2s_zoo.pipeline.reading import take_reading
-from s2s_zoo.protocol.errors import DataError, is_failure
+from s2s_zoo.protocol.errors import DataError, S2SZooError, is_failure
+from s2s_zoo.protocol.tasks import TASKS
 
 if TYPE_CHECKING:
     from s2s_zoo.pipeline.pipeline import Pipeline
@@ -103,6 +104,12 @@ class Served:
         self.pipeline = pipeline
         self.name = name
         self.reads = pipeline.processor.reads
+        if self.reads not in REQUESTS:
+            raise S2SZooError(
+                f"serve expected a model that reads {' or '.join(REQUESTS)}. Received: one of "
+                f"{pipeline.task}, which reads {self.reads}. Call it from Python, or by "
+                f"`s2s-zoo {TASKS[pipeline.task].command}`."
+            )
         self.of_many, self.of_one = REQUESTS[self.reads]
         # A decoder that does not say has one.
         attention = getattr(pipeline.model.decoder, "attention", True)

@@ -14,6 +14,7 @@ from s2s_zoo.checkpoints.pretrained import (
     pegasus,
     t5,
     vision_encoder_decoder,
+    whisper,
 )
 from s2s_zoo.checkpoints.pretrained.family import Family
 
@@ -26,4 +27,5 @@ FAMILIES: dict[str, Family] = {
     "t5": t5.FAMILY,
     "mt5": mt5.FAMILY,
     "vision-encoder-decoder": vision_encoder_decoder.FAMILY,
+    "whisper": whisper.FAMILY,
 }

@@ -71,6 +71,7 @@ class Family:
         needless: ends of the names of tensors that no weight is made of.
         processor: function of the directory, the unified config and the longest target to the
             processor of a checkpoint that does not read text, or None.
+        consumed: keys of generation_config.json that the processor makes use of, and no search.
     """
 
     task: str
@@ -85,3 +86,4 @@ class Family:
     scale: Callable[[str, Config], float] = _unscaled
     needless: tuple[str, ...] = ()
     processor: Callable[[Path, Config, int], Any] | None = None
+    consumed: tuple[str, ...] = ()

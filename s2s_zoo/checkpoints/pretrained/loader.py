@@ -75,8 +75,9 @@ def load_pretrained(
         limit = config.get("max_position_embeddings", MAX_LENGTH)
         with _of_a_search(path):
             longest = min(limit, longest_target(generation) or MAX_LENGTH)
+        generation = {k: v for k, v in generation.items() if k not in family.consumed}
         if family.processor is not None:
-            _refuse_languages(source, target)
+            _refuse_languages(source, target, family.task)
             processor = family.processor(directory, config, longest)
         else:
             processor = _text_processor(
@@ -140,11 +141,12 @@ def _of_a_search(path):
         ) from error
 
 
-def _refuse_languages(source, target):
+def _refuse_languages(source, target, task):
     if source or target:
+        call = " A call says them: language=…, task=…." * (task == "transcription")
         raise DataError(
-            "This checkpoint reads images and writes one language. Received: "
-            f"source={source!r}, target={target!r}. Leave them out."
+            f"This checkpoint, of {task}, is not told its languages when it is loaded. Received: "
+            f"source={source!r}, target={target!r}. Leave them out.{call}"
         )
 
 
