@@ -48,7 +48,8 @@ def main() -> None:
             if language == expected:
                 wrong = [x for x, other in zip(texts, found, strict=True) if other is not None]
                 print(f"{where} for readers of {expected}: {len(wrong)} of {len(texts)} foreign")
-                print(*(wrong if arguments.show else ()), sep="\n", end="")
+                for text in wrong if arguments.show else ():
+                    print(f"    {text}")
                 continue
             shares = []
             for least, most in WORDS:

@@ -112,6 +112,7 @@ NOT_FOREIGN = [
     ("de", "Das Meeting wurde gecancelt, please reschedule as soon as possible."),
     ("de", "„To be or not to be, that is the question“, sagte er."),
     ("de", "Der Film heißt „The Lord of the Rings: The Return of the King“."),
+    ("de", "* Das Buch »Jack Frusciante è uscito dal gruppo«"),
     ("de", "Das Schild sagt „北京市海淀区“."),
     ("de", "Beijing (北京)"),
     ("de", "Der Autor heißt Владимир Набоков."),

@@ -68,7 +68,8 @@ SHARE = 0.8  # of the letters that are of that script
 SPOKEN = 0.2  # of the letters of a Japanese text that are kana
 ODDS = 4.0  # logarithm of how much more probable it is than every expected language,
 TARGET_ODDS = 3.0  # where it is the language to translate to,
-PIECE_ODDS = -0.5  # and each piece of it
+PIECE_ODDS = -0.5  # each piece of it,
+NAME_ODDS = -2.5  # and each that may be a name
 PIECE = 4  # words
 PROBABLE = 0.5  # of the language among all
 
@@ -223,7 +224,7 @@ def _foreign_words(text: str, codes: Collection[str], target: str) -> str | None
     least = TARGET_ODDS if best == target else ODDS
     if best in codes or found[best] < PROBABLE or _odds(found, best, codes) < least:
         return None
-    if any(_odds(_probabilities(piece), best, codes) < PIECE_ODDS for piece in _pieces(text)):
+    if any(_odds(_probabilities(piece), best, codes) < odds for piece, odds in _pieces(text)):
         return None
     return best
 
@@ -232,15 +233,20 @@ def _odds(found: dict[str, float], language: str, codes: Collection[str]) -> flo
     return math.log(found[language] + 1e-30) - math.log(max(found[c] for c in codes) + 1e-30)
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """The clauses of a text, long ones in pieces, so that no other language hides in it."""
+def _pieces(text: str) -> Iterator[tuple[str, float]]:
+    """The clauses of a text, long ones in pieces, so that no other language hides in it.
+
+    Yields:
+        str and float, the odds that it has to have: a name may look like another language.
+    """
     for clause in CLAUSE.split(text):
         words = clause.split()
         count = max(1, len(words) // PIECE)
         for i in range(count):
             piece = words[len(words) * i // count : len(words) * (i + 1) // count]
-            if not all(word[0].isupper() for word in piece):
-                yield " ".join(piece)
+            if piece:
+                named = all(word[0].isupper() for word in piece)
+                yield " ".join(piece), NAME_ODDS if named else PIECE_ODDS
 
 
 def _probabilities(text: str) -> dict[str, float]:
