@@ -279,7 +279,8 @@ def batches(
         batches in the same order, for one number of `max_shapes`. `len` of either is the number of
         steps in an epoch. The length of a stream is not known.
     """
-    if (tf := sys.modules.get("tensorflow")) and isinstance(pairs, tf.data.Dataset):
+    tf = sys.modules.get("tensorflow")
+    if tf and isinstance(pairs, tf.data.Dataset) and isinstance(pairs.element_spec, tuple):
         return stream_batches(processor, pairs, batch_tokens, shuffle, seed, **options)
     made = processor.training_batches(
         pairs, batch_tokens=batch_tokens, shuffle=shuffle, seed=seed, **options

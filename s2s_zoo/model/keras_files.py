@@ -4,11 +4,12 @@ from typing import Any
 
 import keras
 
-from s2s_zoo.model.seq2seq import Seq2Seq  # and with it every layer
+from s2s_zoo.layers import log_mel
+from s2s_zoo.model.seq2seq import Seq2Seq  # and with it every layer of a model
 from s2s_zoo.protocol.types import StrPath
 from s2s_zoo.training import losses, optimizers, self_critical
 
-REGISTERED = (Seq2Seq, losses, optimizers, self_critical)
+REGISTERED = (Seq2Seq, log_mel, losses, optimizers, self_critical)
 
 
 def load_model(path: StrPath, **options: Any) -> Any:

@@ -47,6 +47,12 @@ def test_the_same_ids_as_in_memory(processor, pairs):
         assert ids_of(streamed) == ids_of(TokenBatches(processor, data, 128))
 
 
+def test_a_data_set_of_dicts_is_read_as_rows(processor):
+    sources, targets = map(list, zip(*ODD, strict=True))
+    named = tf.data.Dataset.from_tensor_slices({"target": targets, "source": sources})
+    assert ids_of(batches(processor, named)) == ids_of(TokenBatches(processor, ODD))
+
+
 def test_two_tokenizers(tokenizer, other_tokenizer):
     processor = TextProcessor(tokenizer, other_tokenizer)
     streamed = stream_batches(processor, stream_of(ODD))
