@@ -99,6 +99,6 @@ def test_a_model_that_was_saved_before_its_training_loads_without_a_warning(tmp_
     model.compile("adam", SmoothedCrossEntropy(), run_eagerly=True)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
-    assert type(again.optimizer) is keras.optimizers.Adam and not again.optimizer.built
+    assert isinstance(again.optimizer, keras.optimizers.Adam) and not again.optimizer.built
     fit(again, epochs=1)
     assert int(again.optimizer.iterations) == 1
