@@ -19,8 +19,9 @@ from s2s_zoo.training.distribution import alone, current, gather
 class FeatureCache:
     """The features of images and of their mirror images, in one file.
 
-    The name of the file depends on the sources, on the size they are read in and on the frozen
-    weights, so a later training finds what still fits and computes what does not.
+    The name of the file depends on the sources, on the size they are read in, on the frozen
+    weights and on which of the network's layers are kept, so a later training finds what still
+    fits and computes what does not.
 
     Args:
         pipeline: a captioning `Pipeline`; what `encoder.freeze` froze is what is kept.
@@ -42,7 +43,9 @@ class FeatureCache:
         self.processor = pipeline.processor
         self.sources = sorted(set(sources))
         self.places = {source: place for place, source in enumerate(self.sources)}
-        seen = (self.sources, self.processor.size, self.processor.resize)
+        encoder = pipeline.model.encoder
+        kept = (encoder.train_from, encoder.finer)  # layers without weights tell no parts apart
+        seen = (self.sources, self.processor.size, self.processor.resize, kept)
         digest = hashlib.sha256(repr(seen).encode())
         with alone(pipeline) as copy:
             if copy is not pipeline:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from s2s_zoo import Pipeline, Seq2Seq
 from s2s_zoo.data import Augmentation, CaptionBatches, FeatureCache, mirrored_caption
 from s2s_zoo.protocol import END, PAD, START
 
@@ -124,3 +125,20 @@ def test_cached_features_stand_for_the_pixels(tiny_captioner, pairs, tmp_path):
     before = cache.path.stat().st_mtime_ns
     assert FeatureCache(tiny_captioner, names, tmp_path).path.stat().st_mtime_ns == before
     assert FeatureCache(tiny_captioner, names[2:], tmp_path).path != cache.path
+
+
+def test_features_of_other_layers_of_one_network_are_kept_apart(tiny_captioner, photos, tmp_path):
+    names, paths, shapes = [photos[1][0][0]], [], []
+    config = tiny_captioner.model.get_config()
+    for finer, before in ((None, "conv_pad_12"), (None, "conv_dw_12"), ("conv_pw_11_relu", None)):
+        config["encoder"].update(projection=6, finer=finer)
+        model = Seq2Seq.from_config(config)
+        for weight in model.encoder.weights:  # the networks are the same
+            weight.assign(ops.ones_like(weight))
+        model.encoder.freeze(before)
+        pipeline = Pipeline("captioning", model, tiny_captioner.processor)
+        cache = FeatureCache(pipeline, names, tmp_path)
+        paths.append(cache.path)
+        shapes.append(cache.features.shape[2:])
+    assert len(set(paths)) == 3
+    assert shapes == [(4, 6, 128), (5, 7, 128), (1, 24 * 128 + 6 * 256)]
