@@ -55,7 +55,8 @@ def test_a_copy_answers_as_the_pipeline_does(pipeline, answers, way):
         found = other(TEXTS, return_scores=True)
         assert [x.text for x in found] == [x.text for x in answers]
         for one, copied in zip(answers, found, strict=True):  # a blank text has no score
-            assert copied.score == pytest.approx(one.score, rel=1e-6)
+            score = None if one.score is None else pytest.approx(one.score, rel=1e-5)
+            assert copied.score == score
 
 
 def test_a_copy_is_in_the_dtype_of_the_pipeline(tiny_checkpoint):
