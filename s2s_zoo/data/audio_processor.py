@@ -13,7 +13,6 @@ from s2s_zoo.data.images import is_address
 from s2s_zoo.data.sound import Recording, Sound, is_sound_array, sound_files
 from s2s_zoo.data.stored import describe_tokenizer
 from s2s_zoo.data.targets import Targets
-from s2s_zoo.layers.mel import log_mel
 from s2s_zoo.protocol.types import Config, StrPath
 
 
@@ -78,6 +77,8 @@ class AudioProcessor(Targets):
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """The features (N // hop, M) float32 of samples (N,)."""
+        from s2s_zoo.layers.mel import log_mel  # whose room asks for oneDNN
+
         return log_mel(samples, self.mels, self.rate, self.frame, self.hop)
 
     def encode_source(self, sources: Iterable[Any]) -> list[np.ndarray]:
