@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from s2s_zoo.data.targets import require_text
 from s2s_zoo.generation import Scorer
-from s2s_zoo.generation.options import PIPELINE_DEFAULTS, TOKENS_OF_A_STREAM, check_names
+from s2s_zoo.generation.options import PIPELINE_DEFAULTS, check_names
 from s2s_zoo.generation.searcher import Search, Searcher
 from s2s_zoo.pipeline import describing, saving
-from s2s_zoo.pipeline.answering import Answerer, Answers, Form, growing
-from s2s_zoo.pipeline.documents import Documents
+from s2s_zoo.pipeline.calling import Asked, answered, streamed
 from s2s_zoo.pipeline.fitting import compile_model
-from s2s_zoo.pipeline.reading import take_reading
-from s2s_zoo.pipeline.remembering import take_memory
 from s2s_zoo.pipeline.result import Result
 from s2s_zoo.pipeline.scoring import score_targets
 from s2s_zoo.pipeline.shortlisting import shortlist_of
 from s2s_zoo.pipeline.transcribing import Transcriber
-from s2s_zoo.pipeline.unknown_words import allow_unknown
 from s2s_zoo.protocol.forked import use
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.tasks import TASKS
@@ -99,8 +94,7 @@ class Pipeline:
         self.transcriber = Transcriber(model, processor) if speaks else None
 
     def __reduce__(self):
-        generation = self.generation | ({} if self.doubt is None else {"doubt": self.doubt})
-        parts = self.task, self.model, self.processor, generation, self.languages, self.shortlist
+        parts = self.task, self.model, self.processor, self.settings, self.languages, self.shortlist
         return type(self), parts, {"origin": self.origin}
 
     def __repr__(self) -> str:
@@ -176,38 +170,8 @@ class Pipeline:
                 its range, or `replace_unknown` of a model that cannot write the unknown token.
         """
         use()
-        processor = self.processor_for(source, target)
-        if self.transcriber is not None:
-            self.transcriber.refuse(
-                return_scores=return_scores,
-                return_alignment=return_alignment,
-                replace_unknown=replace_unknown,
-                source=source,
-                target=target,
-            )
-            return self.transcriber(sources, self.generation, batch_size, progress, options)
-        reading, options = take_reading(self, options, source, target)
-        if replace_unknown:
-            options = allow_unknown(processor, options, self.generation)
-        aligned = return_alignment or replace_unknown
-        details = return_scores or return_alignment
-        doubts = None if reading is None or reading.doubt is None else reading.doubts
-        scored = return_scores or doubts is not None
-        search = self.plan(options, scored, aligned, source, target)
-        answerer = Answerer(
-            self.searcher, search, processor, batch_size, details, replace_unknown, doubts
-        )
-        answers: Answers = answerer.answers
-        kept = None
-        if memory is not None:
-            said = {"languages": (source, target), "replace_unknown": replace_unknown}
-            kept = take_memory(self, memory, search, reading, return_alignment, said)
-        if reading is not None:
-            answers = Documents(answerer, reading, kept).answers
-        elif kept is not None:
-            answers = functools.partial(kept.answers, answer=answerer.answers)
-        form = Form(details, answerer.num_return > 1, processor.window, progress)
-        return form.of(answers, *processor.collect(sources))
+        asked = Asked(return_scores, return_alignment, replace_unknown, source, target, memory)
+        return answered(self, sources, asked, options, batch_size, progress)
 
     def stream(
         self,
@@ -233,32 +197,8 @@ class Pipeline:
             TypeError, DataError, ValueError: as a call does; for several sources, and for options
                 of another strategy.
         """
-        if options.setdefault("strategy", "greedy") != "greedy":
-            raise ValueError(
-                "stream takes the most probable token at every step. Received: "
-                f"strategy={options['strategy']!r}. Leave it out, or call the pipeline itself."
-            )
         use()
-        processor = self.processor_for(source, target)
-        if self.transcriber is not None:
-            self.transcriber.refuse(return_alignment=return_alignment)
-            return self.transcriber.stream(text, self.generation, options)
-        reading, options = take_reading(self, options, source, target)
-        search = self.plan(options, True, return_alignment, source, target)
-        if search.max_length is not None and search.max_length > TOKENS_OF_A_STREAM:
-            raise ValueError(
-                f"stream expected max_length of at most {TOKENS_OF_A_STREAM}. "
-                f"Received: max_length={search.max_length}."
-            )
-        sources, single = processor.collect(text)
-        if not single:
-            raise ValueError(f"stream expected one source. Received: {type(text).__name__}.")
-        if reading is not None:
-            answerer = Answerer(self.searcher, search, processor, 1, True, False)
-            return Documents(answerer, reading).growing(sources[0])
-        blank = processor.is_blank(sources[0])
-        [row] = processor.encode_source(sources)
-        return growing(self.searcher, search, processor, sources[0], [] if blank else row)
+        return streamed(self, text, Asked(True, return_alignment, False, source, target), options)
 
     def plan(
         self,

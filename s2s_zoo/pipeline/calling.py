@@ -1,0 +1,100 @@
+"""What a call of a pipeline does, step by step."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from s2s_zoo.generation.options import TOKENS_OF_A_STREAM
+from s2s_zoo.pipeline.answering import Answerer, Answers, Form, growing
+from s2s_zoo.pipeline.documents import Documents
+from s2s_zoo.pipeline.reading import take_reading
+from s2s_zoo.pipeline.remembering import take_memory
+from s2s_zoo.pipeline.result import Result
+from s2s_zoo.pipeline.unknown_words import allow_unknown
+from s2s_zoo.protocol.types import Config, StrPath
+
+if TYPE_CHECKING:
+    from s2s_zoo.pipeline.pipeline import Pipeline
+
+
+class Asked(NamedTuple):
+    """What a call asks for beside its search: see `Pipeline`."""
+
+    return_scores: bool
+    return_alignment: bool
+    replace_unknown: bool = False
+    source: str | None = None
+    target: str | None = None
+    memory: StrPath | None = None
+
+
+def answered(
+    pipeline: Pipeline,
+    sources: Any,
+    asked: Asked,
+    options: Config,
+    batch_size: int,
+    progress: bool | None,
+) -> Any:
+    """The answers of a call: see `Pipeline`."""
+    processor = pipeline.processor_for(asked.source, asked.target)
+    if pipeline.transcriber is not None:
+        pipeline.transcriber.refuse(**asked._asdict())
+        return pipeline.transcriber(sources, pipeline.generation, batch_size, progress, options)
+    reading, options = take_reading(pipeline, options, asked.source, asked.target)
+    if asked.replace_unknown:
+        options = allow_unknown(processor, options, pipeline.generation)
+    aligned = asked.return_alignment or asked.replace_unknown
+    details = asked.return_scores or asked.return_alignment
+    doubts = None if reading is None or reading.doubt is None else reading.doubts
+    scored = asked.return_scores or doubts is not None
+    search = pipeline.plan(options, scored, aligned, asked.source, asked.target)
+    answerer = Answerer(
+        pipeline.searcher, search, processor, batch_size, details, asked.replace_unknown, doubts
+    )
+    kept = None
+    if asked.memory is not None:
+        said = {
+            "languages": (asked.source, asked.target),
+            "replace_unknown": asked.replace_unknown,
+        }
+        kept = take_memory(pipeline, asked.memory, search, reading, asked.return_alignment, said)
+    answers: Answers = answerer.answers
+    if reading is not None:
+        answers = Documents(answerer, reading, kept).answers
+    elif kept is not None:
+        answers = functools.partial(kept.answers, answer=answerer.answers)
+    form = Form(details, answerer.num_return > 1, processor.window, progress)
+    return form.of(answers, *processor.collect(sources))
+
+
+def streamed(pipeline: Pipeline, text: Any, asked: Asked, options: Config) -> Iterator[Result]:
+    """What there is of one answer after every token: see `Pipeline.stream`."""
+    if options.setdefault("strategy", "greedy") != "greedy":
+        raise ValueError(
+            "stream takes the most probable token at every step. Received: "
+            f"strategy={options['strategy']!r}. Leave it out, or call the pipeline itself."
+        )
+    processor = pipeline.processor_for(asked.source, asked.target)
+    if pipeline.transcriber is not None:
+        pipeline.transcriber.refuse(return_alignment=asked.return_alignment)
+        return pipeline.transcriber.stream(text, pipeline.generation, options)
+    reading, options = take_reading(pipeline, options, asked.source, asked.target)
+    search = pipeline.plan(options, True, asked.return_alignment, asked.source, asked.target)
+    if search.max_length is not None and search.max_length > TOKENS_OF_A_STREAM:
+        raise ValueError(
+            f"stream expected max_length of at most {TOKENS_OF_A_STREAM}. "
+            f"Received: max_length={search.max_length}."
+        )
+    sources, single = processor.collect(text)
+    if not single:
+        raise ValueError(f"stream expected one source. Received: {type(text).__name__}.")
+    [source] = sources
+    if reading is not None:
+        answerer = Answerer(pipeline.searcher, search, processor, 1, True, False)
+        return Documents(answerer, reading).growing(source)
+    blank = processor.is_blank(source)
+    [row] = processor.encode_source([source])
+    return growing(pipeline.searcher, search, processor, source, [] if blank else row)
