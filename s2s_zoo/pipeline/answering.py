@@ -166,7 +166,7 @@ def warn(found: Iterable[Sequence[Result]]) -> None:
     told = [best.warning for best, *_ in found if best.warning]
     if told:
         more = f" (and of {len(told) - 1} more texts)" if len(told) > 1 else ""
-        warnings.warn(f"{told[0]}{more}", TextWarning, stacklevel=5)
+        warnings.warn(f"{told[0]}{more}", TextWarning, stacklevel=6)
 
 
 def result_of(
