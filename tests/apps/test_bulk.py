@@ -84,7 +84,7 @@ def test_files_become_shards_with_keys(writer, texts, expected, tmp_path, format
     assert [row["output"] for row in rows[:7]] == [expected[text] for text in [*texts, texts[0]]]
     assert rows[7]["unreadable"] == "no json" and rows[8]["unreadable"] == "[1]"
     # What was written is read again, with the columns it has.
-    again = Writer(writer.model, column="output", output="back")
+    again = Writer(writer.model, column="output", output="back", detect=False)
     written = tmp_path / "out" / f"part-00000.{format}"
     assert list(bulk.run(again, [written], tmp_path / "two"))[0]["failed"] == 0
     assert [row["text"] for row in read(tmp_path / "two")] == texts[:4]
@@ -253,7 +253,7 @@ def test_a_shard_that_cannot_be_written_leaves_nothing(writer, tmp_path, monkeyp
 def test_the_output_of_a_job_is_the_input_of_the_next(writer, texts, tmp_path):
     (tmp_path / "a.txt").write_text("\n".join(texts), encoding="utf-8")
     list(bulk.run(writer, [tmp_path / "a.txt"], tmp_path / "one"))
-    again = Writer(writer.model, column="output", output="back")
+    again = Writer(writer.model, column="output", output="back", detect=False)
     list(bulk.run(again, [tmp_path / "one"], tmp_path / "two"))
     assert [row["text"] for row in read(tmp_path / "two")] == texts
 
