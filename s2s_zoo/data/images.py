@@ -84,7 +84,7 @@ def read_image(source: Any) -> Image.Image:
     if isinstance(source, bytes | bytearray):
         return _decode(bytes(source), f"The {len(source)} bytes")
     if is_address(source):
-        return _decode(download(source), source)
+        return _decode(download(source, MAX_BYTES), source)
     if hasattr(source, "read"):
         return _of_open_file(source)
     if not isinstance(source, str | os.PathLike):
@@ -235,7 +235,7 @@ def _from_array(array, of_16_bits=False):
     return _to_rgb(Image.fromarray(np.ascontiguousarray(array)), "The array")
 
 
-def download(address: str, most: int = MAX_BYTES, kind: str = "an image") -> bytes:
+def download(address: str, most: int, kind: str = "an image") -> bytes:
     """The bytes behind an address, read in at most `TIMEOUT` seconds.
 
     Args:

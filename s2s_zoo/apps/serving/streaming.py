@@ -49,9 +49,11 @@ class Tokens:
         for result in self.begin():
             if self.stopped.is_set():
                 return [None]
-            if len(result.target_tokens) > count:  # not one that was made again
+            if result.target_tokens:
+                event = {"text": result.text}
+                if len(result.target_tokens) > count:  # else it was made again
+                    event["token"] = result.target_tokens[-1]
                 count = len(result.target_tokens)
-                event = {"text": result.text, "token": result.target_tokens[-1]}
                 self._put(event)
         found = self.served.as_json(result)
         if self.is_cut(found):

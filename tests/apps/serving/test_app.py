@@ -244,7 +244,7 @@ def test_options_of_a_stream(serve, loaded):
         (b'{"texts": [], "top_k": 3}', 422, "'top_k' belongs to strategy='sample'"),
         (b'{"texts": [], "seed": 3}', 422, "'seed' belongs to strategy='sample'"),
         (b'{"texts": [], "strategy": "best"}', 422, "'greedy', 'beam' or 'sample'"),
-        (b'{"texts": [], "target": "fr"}', 422, "one pair of languages, de to en"),
+        (b'{"texts": [], "target": "fr"}', 422, "reads de and writes en"),
         (b'{"images": ["AAAA"]}', 400, "such as {\"texts\".*Received: 'images'"),
         (b'{"texts": [%s"a"]}' % (b'"a", ' * 8), 422, "at most 8 sources.*Received: 9"),
     ],

@@ -191,7 +191,7 @@ def learns(pipeline, found, folder):
 
 def test_what_is_refused(oracle, tmp_path):
     directory = oracle[0]
-    with pytest.raises(DataError, match="reads images and writes one language"):
+    with pytest.raises(DataError, match="of captioning, is not told its languages"):
         from_pretrained(directory, target="de")
 
     def broken(file, change, message):
