@@ -253,7 +253,7 @@ def _of_all_groups(scores, records, groups, num_return):
     in_turn, of_group = ops.top_k(in_turn, groups)
     rows = ops.arange(ops.shape(in_turn)[0], dtype="int32")[:, None, None]
     places = (rows * groups + ops.cast(of_group, "int32")) * each  # in B * G * F
-    places = places + np.arange(each, dtype="int32")[:, None]
+    places = places + ops.arange(each, dtype="int32")[:, None]
     in_turn, places = (
         ops.reshape(x, (-1, each * groups))[:, :num_return] for x in (in_turn, places)
     )

@@ -75,7 +75,7 @@ class SpeechRules:
     def _timed(self, logits, banned, tokens, index, past):
         """What is banned where timestamps are written, and what is remembered of them."""
         begin, last = self.timestamps
-        ids = np.arange(logits.shape[-1])
+        ids = np.arange(logits.shape[-1], dtype="int32")
         times = np.logical_and(ids >= begin, ids <= last)
         text = np.logical_and(ids < self.text, ~np.isin(ids, (PAD, START, END)))
         written = index > 0
@@ -89,7 +89,7 @@ class SpeechRules:
         rules = (
             ops.logical_and(pair[:, None], times),
             ops.logical_and(closes[:, None], text),
-            ops.logical_and(times, ids < least),
+            ops.logical_and(times, ops.less(ids, least)),
             ops.logical_and(ops.equal(index, 0), self._not_first(ids, times)),
         )
         for rule in rules:
