@@ -10,6 +10,8 @@ import pytest
 
 from tests.conftest import SENTENCES
 
+pytestmark = pytest.mark.benchmarks
+
 
 def test_latencies_of_clients_are_compared_with_batches_and_without(load, capsys):
     pytest.importorskip("httpx2")

@@ -9,6 +9,8 @@ import pytest
 
 from s2s_zoo.protocol import END
 
+pytestmark = pytest.mark.benchmarks
+
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="XLA counts for JAX")
 def test_the_cost_of_hashed_attention_grows_with_the_length_and_of_full_with_its_square(load):

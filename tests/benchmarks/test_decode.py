@@ -10,6 +10,8 @@ import s2s_zoo
 from s2s_zoo.protocol import END
 from tests.conftest import SENTENCES
 
+pytestmark = pytest.mark.benchmarks
+
 
 @pytest.mark.parametrize("search", ["greedy", "beam"])
 def test_our_decoding_is_the_same_through_pipeline_and_search(ours, data, tiny_checkpoint, search):

@@ -10,6 +10,8 @@ import pytest
 
 from tests.benchmarks.conftest import ROOT
 
+pytestmark = pytest.mark.benchmarks
+
 
 def test_files_are_put_into_pieces_and_made_whole_again(load, tmp_path):
     pieces = load("pieces")

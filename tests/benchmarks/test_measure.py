@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.benchmarks
 ECHO = """
 import json, sys
 print("a line for people")

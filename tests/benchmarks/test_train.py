@@ -12,6 +12,8 @@ from s2s_zoo.checkpoints.catalog import resolve
 from s2s_zoo.protocol import END
 from tests.conftest import SENTENCES
 
+pytestmark = pytest.mark.benchmarks
+
 
 def test_a_training_rate_is_tokens_over_seconds(load):
     turns = [
