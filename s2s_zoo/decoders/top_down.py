@@ -6,9 +6,10 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
+from s2s_zoo.attention.given import given_attention
 from s2s_zoo.attention.history import attend, attended, initial_history, with_noise
 from s2s_zoo.decoders.layer import DecoderLayer
-from s2s_zoo.layers.config import LayerSpec, build_from, config_of
+from s2s_zoo.layers.config import LayerSpec, config_of
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.encoded import encoded_shapes, encoder_output
 from s2s_zoo.layers.output import Output, OutputMatrix, logits_of
@@ -62,7 +63,7 @@ class TopDownDecoder(DecoderLayer):
         self.units = units
         self.tie_embeddings = tie_embeddings
         self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, name="embedding")
-        self.attention = build_from(ATTENTIONS, attention, "attention", name="attention")
+        self.attention = given_attention(ATTENTIONS, attention, type(self).__name__)
         self.attention_cell = recurrent_layer("lstm", units, "attention_cell")
         self.language_cell = recurrent_layer("lstm", units, "language_cell")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")

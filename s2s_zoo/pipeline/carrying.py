@@ -10,7 +10,7 @@ from typing import TypeAlias
 from s2s_zoo.data.text.normal import shortened
 from s2s_zoo.data.text.patterns import CJK
 from s2s_zoo.data.text.spans import Span
-from s2s_zoo.data.text.symbols import Symbols, protect, symbol_pattern
+from s2s_zoo.data.text.symbols import Protected, Symbols, protect, symbol_pattern
 from s2s_zoo.pipeline.result import Result, combined
 
 Hypotheses: TypeAlias = Sequence[Result]
@@ -86,19 +86,35 @@ def _with_symbols(
     found: list[Hypotheses] = [()] * len(texts)
     generated = generate([protected[i].text for i in tried]) if tried else []
     for i, hypotheses in zip(tried, generated, strict=True):
-        restored = [protected[i].restore(one.text) for one in hypotheses]
+        texts_held = [held(one.text, protected[i], spans[i]) for one in hypotheses]
         found[i] = [
-            one._replace(text=back.text)
-            for one, back in zip(hypotheses, restored, strict=True)
-            if (back.whole or not protected[i].spans)
-            and (not protected[i].others or holds(back.text, spans[i]))
+            one._replace(text=text)
+            for one, text in zip(hypotheses, texts_held, strict=True)
+            if text is not None
         ]
     return found
 
 
+def held(text: str, protected: Protected | None, spans: Sequence[Span]) -> str | None:
+    """What a model wrote with the spans in place, None where it lacks one.
+
+    Args:
+        text: str.
+        protected: what the model read, or None where it read the source as it is.
+        spans: those of the source.
+    """
+    if protected is None:
+        return text if holds(text, spans) else None
+    back = protected.restore(text)
+    good = back.whole or not protected.spans
+    if good and protected.others:
+        good = holds(back.text, spans)
+    return back.text if good else None
+
+
 def _plain(texts: list[str], spans: Spans, generate: Generate) -> list[Hypotheses]:
     return [
-        [one for one in hypotheses if holds(one.text, own)]
+        [one for one in hypotheses if held(one.text, None, own) is not None]
         for hypotheses, own in zip(generate(texts), spans, strict=True)
     ]
 

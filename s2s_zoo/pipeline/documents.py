@@ -9,7 +9,7 @@ from s2s_zoo.data.text.documents import Document, fitting, split
 from s2s_zoo.data.text.normal import normalize as normal_form
 from s2s_zoo.data.text.symbols import protect
 from s2s_zoo.pipeline.answering import Answerer, growing
-from s2s_zoo.pipeline.carrying import Hypotheses, carry
+from s2s_zoo.pipeline.carrying import Hypotheses, carry, held
 from s2s_zoo.pipeline.reading import Reading
 from s2s_zoo.pipeline.remembering import Remembering
 from s2s_zoo.pipeline.result import Result, combined
@@ -143,12 +143,8 @@ class Documents:
         ):
             written = result.text.upper() if loud else result.text
             yield result._replace(text=protected.restore(written).text if protected else written)
-        yield from self._mended(sentence, result)
-
-    def _mended(self, sentence: str, written: Result) -> Iterator[Result]:
-        """Yields another translation where the one that was written lacks something."""
-        [[carried, *_]] = self._translated([sentence])
-        if carried.text != written.text or carried.warning:
+        if held(written, protected, spans) is None:  # else another search finds the same
+            [[carried, *_]] = self._translated([sentence])
             yield carried
 
     def _joined(self, text: str, document: Document, found: list[Hypotheses]) -> Hypotheses:

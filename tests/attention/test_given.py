@@ -15,11 +15,13 @@ from s2s_zoo.decoders import (
     GNMTDecoder,
     RecurrentDecoder,
     ShowAttendTellDecoder,
+    TopDownDecoder,
 )
 
 SIZES = {"vocabulary_size": 9, "embedding_dim": 4, "units": 6}
 HOLDERS = {
     "RecurrentDecoder": lambda attention: RecurrentDecoder(**SIZES, attention=attention),
+    "TopDownDecoder": lambda attention: TopDownDecoder(**SIZES, attention=attention),
     "GNMTDecoder": lambda attention: GNMTDecoder(**SIZES, attention=attention),
     "ConditionalGRUDecoder": lambda attention: ConditionalGRUDecoder(**SIZES, attention=attention),
     "ShowAttendTellDecoder": lambda attention: ShowAttendTellDecoder(**SIZES, attention=attention),

@@ -166,6 +166,19 @@ def test_other_tasks_have_no_sentences():
     assert take_reading(pipeline, {"num_beams": 2}, None, None) == (None, {"num_beams": 2})
 
 
+def test_a_stream_searches_a_sentence_once(tiny_pipeline, monkeypatch):
+    expected = tiny_pipeline("ein hund. eine katze", num_beams=1)
+    runs = []
+    run = tiny_pipeline.searcher.run
+    monkeypatch.setattr(
+        tiny_pipeline.searcher, "run", lambda *x, **y: runs.append(x) or run(*x, **y)
+    )
+    *_, last = tiny_pipeline.stream("ein hund. eine katze")
+    assert last.text == expected and runs == []
+    *_, last = tiny_pipeline.stream("ein hund 77")  # which the model loses
+    assert "77" in last.text and last.warning and runs
+
+
 def test_what_a_model_is_not_sure_of_is_told(tiny_pipeline):
     plain = tiny_pipeline("ein hund rennt", return_scores=True)
     assert plain.score_per_token == pytest.approx(plain.score / len(plain.target_tokens), rel=1e-5)

@@ -83,7 +83,7 @@ class Generation(NamedTuple):
         most = max(WIDTH, beams_of({}, pipeline.generation)) * longest * max_sources
         units = len(source.encode()) + 1 if isinstance(source, str) else 1
         known = getattr(pipeline.processor, "max_source_length", 1)
-        if (reading := self.served.reading(options)) and reading.split and units > known:
+        if units > known and (reading := self.served.reading(options)) and reading.split:
             return self.width * pipeline.searcher.longest_target(units) / most
         length = options.get("max_length")
         if length is None:
