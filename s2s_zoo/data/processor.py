@@ -59,8 +59,14 @@ class TextProcessor(Targets):
         self.max_source_length = max_source_length
         self.normalize = normalize
         self.symbols = None if symbols is None else Symbols.from_config(symbols)
-        if self.normalize or self.symbols:
-            self.format_version = 2
+
+    @property
+    def prepares(self) -> bool:
+        return self.normalize or self.symbols is not None
+
+    @property
+    def format_version(self) -> int:
+        return 2 if self.prepares else 1
 
     @property
     def tokenizers(self) -> dict[str, Any]:

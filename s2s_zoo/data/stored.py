@@ -32,14 +32,17 @@ class Stored:
         TYPE: str, its name in the table `PROCESSORS`.
         KEYS: what its configuration holds.
         OPTIONAL: what it may hold besides.
-        format_version: int, of a checkpoint that holds it.
     """
 
     TYPE: str
     KEYS: tuple[str, ...] = ()
     OPTIONAL: tuple[str, ...] = ()
-    format_version = 1
     get_config: Callable[[], Config]
+
+    @property
+    def format_version(self) -> int:
+        """The first version of a checkpoint that can hold it."""
+        return 1
 
     def save(self, directory: StrPath) -> None:
         """Writes processor.json and the files of the tokenizers."""

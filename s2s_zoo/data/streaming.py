@@ -138,7 +138,7 @@ def stream_batches(
 
 def _as_read(processor: Any, pairs: Any) -> Any:
     """Pairs in their normal form and with their symbols, where the processor has such."""
-    if not (processor.normalize or processor.symbols):
+    if not processor.prepares:
         return pairs
     import tensorflow as tf
 

@@ -47,6 +47,11 @@ class Targets(Stored):
         return f"{type(self).__name__}({', '.join([*tokenizers, *said])})"
 
     @property
+    def prepares(self) -> bool:
+        """Whether texts are brought to another form before they become ids."""
+        return False
+
+    @property
     def tokenizers(self) -> dict[str, Any]:
         """Those of the sides that are text: a dict from "source" and "target"."""
         return {"target": self.target_tokenizer}

@@ -160,7 +160,7 @@ def beam_search(
         finished, best = ops.top_k(rivals, num_finished)  # (B, F)
         before = rows * num_finished + ops.arange(num_finished, dtype="int32")  # (B, F) in B * F
         now = batch_size * num_finished + parents[:, :num_beams]  # (B, K), behind these
-        origin = _pick(ops.concatenate([before, now], axis=1), best, rows)  # (B * F,)
+        origin = _flat(ops.concatenate([before, now], axis=1), best)  # (B * F,)
         of_finished = _map(
             lambda x, y: ops.take(ops.concatenate([x, y]), origin, axis=0),
             carry["of_finished"],
@@ -173,7 +173,7 @@ def beam_search(
             _, best = ops.top_k(ops.where(ends, -np.inf, ranks), num_beams)
             going = ops.where(ends, -np.inf, totals)
             live = picked(going, best)
-        parents, tokens = _pick(parents, best, rows), _pick(tokens, best, rows)  # (N,)
+        parents, tokens = _flat(parents, best), _flat(tokens, best)  # (N,)
         of_live, coverage, state = _map(
             lambda x: ops.take(x, parents, axis=0), (of_live, coverage, state)
         )
@@ -265,10 +265,9 @@ def _of_all_groups(scores, records, groups, num_return):
     }
 
 
-def _pick(values, places, rows):
-    """Returns values[row, place] of values (B, M) for places (B, P), flattened to (B * P,)."""
-    places = ops.cast(places, "int32") + rows * values.shape[1]
-    return ops.take(ops.reshape(values, (-1,)), ops.reshape(places, (-1,)))
+def _flat(values, places):
+    """Returns values[row, place] of values (B, M) for places (B, P), as (B * P,)."""
+    return ops.reshape(picked(values, places), (-1,))
 
 
 def _map(function, *nests):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from s2s_zoo.data.text.formats import format_of, parse_file
 from s2s_zoo.protocol.errors import DataError, TextWarning
 from s2s_zoo.protocol.types import StrPath
+from s2s_zoo.protocol.written import written
 
 
 def translate_file(
@@ -80,23 +80,3 @@ def translate_bytes(
     for warning in dict.fromkeys(told.values()):
         warnings.warn(warning, TextWarning, stacklevel=3)
     return file.join([getattr(one, "text", one) for one in best], told)
-
-
-@contextmanager
-def written(path: StrPath) -> Iterator[BinaryIO]:
-    """Yields a new file that bears its name only when the block has succeeded.
-
-    It is opened at once, so that a place that cannot be written is known before any work.
-    """
-    path = Path(path).resolve()
-    special = path.exists() and not path.is_file()  # a pipe or a device cannot be replaced
-    part = path if special else path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            yield file
-    except BaseException:
-        if not special:
-            part.unlink(missing_ok=True)
-        raise
-    if not special:
-        part.replace(path)

@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 
 from s2s_zoo.protocol.errors import DataError
 from s2s_zoo.protocol.version import __version__
+from s2s_zoo.protocol.written import written
 
 NOT_IN_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 HEADER = """<?xml version="1.0" encoding="UTF-8"?>
@@ -52,27 +53,20 @@ def write_tmx(path: Path, units: Iterable[Unit], source_language: str, target_la
         DataError: for what is no code of a language, or a file that cannot be written.
     """
     source, target = (_code(language) for language in (source_language, target_language))
-    special = path.exists() and not path.is_file()  # a pipe or a device cannot be replaced
-    part = path if special else path.with_name(path.name + ".part")
     count = changed = 0
     try:
-        with part.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(HEADER.format(version=__version__, source=source))
+        with written(path) as file:
+            file.write(HEADER.format(version=__version__, source=source).encode())
             for unit in units:
-                file.write(_element(unit, source, target))
+                file.write(_element(unit, source, target).encode())
                 count += 1
                 changed += bool(NOT_IN_XML.search(unit.source + unit.target))
-            file.write(FOOTER)
-        if part != path:
-            part.replace(path)
+            file.write(FOOTER.encode())
     except OSError as error:
         raise DataError(
             f"{path} cannot be written: {error.strerror or error}. Choose another path, or make "
             "room."
         ) from error
-    finally:
-        if part != path:
-            part.unlink(missing_ok=True)
     if changed:
         warnings.warn(
             f"{changed} of {count} translations have characters that XML does not have, such as "

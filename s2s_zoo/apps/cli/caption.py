@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from s2s_zoo.apps.cli.search import add_search_options, check_search, search_opt
 from s2s_zoo.apps.cli.shared import NAME, load, only_checkpoint
 from s2s_zoo.protocol.errors import DataError
 from s2s_zoo.protocol.tasks import CAPTIONING
+from s2s_zoo.protocol.written import written
 
 if TYPE_CHECKING:
     from s2s_zoo.pipeline.pipeline import Pipeline
@@ -208,12 +208,10 @@ def _write_page(arguments, caption, options):
 
 def _write(output, data):
     """Writes a file whole or not at all."""
-    aside = Path(f"{output}.part")
     try:
-        aside.write_bytes(data)
-        os.replace(aside, output)
+        with written(output) as file:
+            file.write(data)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise DataError(f"{output} cannot be written: {error.strerror}. Name another.") from error
 
 

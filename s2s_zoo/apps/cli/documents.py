@@ -13,6 +13,7 @@ from s2s_zoo.data import read_pairs
 from s2s_zoo.data.text.formats import BILINGUAL, FORMATS, PARTS, format_of
 from s2s_zoo.pipeline.reading import take_reading
 from s2s_zoo.protocol.errors import DataError
+from s2s_zoo.protocol.written import written
 
 
 def add_document_options(command: argparse.ArgumentParser) -> None:
@@ -103,7 +104,7 @@ def translate_document(
         opened: gives the pipeline.
         options: dict, of its call.
     """
-    from s2s_zoo.pipeline.files import translate_bytes, written
+    from s2s_zoo.pipeline.files import translate_bytes
 
     name = arguments.input or "standard input"
     data = Path(name).read_bytes() if arguments.input else sys.stdin.buffer.read()

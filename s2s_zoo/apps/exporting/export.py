@@ -110,9 +110,7 @@ def export(
             "out."
         )
     search = pipeline.plan(options, True, return_alignment)
-    if getattr(pipeline.processor, "normalize", False) or getattr(
-        pipeline.processor, "symbols", None
-    ):
+    if pipeline.processor.prepares:
         warnings.warn(
             "The export reads one sentence at a time, as it is: it neither parts texts nor brings "
             "them to their normal form, and what must not change is the business of the model. "
