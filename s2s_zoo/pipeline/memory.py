@@ -109,7 +109,7 @@ class Memory:
                 connection.execute(
                     "INSERT OR IGNORE INTO keys (key, source_language, target_language) "
                     "VALUES (?, ?, ?)",
-                    (key, *self.languages),
+                    (_stored(key), *self.languages),
                 )
                 number = self._number(connection)
                 connection.executemany(
@@ -181,7 +181,9 @@ class Memory:
 
     def _number(self, connection):
         """The number of the key in the file, None where nothing was stored under it."""
-        row = connection.execute("SELECT id FROM keys WHERE key = ?", (self._key,)).fetchone()
+        row = connection.execute(
+            "SELECT id FROM keys WHERE key = ?", (_stored(self._key),)
+        ).fetchone()
         return row and row[0]
 
     def _answers(self, key, row):
@@ -197,7 +199,7 @@ class Memory:
             chosen = connection.execute(
                 "SELECT id, key FROM keys WHERE coalesce(source_language, ?1) = ?1 "
                 "AND coalesce(target_language, ?2) = ?2 AND coalesce(?3, key) = key ORDER BY id",
-                (source_language, target_language, self.key),
+                (source_language, target_language, None if self.key is None else _stored(self.key)),
             ).fetchall()
         for place, (number, key) in enumerate(chosen):
             later = ",".join(str(other) for other, _ in chosen[place + 1 :])
@@ -211,7 +213,7 @@ class Memory:
                 with self._reading() as connection:
                     rows = connection.execute(query, (number, last)).fetchall()
                 for row in rows:
-                    if answers := self._answers(key, row):
+                    if answers := self._answers(_restored(key), row):
                         best = answers[0]
                         yield Unit(_restored(row[0]), best.text, best.score, best.warning)
                 if len(rows) < PAGE:

@@ -11,7 +11,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from s2s_zoo.pipeline import memory_file
@@ -81,6 +81,7 @@ answer = st.builds(Remembered, anything, number, st.none() | anything, number)
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+@example(answers={"a": [Remembered("b")]}, key="\ud800")
 @given(answers=st.dictionaries(anything, st.lists(answer, max_size=3), max_size=5), key=anything)
 def test_any_text_comes_back_as_it_was(tmp_path_factory, answers, key):
     path = tmp_path_factory.mktemp("any") / "memory.db"
@@ -95,6 +96,15 @@ def test_a_text_that_sqlite_or_utf8_has_not_is_another_than_its_neighbours(path,
         memory.store({text: [Remembered(text)], text + "x": [Remembered("x")]})
         assert memory.lookup([text])[text][0].text == text
         assert memory.lookup([text.encode(errors="replace").decode() + "?"]) == {}
+
+
+@pytest.mark.parametrize("key", ["\ud800", "a\0b"])
+def test_what_stands_under_such_a_key_is_exported(path, key):
+    with Memory(path, key, ("de", "en")) as memory:
+        memory.store({"Hund": [Remembered("dog")]})
+        assert memory.export_tmx(path.with_name("of_key.tmx"), "de", "en") == 1
+    with Memory(path) as memory:
+        assert memory.export_tmx(path.with_name("of_all.tmx"), "de", "en") == 1
 
 
 def test_infinity_and_nan_survive_as_scores(path):
