@@ -10,7 +10,7 @@ from typing import NamedTuple
 from s2s_zoo.protocol.errors import S2SZooError
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.training.caption_metrics import CAPTION_METRICS
-from s2s_zoo.training.speech_metrics import SPEECH_METRICS
+from s2s_zoo.training.speech_metrics import NORMALIZERS, SPEECH_METRICS, normalized
 
 
 class Score(NamedTuple):
@@ -73,6 +73,7 @@ METRICS: dict[str, Callable[..., tuple[float, str]]] = {
     **CAPTION_METRICS,
     **SPEECH_METRICS,
 }
+LESS_IS_BETTER = ("repetition", *SPEECH_METRICS)
 
 
 def corpus_score(
@@ -80,6 +81,7 @@ def corpus_score(
     hypotheses: Sequence[str],
     references: Sequence[str] | Sequence[Sequence[str]],
     lowercase: bool = False,
+    normalize: str | None = None,
 ) -> Score:
     """Scores generated texts.
 
@@ -94,19 +96,34 @@ def corpus_score(
         hypotheses: list of str.
         references: list of str, one for each hypothesis; for captions a list of lists of str.
         lowercase: bool, compare without case, as ROUGE always does.
+        normalize: "english" or "basic", for "wer" and "cer": compare texts as
+            `speech_metrics.normalized` brings them to one form. None compares them as they are.
 
     Returns:
         Score, 0 to 100; errors may be more.
 
     Raises:
-        ValueError: for an unknown metric, or lists of different lengths or no length.
+        ValueError: for an unknown metric, lists of different lengths or no length, or a metric of
+            texts that nobody normalizes.
     """
     if len(hypotheses) != len(references) or not references:
         raise ValueError(
             "corpus_score expected as many hypotheses as references, and at least one. "
             f"Received: {len(hypotheses)} hypotheses, {len(references)} references."
         )
-    return Score(name, *lookup(METRICS, name, "metric")(hypotheses, references, lowercase))
+    metric = lookup(METRICS, name, "metric")
+    if normalize is None:
+        return Score(name, *metric(hypotheses, references, lowercase))
+    if name not in SPEECH_METRICS:
+        raise ValueError(
+            f"corpus_score normalizes for {' and '.join(SPEECH_METRICS)}. Received: {name!r} with "
+            f"normalize={normalize!r}. Leave it out."
+        )
+    lookup(NORMALIZERS, normalize, "normalization")
+    hypotheses, said = normalized(hypotheses, normalize)
+    references, _ = normalized([str(text) for text in references], normalize)
+    value, signature = metric(hypotheses, references, lowercase)
+    return Score(name, value, f"{signature}|{said}")
 
 
 def corpus_scores(
@@ -114,6 +131,7 @@ def corpus_scores(
     hypotheses: Sequence[str],
     references: Sequence[str] | Sequence[Sequence[str]],
     lowercase: bool = False,
+    normalize: str | None = None,
 ) -> list[Score]:
     """Returns the Score of each metric, without those that cannot be computed here.
 
@@ -122,7 +140,7 @@ def corpus_scores(
     scores = []
     for name in names:
         try:
-            scores.append(corpus_score(name, hypotheses, references, lowercase))
+            scores.append(corpus_score(name, hypotheses, references, lowercase, normalize))
         except S2SZooError as error:
             warnings.warn(f"{name} is left out. {error}", stacklevel=2)
     return scores

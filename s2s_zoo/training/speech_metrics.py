@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 from s2s_zoo.protocol.errors import S2SZooError
 
+EXTRA = "pip install 's2s-zoo[speech]'"
+
 
 def _errors(
     kind: str, hypotheses: Sequence[str], references: Sequence[str], lowercase: bool
@@ -14,9 +16,7 @@ def _errors(
     try:
         import jiwer
     except ImportError as error:
-        raise S2SZooError(
-            f"{kind} is counted by the package `jiwer`: pip install 's2s-zoo[speech]'"
-        ) from error
+        raise S2SZooError(f"{kind} is counted by the package `jiwer`: {EXTRA}") from error
     hypotheses, references = (
         [" ".join((text.lower() if lowercase else text).split()) for text in texts]
         for texts in (hypotheses, references)
@@ -38,3 +38,44 @@ def _errors(
 SPEECH_METRICS: dict[str, Callable[..., tuple[float, str]]] = {
     kind: functools.partial(_errors, kind) for kind in ("wer", "cer")
 }
+
+
+def _english():
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    return EnglishTextNormalizer()
+
+
+def _basic():
+    from whisper_normalizer.basic import BasicTextNormalizer
+
+    return BasicTextNormalizer()
+
+
+NORMALIZERS: dict[str, Callable[[], Callable[[str], str]]] = {"english": _english, "basic": _basic}
+
+
+def normalized(texts: Sequence[str], kind: str) -> tuple[list[str], str]:
+    """Texts in the form in which Whisper's errors are counted (2212.04356, appendix C).
+
+    What is spelt, punctuated or written in digits otherwise is no error then.
+
+    Args:
+        texts: list of str.
+        kind: "english", numbers, spellings and contractions too; or "basic", any language: letters
+            and digits alone, in lower case.
+
+    Returns:
+        The texts, and what a signature says of it.
+
+    Raises:
+        S2SZooError: without the package `whisper_normalizer`.
+    """
+    try:
+        normalize = NORMALIZERS[kind]()
+    except ImportError as error:
+        raise S2SZooError(
+            f"Texts are normalized by the package `whisper_normalizer`: {EXTRA}"
+        ) from error
+    version = importlib.metadata.version("whisper_normalizer")
+    return [normalize(text).strip() for text in texts], f"norm:whisper-{kind}-{version}"

@@ -71,3 +71,21 @@ def test_errors_of_transcriptions_by_hand():
     assert score.value == pytest.approx(300 / 7) and "jiwer" not in score.signature
     with pytest.raises(S2SZooError, match="references with words"):
         corpus_score("wer", ["a"], [" "])
+
+
+def test_spelling_and_digits_are_no_errors_where_texts_are_normalized():
+    pytest.importorskip("jiwer")
+    pytest.importorskip("whisper_normalizer")
+    said = ["Mr. Gray won't pay twenty-one dollars, um, for colour."]
+    written = ["mister grey will not pay $21 for color"]
+    assert corpus_score("wer", written, said).value > 80
+    english = corpus_score("wer", written, said, normalize="english")
+    assert english.value == 0 and "|norm:whisper-english-" in english.signature
+    basic = corpus_score("wer", ["¡Grüße, Welt 21!"], ["grüße welt 21"], normalize="basic")
+    assert basic.value == 0
+    assert corpus_score("wer", written, said, normalize="basic").value > 50
+    assert corpus_score("cer", ["A,b"], ["a b"], normalize="basic").value == 0
+    with pytest.raises(ValueError, match="normalizes for wer and cer. Received: 'bleu'"):
+        corpus_score("bleu", written, said, normalize="english")
+    with pytest.raises(ValueError, match="Unknown normalization.*Did you mean 'english'"):
+        corpus_score("wer", written, said, normalize="inglish")

@@ -10,7 +10,10 @@ from s2s_zoo.apps.cli.search import add_search_options, check_search, search_opt
 from s2s_zoo.apps.cli.shared import add_pairs, load
 from s2s_zoo.data import read_pairs
 from s2s_zoo.generation.options import beams_of
-from s2s_zoo.protocol.tasks import TASKS
+from s2s_zoo.protocol.errors import DataError
+from s2s_zoo.protocol.tasks import TASKS, TRANSCRIPTION
+
+NORMALIZATIONS = ("english", "basic")
 
 
 def add_command(commands: Any) -> None:
@@ -19,8 +22,20 @@ def add_command(commands: Any) -> None:
     command.set_defaults(command=_evaluate)
     command.add_argument("--model", required=True, metavar="NAME")
     add_pairs(command, "the pairs")
-    command.add_argument("--images", metavar="DIR", help="of the files that captions name")
+    command.add_argument(
+        *("--images", "--sounds"),
+        dest="folder",
+        metavar="DIR",
+        help="of the files that captions or transcriptions name",
+    )
+    command.add_argument("--language", metavar="NAME", help="what is spoken in all recordings")
     command.add_argument("--lowercase", action="store_true", help="score without case")
+    command.add_argument(
+        "--normalize",
+        choices=NORMALIZATIONS,
+        help="count the errors of transcriptions as Whisper's are: spelling, punctuation and "
+        "digits are none (english), or punctuation (basic, any language)",
+    )
     command.add_argument("--json", action="store_true")
     add_search_options(command, "seed")
 
@@ -30,23 +45,26 @@ def _evaluate(arguments):
 
     pairs = read_pairs(arguments.data, arguments.swap, arguments.columns)
     pipeline = load(arguments.model)
-    sources, references = pipeline.processor.held_out(pairs, arguments.images)
+    _refuse_of_speech(arguments, pipeline)
+    sources, references = pipeline.processor.held_out(pairs, arguments.folder)
     options = search_options(arguments)
     if "strategy" not in options:  # a checkpoint that samples is not measured so unasked
         options.setdefault("num_beams", beams_of({}, pipeline.generation))
     check_search(arguments, pipeline, options)
     num_beams = beams_of(options, pipeline.generation)
     start = time.perf_counter()
-    hypotheses = pipeline(sources, **options)
+    told = {"language": arguments.language} if arguments.language else {}
+    hypotheses = pipeline(sources, **options, **told)
     seconds = time.perf_counter() - start
     names = TASKS[pipeline.task].metrics
-    scores = corpus_scores(names, hypotheses, references, arguments.lowercase)
+    how = arguments.lowercase, arguments.normalize
+    scores = corpus_scores(names, hypotheses, references, *how)
     report = {
         "model": arguments.model,
         "data": arguments.data,
         "sources": len(sources),
         "num_beams": num_beams,
-        "options": options,
+        "options": options | told,
         "sources_per_second": round(len(sources) / seconds, 2),
         "metrics": [score._asdict() for score in scores],
     }
@@ -57,3 +75,19 @@ def _evaluate(arguments):
     for metric in report["metrics"]:
         print(f"{metric['name']:<6} {metric['value']:6.2f}  {metric['signature']}")
     print(f"{report['sources_per_second']} sources/s")
+
+
+def _refuse_of_speech(arguments, pipeline):
+    """Raises DataError for what says nothing to another task, or to this model."""
+    spoken = {"--normalize": arguments.normalize, "--language": arguments.language}
+    given = [flag for flag, value in spoken.items() if value]
+    if given and pipeline.task != TRANSCRIPTION.name:
+        raise DataError(
+            f"{given[0]} is for models of {TRANSCRIPTION.name}. Received: {arguments.model}, of "
+            f"{pipeline.task}. Leave it out."
+        )
+    if arguments.language and pipeline.transcriber is None:
+        raise DataError(
+            f"--language is for a model that is told it. Received: {arguments.model}, which knows "
+            "what it was trained on alone. Leave it out."
+        )
