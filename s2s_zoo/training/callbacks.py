@@ -18,7 +18,7 @@ from s2s_zoo.protocol.safetensors_file import parse_metadata, parse_tensors
 from s2s_zoo.protocol.types import StrPath
 from s2s_zoo.training import distribution
 from s2s_zoo.training.averaged import averaged_weights
-from s2s_zoo.training.metrics import corpus_score
+from s2s_zoo.training.metrics import LESS_IS_BETTER, corpus_score
 
 if TYPE_CHECKING:
     from s2s_zoo.pipeline.pipeline import Pipeline
@@ -74,7 +74,9 @@ class GenerationMetrics(keras.callbacks.Callback):
     @property
     def best(self) -> dict[str, Any] | None:
         """The scores of the best epoch so far, or None."""
-        return max(self.history, key=lambda row: row[self.metrics[0]], default=None)
+        name = self.metrics[0]
+        sign = -1 if name in LESS_IS_BETTER else 1
+        return max(self.history, key=lambda row: sign * row[name], default=None)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         with averaged_weights(self.model):

@@ -56,6 +56,13 @@ def test_the_best_epoch_is_saved_and_waiting_ends(tiny_pipeline, tmp_path, monke
     assert stopped == [False, False, False, True]
 
 
+def test_the_best_of_errors_is_the_least(tiny_pipeline):
+    for name, best in (("wer", 2), ("cer", 2), ("repetition", 2), ("bleu", 1)):
+        metrics = GenerationMetrics(tiny_pipeline, SENTENCES, metrics=(name,))
+        metrics.history = [{"epoch": i + 1, name: x} for i, x in enumerate((9.0, 3.0, 5.0))]
+        assert metrics.best["epoch"] == best
+
+
 def test_averaged_weights_are_there_only_inside(tiny_pipeline, tmp_path):
     pipeline = copy_of(tiny_pipeline, tmp_path)
     model = compiled(pipeline.model, use_ema=True, ema_momentum=0.9)
