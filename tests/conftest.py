@@ -227,6 +227,16 @@ def hub_marian(tmp_path_factory):
     return directory
 
 
+@pytest.fixture(scope="session")
+def tiny_whisper(tmp_path_factory):
+    """A directory as of a Whisper on the Hub, of windows of one second."""
+    for package in ("tokenizers", "soundfile", "soxr"):
+        pytest.importorskip(package, reason="pip install 's2s-zoo[speech]'")
+    from tests.tiny_whisper import write_tiny_whisper
+
+    return write_tiny_whisper(tmp_path_factory.mktemp("whisper") / "whisper-tiny")
+
+
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     """A Hub on loopback that this process talks to, with an empty cache and nobody logged in.

@@ -17,6 +17,7 @@ from s2s_zoo.data.words import WordTokenizer
 
 # Training batches need Keras, and with it its backend: imported when first asked for.
 _LAZY = {
+    "AudioBatches": "recordings",
     "CaptionBatches": "captions",
     "FeatureCache": "features",
     "TokenBatches": "batching",

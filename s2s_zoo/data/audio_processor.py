@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from s2s_zoo.data.images import is_address
-from s2s_zoo.data.sound import Recording, Sound, is_sound_array, sound_files
+from s2s_zoo.data.pairs import PairSource
+from s2s_zoo.data.sound import SILENT, Recording, Sound, is_sound_array, sound_files
 from s2s_zoo.data.stored import describe_tokenizer
 from s2s_zoo.data.targets import Targets
 from s2s_zoo.protocol.types import Config, StrPath
+
+if TYPE_CHECKING:
+    from s2s_zoo.data.recordings import AudioBatches
 
 
 class AudioProcessor(Targets):
@@ -68,8 +72,11 @@ class AudioProcessor(Targets):
         return [sources], True
 
     def is_blank(self, source: Any) -> bool:
-        """Whether there is nothing in a source to write about; its features say it."""
-        return False
+        """Whether a source is silent. An open file can be read only once: it is never."""
+        if hasattr(source, "read"):
+            return False
+        blocks = Recording(source, self.rate).blocks()
+        return all(float(np.abs(block).max(initial=0)) < SILENT for block in blocks)
 
     def read(self, source: Any) -> Sound:
         """All of a source in the rate of the features: see `Recording`."""
@@ -82,8 +89,9 @@ class AudioProcessor(Targets):
         return log_mel(samples, self.mels, self.rate, self.frame, self.hop)
 
     def encode_source(self, sources: Iterable[Any]) -> list[np.ndarray]:
-        """Returns a list of (T, M) float32 features, of what `Recording` takes."""
-        return [self.features(self.read(source).samples) for source in sources]
+        """Returns a list of (T, M) float32 features, at least one, of what `Recording` takes."""
+        samples = (self.read(source).samples for source in sources)
+        return [self.features(np.pad(x, (0, max(0, self.hop - len(x))))) for x in samples]
 
     def source_pieces(self, row: Any, source: Any) -> tuple[str, ...]:
         """Frames have no names."""
@@ -111,13 +119,11 @@ class AudioProcessor(Targets):
         found = [(str(Path(folder or "") / name), text) for name, text in pairs]
         return [name for name, _ in found], [text for _, text in found]
 
-    def training_batches(self, pairs: Any, **options: Any) -> NoReturn:
-        """Refused: what a recipe needs of sound is not here yet."""
-        raise ValueError(
-            "An audio model makes no batches of pairs by itself. Give `fit` a data set of "
-            '({"source": features, "target": ids}, labels): processor.encode_source makes '
-            "features, processor.encode_target ids."
-        )
+    def training_batches(self, pairs: PairSource, **options: Any) -> AudioBatches:
+        """See `AudioBatches`."""
+        from s2s_zoo.data.recordings import AudioBatches
+
+        return AudioBatches(self, pairs, **options)
 
     def get_config(self) -> Config:
         """Plain JSON: what `processor.json` holds."""

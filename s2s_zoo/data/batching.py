@@ -266,7 +266,8 @@ def batches(
     """Returns training batches for `model.fit`.
 
     Args:
-        processor: a `TextProcessor`, or an `ImageProcessor` for `CaptionBatches`.
+        processor: a `TextProcessor`, an `ImageProcessor` for `CaptionBatches`, or an
+            `AudioProcessor` for `AudioBatches`.
         pairs: what `read_pairs` accepts; or, for data too large for memory, a `tf.data.Dataset`
             of (source, target) strings, such as `stream_pairs` reads from files.
         batch_tokens: int, target positions in a batch, padding counted.

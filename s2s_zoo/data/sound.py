@@ -20,6 +20,7 @@ ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".
 VALUES = 1 << 14  # of all channels together, read at once; what is lost where a file is damaged
 RATES = (1000, 1 << 20)  # samples a second
 MOST_BYTES = 256 << 20  # of what is not a file
+SILENT = 1e-4  # the loudest sample of a recording in which there is nothing: 80 dB below the most
 LONGEST = 3600.0  # seconds that are held in memory at once
 EXTRA = "pip install 's2s-zoo[speech]'"
 

@@ -84,7 +84,7 @@ class Answerer:
         score = score_of(found, place)
         result = Result(text, score)
         if self.details:
-            result = result_of(self.processor, text, source, row, found, place)
+            result = result_of(self.searcher, self.processor, text, source, row, found, place)
         if score is not None and len(tokens):
             mean = score * penalty_of(len(tokens), self.options) / len(tokens)
             result = result._replace(score_per_token=mean)
@@ -170,15 +170,22 @@ def warn(found: Iterable[Sequence[Result]]) -> None:
 
 
 def result_of(
-    processor: Any, text: str, source: Any, row: Tensor, found: SearchResult, place: tuple[int, int]
+    searcher: Searcher,
+    processor: Any,
+    text: str,
+    source: Any,
+    row: Tensor,
+    found: SearchResult,
+    place: tuple[int, int],
 ) -> Result:
     """The `Result` of one hypothesis.
 
     Args:
+        searcher: the Searcher that found it.
         processor: the processor.
         text: str, what it says.
         source: its source.
-        row: (S,) ids of the source, or an image.
+        row: (S,) ids of the source, an image, or frames of sound.
         found: SearchResult of numpy arrays.
         place: (b, k), where in it the hypothesis is.
     """
@@ -186,7 +193,9 @@ def result_of(
     tokens = tokens[tokens != PAD]
     alignment = found.alignments
     if alignment is not None:
-        alignment = alignment[place][: len(tokens), : len(row)]
+        # An encoder of sound has fewer places than there are frames.
+        halvings = getattr(getattr(searcher.model, "encoder", None), "halvings", 0)
+        alignment = alignment[place][: len(tokens), : -(-len(row) // 2**halvings)]
     return Result(
         text,
         score_of(found, place),
@@ -218,7 +227,7 @@ def growing(
         return
     for found in searcher.stream(search, row):
         [[text]] = processor.decode(found.tokens, [source])
-        yield result_of(processor, text, source, row, found, (0, 0))
+        yield result_of(searcher, processor, text, source, row, found, (0, 0))
 
 
 def in_batches(order: Sequence[int], batch_size: int) -> Iterator[Sequence[int]]:

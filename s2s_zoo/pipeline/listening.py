@@ -7,11 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from s2s_zoo.data.sound import Recording, Sound
+from s2s_zoo.data.sound import SILENT, Recording, Sound
 from s2s_zoo.layers.mel import log_powers, scaled
 from s2s_zoo.protocol.errors import DataError
-
-SILENT = 1e-4  # the loudest sample of a recording in which there is nothing: 80 dB below the most
 
 
 class Window(NamedTuple):

@@ -38,7 +38,8 @@ def score_targets(
     labels = processor.encode_target(targets, sources=texts)
     log_probs, lengths = np.zeros(len(rows), "float32"), np.zeros(len(rows), "int32")
     size = [(len(row), len(label)) for row, label in zip(rows, labels, strict=True)]
+    most = getattr(getattr(scorer.model, "encoder", None), "longest", None)
     for batch in in_batches(sorted(range(len(size)), key=size.__getitem__), batch_size):
-        found = scorer.score(pad([rows[i] for i in batch]), pad([labels[i] for i in batch]))
+        found = scorer.score(pad([rows[i] for i in batch], most), pad([labels[i] for i in batch]))
         log_probs[batch], lengths[batch] = (values[: len(batch)] for values in found)
     return log_probs, lengths

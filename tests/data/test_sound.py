@@ -167,5 +167,3 @@ def test_a_processor_makes_features_and_knows_one_from_several(tmp_path):
     assert processor.collect(tmp_path) == ([tmp_path / "b.wav"], False)
     with pytest.raises(ValueError, match="hop from 1 to 200.*hop=300"):
         AudioProcessor(Letters(), frame=200, hop=300)
-    with pytest.raises(ValueError, match="makes no batches of pairs.*encode_source"):
-        processor.training_batches([])
