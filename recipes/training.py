@@ -186,12 +186,11 @@ def choosing(training, valid):
     return valid[:: max(1, len(valid) // training["valid_size"])]
 
 
-def callbacks(args, training, pipeline, valid, metrics):
+def callbacks(args, training, pipeline, valid, metrics, searching=None):
     """What scores and keeps the epochs, and what resumes them."""
     valid = choosing(training, valid)
-    generation = GenerationMetrics(
-        pipeline, valid, metrics, directory=args.output / "best", patience=training["patience"]
-    )
+    kept = {"directory": args.output / "best", "patience": training["patience"]}
+    generation = GenerationMetrics(pipeline, valid, metrics, **kept, **(searching or {}))
     return generation, TrainingState(state_path(args), {"metrics": generation})
 
 
@@ -209,7 +208,9 @@ def ready(args, training, pipeline, pairs, optimizer=optimizer, **options):
     return options, steps
 
 
-def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, **options):
+def train(
+    args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, searching=None, **options
+):
     """Trains to the end, keeps the best checkpoint by the first of the metrics, and reports.
 
     Args:
@@ -220,10 +221,11 @@ def train(args, training, pipeline, pairs, valid, metrics, optimizer=optimizer, 
         valid: list of (source, target), held out.
         metrics: names of metrics.
         optimizer: function of `training` and the number of steps.
+        searching: dict, options of the calls that write what is scored.
         **options: further ones of the batches.
     """
     model = pipeline.model
-    generation, state = callbacks(args, training, pipeline, valid, metrics)
+    generation, state = callbacks(args, training, pipeline, valid, metrics, searching)
     options, steps = ready(args, training, pipeline, pairs, optimizer, **options)
     done = state.restore(model)
     distribution.check_alike(data=pairs, settings=training, progress=done)
