@@ -222,6 +222,9 @@ class Pipeline:
             ValueError: for an unknown option or language, naming the nearest, an option of another
                 strategy, or a shortlist where there is none.
         """
+        if self.transcriber is not None:
+            self.transcriber.refuse(return_alignment=return_alignment, source=source, target=target)
+            return self.transcriber.plan(options, self.generation)
         prefix = options.get("forced_prefix", self.generation.get("forced_prefix"))
         if prefix is not None:
             require_text(prefix, "forced_prefix to be a str")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from s2s_zoo.generation.options import OPTIONS, check_names
+from s2s_zoo.generation.searcher import Search
 from s2s_zoo.pipeline.listening import Listening, Window
 from s2s_zoo.pipeline.speaking import Speaker, Spoken, Thresholds
 from s2s_zoo.pipeline.transcript import Segment, Transcript, Word
@@ -111,6 +112,15 @@ class Transcriber:
         if not single:
             raise ValueError(f"stream expected one source. Received: {type(source).__name__}.")
         return self._segments(Listening(self.processor, sources[0]), request, searching, defaults)
+
+    def plan(self, options: dict[str, Any], defaults: dict[str, Any]) -> Search:
+        """Says how a call with some options searches, without searching; arguments as of a call.
+
+        Raises:
+            ValueError, DataError: as a call does for its options.
+        """
+        _, searching = self._request(options)
+        return self.speaker.searcher(False, False).plan(searching, defaults, return_scores=True)
 
     def detect_language(self, source: Any) -> dict[str, float]:
         """How probable each language is in the first window of a recording, best first.

@@ -13,7 +13,8 @@ from s2s_zoo.apps.cli.search import add_search_options, check_search, search_opt
 from s2s_zoo.apps.cli.shared import NAME, load, positive
 from s2s_zoo.protocol.errors import S2SZooError
 
-MAX_BODY = {"text": 1 << 20, "image": 16 << 20}  # bytes
+MAX_BODY = {"text": 1 << 20, "image": 16 << 20, "audio": 32 << 20}  # bytes
+TIMEOUT = {"text": 30.0, "image": 30.0, "audio": 300.0}  # seconds
 
 
 def add_command(commands: Any) -> None:
@@ -44,14 +45,13 @@ def add_command(commands: Any) -> None:
         "--max-body",
         type=positive,
         metavar="BYTES",
-        help="of a request (default: 1 MiB, for images 16 MiB)",
+        help="of a request (default: 1 MiB, for images 16 MiB, for recordings 32 MiB)",
     )
     add(
         "--timeout",
         type=_seconds,
-        default=30.0,
         metavar="SECONDS",
-        help="for a request to arrive, and again to be answered (default: 30)",
+        help="for a request to arrive, and again to be answered (default: 30, recordings 300)",
     )
     add(
         "--max-queue",
@@ -93,7 +93,7 @@ def _serve(arguments):
             max_batch=arguments.max_batch,
             max_wait=arguments.max_wait_ms / 1000,
             max_body=arguments.max_body or MAX_BODY[served.reads],
-            timeout=arguments.timeout,
+            timeout=arguments.timeout or TIMEOUT[served.reads],
             max_queue=arguments.max_queue,
         )
         serve(served, limits, listener, arguments.host, arguments.allow_host)

@@ -30,7 +30,7 @@ from s2s_zoo.apps.serving.refused import (
 )
 from s2s_zoo.apps.serving.schema import parse
 from s2s_zoo.apps.serving.sites import OwnSite
-from s2s_zoo.apps.serving.streaming import Events, Tokens
+from s2s_zoo.apps.serving.streaming import Events, Segments, Tokens
 from s2s_zoo.protocol.version import __version__
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 ENDPOINTS = {
     "/": "a page to try the model",
-    "/generate": "POST: texts or images in, all answers out",
-    "/stream": "POST: one text or image in, its answer token by token out",
+    "/generate": "POST: texts, images or recordings in, all answers out",
+    "/stream": "POST: one text, image or recording in, its answer part by part out",
     "/model": "what this model is and takes",
     "/health": "200 when the model is ready",
     "/v1/models/NAME:predict": "POST: what TensorFlow Serving takes and answers",
@@ -47,7 +47,7 @@ ENDPOINTS = {
     "/metrics": "for Prometheus",
     "/openapi.json": "a description of all this",
 }
-IMAGES_AT_ONCE = 2  # that are decoded: each may take some hundred megabytes
+DECODED_AT_ONCE = 2  # requests: each may take some hundred megabytes
 CLOSING = (408, 413, 503)  # statuses after which nothing more is read from a client
 LEFT = 499  # the status in the metrics of a request whose client left
 
@@ -132,7 +132,7 @@ class Service:
         self.warming: Any = None
         self.open = 0
         self.arriving = Arriving()
-        self.decoding = asyncio.Semaphore(IMAGES_AT_ONCE)
+        self.decoding = asyncio.Semaphore(DECODED_AT_ONCE)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
@@ -211,13 +211,17 @@ class Service:
         return lambda content_type, body: parse(kind, content_type, body)
 
     async def stream(self, request: Request) -> Response:
-        """Server-sent events: {"text", "token"} for each token, then the result, "done": true."""
+        """Server-sent events: {"text", "token"} for each token, then the result, "done": true.
+
+        Of a recording that is read in windows {"text", "segment"} for each segment.
+        """
         async with contextlib.AsyncExitStack() as stack:
             admitted = self.admitted(request, self._reading(self.served.of_one))
             given, [source] = await stack.enter_async_context(admitted)
             options = tuple(given.chosen().items())
             is_cut = functools.partial(self.served.is_cut, source, options=options)
-            tokens = Tokens(self.served, self.served.stream(given, source), is_cut)
+            kind = Tokens if self.served.pipeline.transcriber is None else Segments
+            tokens = kind(self.served, self.served.stream(given, source), is_cut)
             [tokens.future] = self._submit(tokens.run, [None])
             stack.callback(tokens.stop)
             events = tokens.events(self.limits.timeout)
@@ -250,20 +254,20 @@ class Service:
                     f"Expected at most {limits.max_sources} sources in a request. "
                     f"Received: {len(sources)}. Send several requests.",
                 )
-            if self.served.reads == "image":
-                sources = await self._pixels(sources)
+            if self.served.reads != "text":
+                sources = await self._decoded(sources)
             yield given, sources
         finally:
             self.open -= 1
 
-    async def _pixels(self, images):
-        """Images as the model reads them. A thread that reads has its place until it ends."""
+    async def _decoded(self, files):
+        """Images and recordings as they are needed. A thread has its place until it ends."""
         given_up = threading.Event()
         try:
             async with asyncio.timeout(self.limits.timeout):
                 await self.decoding.acquire()
                 loop = asyncio.get_running_loop()
-                reading = loop.run_in_executor(None, self.served.read, images, given_up.is_set)
+                reading = loop.run_in_executor(None, self.served.read, files, given_up.is_set)
                 reading.add_done_callback(lambda _: self.decoding.release())
                 return await asyncio.shield(reading)
         except TimeoutError:

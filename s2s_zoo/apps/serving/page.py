@@ -24,6 +24,7 @@ def policy(page: str) -> str:
             f"script-src {hashes('script')}",
             f"style-src {hashes('style')}",
             "img-src blob: data:",
+            "media-src blob:",
             "connect-src 'self'",
             "base-uri 'none'",
             "form-action 'none'",

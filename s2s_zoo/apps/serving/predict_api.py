@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI, Request, Response
 
 from s2s_zoo.apps.serving.predict import (
+    INPUTS,
     VERSION,
     is_truncated,
     metadata,
@@ -69,6 +70,12 @@ class PredictApi:
         return metadata(self.served)
 
     def _check_model(self, request):
+        if self.served.reads not in INPUTS:
+            raise Refused(
+                404,
+                f"This interface is for models that read {' or '.join(INPUTS)}. Received: one of "
+                f"{self.served.pipeline.task}. Use /generate.",
+            )
         given, name = request.path_params, model_name(self.served.name)
         if given["name"] != name or given.get("version", str(VERSION)) != str(VERSION):
             path = request.scope["path"]  # request.url needs a Host that can be read

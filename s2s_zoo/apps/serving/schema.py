@@ -128,17 +128,57 @@ class Image(Options):
         return [_from_base64(self.image, "image")]
 
 
+class OfSound(Options):
+    """What is asked of the recordings of a request, under the names that a call in Python has."""
+
+    language: Annotated[str, Field(max_length=100)] | None = None
+    task: Literal["transcribe", "translate"] | None = None
+    return_timestamps: bool | Literal["word"] | None = None
+    temperature: Annotated[float, Field(ge=0, le=10)] | None = None
+    initial_prompt: Annotated[str, Field(max_length=1000)] | None = None
+    hot_words: list[Word] | None = Field(None, max_length=100)
+    condition_on_previous_text: bool | None = None
+
+    def chosen(self) -> dict[str, Any]:
+        """The options that were given, a dict of what can be hashed."""
+        given = super().chosen()
+        if self.hot_words is not None:
+            given["hot_words"] = tuple(self.hot_words)
+        return given
+
+
+class Sounds(OfSound):
+    """A request to a model that reads recordings: files in base64."""
+
+    audios: list[str]
+
+    def sources(self) -> list[bytes]:
+        return [_from_base64(sound, f"audios[{i}]") for i, sound in enumerate(self.audios)]
+
+
+class Sound(OfSound):
+    """The same for one recording, part by part."""
+
+    audio: str
+
+    def sources(self) -> list[bytes]:
+        return [_from_base64(self.audio, "audio")]
+
+
 REQUESTS: dict[str, tuple[type[Call], type[Call]]] = {
     "text": (Texts, Text),
     "image": (Images, Image),
+    "audio": (Sounds, Sound),
 }  # of many, of one
 EXAMPLES = {
     Texts: '{"texts": ["…", "…"]}',
     Text: '{"text": "…"}',
     Images: '{"images": ["…"]}, each the bytes of a file in base64',
     Image: '{"image": "…"}, the bytes of a file in base64',
+    Sounds: '{"audios": ["…"]}, each the bytes of a file in base64',
+    Sound: '{"audio": "…"}, the bytes of a file in base64',
 }
-OTHERS = {"texts", "text", "images", "image"}
+OTHERS = {"texts", "text", "images", "image", "audios", "audio"}
 
 
 def parse(kind: type[Call], content_type: str, body: bytes) -> Any:

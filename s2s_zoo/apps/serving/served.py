@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from s2s_zoo.apps.serving.hearing import (
+    Heard,
+    describe,
+    looked_through,
+    noise,
+    transcript_as_json,
+    work_of,
+)
 from s2s_zoo.apps.serving.refused import Refused, failed
 from s2s_zoo.apps.serving.schema import OTHERS, REQUESTS
 from s2s_zoo.data.images import pixels_of
 from s2s_zoo.generation.options import beams_of, check_names
 from s2s_zoo.pipeline.reading import take_reading
-from s2s_zoo.protocol.errors import DataError, S2SZooError, is_failure
-from s2s_zoo.protocol.tasks import TASKS
+from s2s_zoo.protocol.errors import DataError, is_failure
 
 if TYPE_CHECKING:
     from s2s_zoo.pipeline.pipeline import Pipeline
@@ -53,6 +60,9 @@ class Generation(NamedTuple):
 
     def __call__(self, sources: Sequence[Any]) -> list[Any]:
         """The JSON of the answer to each source."""
+        sources = [x.data if isinstance(x, Heard) else x for x in sources]
+        if self.served.pipeline.transcriber is not None:
+            return self._transcripts(sources)
         answers = self.served.pipeline(
             sources,
             batch_size=max(BATCH, len(sources)),
@@ -72,6 +82,10 @@ class Generation(NamedTuple):
             found.append(rows if isinstance(answer, list) else rows[0])
         return found
 
+    def _transcripts(self, sources):
+        pipeline, options = self.served.pipeline, dict(self.options)
+        return [transcript_as_json(x) for x in pipeline(sources, progress=False, **options)]
+
     def share(self, source: Any, max_sources: int) -> float:
         """How much of the work that the server takes upon itself at once a source may be.
 
@@ -81,6 +95,8 @@ class Generation(NamedTuple):
         pipeline, options = self.served.pipeline, dict(self.options)
         longest = pipeline.processor.max_target_length
         most = max(WIDTH, beams_of({}, pipeline.generation)) * longest * max_sources
+        if isinstance(source, Heard):
+            return self.width * work_of(source, pipeline, options) / most
         units = len(source.encode()) + 1 if isinstance(source, str) else 1
         known = getattr(pipeline.processor, "max_source_length", 1)
         if units > known and (reading := self.served.reading(options)) and reading.split:
@@ -104,16 +120,10 @@ class Served:
         self.pipeline = pipeline
         self.name = name
         self.reads = pipeline.processor.reads
-        if self.reads not in REQUESTS:
-            raise S2SZooError(
-                f"serve expected a model that reads {' or '.join(REQUESTS)}. Received: one of "
-                f"{pipeline.task}, which reads {self.reads}. Call it from Python, or by "
-                f"`s2s-zoo {TASKS[pipeline.task].command}`."
-            )
         self.of_many, self.of_one = REQUESTS[self.reads]
         # A decoder that does not say has one.
         attention = getattr(pipeline.model.decoder, "attention", True)
-        self.has_alignment = attention is not None
+        self.has_alignment = attention is not None and pipeline.transcriber is None
         self._numbers = itertools.count(1)
 
     def describe(self) -> dict[str, Any]:
@@ -128,6 +138,7 @@ class Served:
             "task": self.pipeline.task,
             "reads": self.reads,
             "image": image,
+            "audio": describe(self.pipeline),
             "languages": self.pipeline.languages,
             "known_languages": sorted(getattr(processor, "languages", ())),
             "num_beams": beams_of({}, self.pipeline.generation),
@@ -143,6 +154,13 @@ class Served:
         if self.reads == "image":
             black = np.zeros((*self.pipeline.processor.size, 3), "uint8")
             batches = [[black], [black], [black] * 2]
+        if self.reads == "audio":
+            batches = [[noise(self.pipeline)]]
+        if self.pipeline.transcriber is not None:
+            for timestamps in (False, True):
+                options = ("return_timestamps", timestamps), ("temperature", 0.0)
+                Generation(self, options, False)(batches[0])
+            return [None]
         # A checkpoint of many languages may have no pair of its own.
         with contextlib.suppress(DataError):
             for aligned in {False, self.has_alignment}:
@@ -160,17 +178,25 @@ class Served:
         options = request.chosen()
         searched = dict(self._check(request, options).options)
         width = max(searched.get("num_beams", 1), searched.get("num_return", 1))
-        # What a seed draws depends on the whole batch.
-        alone = next(self._numbers) if "seed" in options else 0
+        # What is drawn depends on the whole batch; a recording may be drawn again.
+        drawn = self.pipeline.transcriber is not None and options.get("temperature") != 0
+        alone = next(self._numbers) if "seed" in options or drawn else 0
         given = tuple(sorted(options.items()))
         return Generation(self, given, request.return_alignment, width, alone)
 
-    def stream(self, request: Any, source: Any) -> Callable[[], Iterator[Result]]:
+    def stream(self, request: Any, source: Any) -> Callable[[], Iterator[Any]]:
         """Returns a function that begins `Pipeline.stream` for the only source of a request.
+
+        What it yields are `Result`, or `Segment` of a recording that is read in windows.
 
         Raises:
             Refused: 422 for options that do not fit the model, or are not of greedy search.
         """
+        if self.pipeline.transcriber is not None:
+            options = request.chosen()
+            self._check(request, options)
+            return lambda: self.pipeline.stream(source.data, **options)
+        source = source.data if isinstance(source, Heard) else source
         options = {"strategy": "greedy", **request.chosen()}
         if options["strategy"] != "greedy":
             raise Refused(
@@ -185,9 +211,13 @@ class Served:
     def _check(self, request, options):
         """The Search that options mean. Raises Refused for those that do not fit the model."""
         if request.return_alignment and not self.has_alignment:
-            raise Refused(
-                422, "This checkpoint has no attention, so there is no alignment. Leave it out."
-            )
+            why = "This checkpoint has no attention, so there is no alignment. Leave it out."
+            if self.pipeline.transcriber is not None:
+                why = (
+                    "A transcription gives times instead of an alignment: leave return_alignment "
+                    'out, and ask for "return_timestamps": "word".'
+                )
+            raise Refused(422, why)
         longest = self.pipeline.processor.max_target_length
         if options.get("max_length", 0) > longest:
             raise Refused(
@@ -213,16 +243,19 @@ class Served:
                 raise failed(error) from error
             raise
 
-    def read(self, images: Sequence[bytes], given_up: Callable[[], bool]) -> list[np.ndarray]:
-        """Makes of the files of images the pixels that the model reads.
+    def read(self, images: Sequence[bytes], given_up: Callable[[], bool]) -> list[Any]:
+        """Makes of the files of images the pixels that the model reads, of recordings `Heard`.
 
         Args:
             images: list of bytes.
             given_up: function that says whether nobody waits for them any more.
 
         Raises:
-            Refused: 422 for more than `MOST_PIXELS` together, 400 for what cannot be read.
+            Refused: 422 for more than `MOST_PIXELS` together, or more seconds than are heard; 400
+                for what cannot be read.
         """
+        if self.reads == "audio":
+            return looked_through(images, self.pipeline, given_up)
         total = sum(map(pixels_of, images))
         if total > MOST_PIXELS:
             raise Refused(
@@ -271,7 +304,7 @@ class Served:
             "source_tokens": list(result.source_tokens),
             "target_tokens": list(result.target_tokens),
         }
-        if self.reads == "image":
+        if self.reads != "text":
             del found["source_tokens"]
         for name in ("alignment", "p_gen"):
             if (value := getattr(result, name)) is not None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from s2s_zoo.apps.serving.hearing import segment_as_json
 from s2s_zoo.apps.serving.refused import Refused, failed, too_slow
 
 if TYPE_CHECKING:
     from s2s_zoo.apps.serving.served import Served
-    from s2s_zoo.pipeline.result import Result
 
 
 class Tokens:
@@ -31,7 +31,7 @@ class Tokens:
     def __init__(
         self,
         served: Served,
-        begin: Callable[[], Iterator[Result]],
+        begin: Callable[[], Iterator[Any]],
         is_cut: Callable[[dict[str, Any]], bool],
     ) -> None:
         self.served = served
@@ -86,6 +86,22 @@ class Tokens:
     def _put_error(self, future):
         if not future.cancelled() and (error := future.exception()):
             self._put(failed(error))
+
+
+class Segments(Tokens):
+    """The segments of a recording on their way; as `Tokens`."""
+
+    def run(self, _: Any) -> list[None]:
+        found: list[dict[str, Any]] = []
+        text = ""
+        for segment in self.begin():
+            if self.stopped.is_set():
+                return [None]
+            found.append(segment_as_json(segment))
+            text += segment.text
+            self._put({"text": text.strip(), "segment": found[-1]})
+        self._put({"text": text.strip(), "segments": found, "done": True})
+        return [None]
 
 
 class Events(StreamingResponse):

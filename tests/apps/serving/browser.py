@@ -29,9 +29,10 @@ class Browser:
 
     Args:
         size: (width, height) in pixels.
+        flags: further ones of Chromium.
     """
 
-    def __init__(self, size=(1200, 900)):
+    def __init__(self, size=(1200, 900), flags=()):
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.driver = subprocess.Popen(
             [CHROMEDRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -42,7 +43,7 @@ class Browser:
             if (found := re.search(r"started successfully on port (\d+)", line))
         )
         self.session = f"http://127.0.0.1:{port}/session"
-        args = [*FLAGS, f"--user-data-dir={self.profile.name}"]
+        args = [*FLAGS, *flags, f"--user-data-dir={self.profile.name}"]
         options = {"binary": CHROMIUM, "args": args}
         log = {"browser": "ALL"}
         wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": log}

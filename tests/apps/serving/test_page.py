@@ -9,6 +9,7 @@ pytest.importorskip("prometheus_client", reason="pip install 's2s-zoo[serve]'")
 pytest.importorskip("uvicorn", reason="pip install 's2s-zoo[serve]'")
 
 from s2s_zoo.apps.serving.page import PAGE, policy  # noqa: E402
+from s2s_zoo.pipeline.transcript import Segment, Transcript  # noqa: E402
 from tests.apps.serving.browser import (
     CHROMEDRIVER,
     CHROMIUM,
@@ -242,4 +243,127 @@ def test_a_person_has_a_photo_described(serve, tiny_captioner, photos, browser, 
     assert [float(shade) for shade in shades] == pytest.approx(
         list(0.75 * (1 - weights / weights.max())), abs=2e-3
     )
+    assert browser.log() == []
+
+
+SAID = Transcript(
+    "Guten Tag. Auf Wiedersehen.",
+    (Segment(" Guten Tag.", 0.0, 0.74), Segment(" Auf Wiedersehen.", 0.74, 2.1)),
+    "de",
+    2.1,
+)
+
+
+class Transcribes:
+    """Takes what a Whisper takes, keeps it, and always hears the same."""
+
+    def __init__(self, pipeline):
+        self.pipeline, self.asked = pipeline, []
+
+    def __getattr__(self, name):
+        return getattr(self.pipeline, name)
+
+    def __call__(self, sources, **options):
+        self.asked.append((sources, options))
+        return [SAID] * len(sources)
+
+    def stream(self, source, **options):
+        self.asked.append(([source], options))
+        yield from SAID.segments
+
+
+@pytest.fixture(scope="module")
+def transcribe(tiny_whisper):
+    from s2s_zoo import from_pretrained
+
+    return Transcribes(from_pretrained(tiny_whisper))
+
+
+def parts_of(browser):
+    items = '[...document.querySelectorAll("#segments li")]'
+    return browser.run(f"return {items}.map((item) => item.textContent)")
+
+
+@needs_browser
+def test_a_person_chooses_a_recording(serve, transcribe, browser, tmp_path):
+    import soundfile
+
+    from tests.tiny_whisper import RATE, sound
+
+    path = tmp_path / "talk.flac"
+    soundfile.write(path, sound(2.1, 1), RATE)
+    browser.open(str(serve(transcribe).base_url))
+    browser.wait(READY)
+    assert text(browser, "go") == "Transcribe"
+    names = browser.run('return [...document.getElementById("from").options].map((o) => o.text)')
+    assert names == ["find out", "English", "French", "German"]
+    browser.run('document.getElementById("from").value = "de"')
+    browser.run('document.getElementById("to").value = "translate"')
+    for beams in (1, 2):
+        browser.run(f'document.getElementById("beams").value = {beams}')
+        browser.type("#sound", str(path))
+        browser.wait('!document.getElementById("go").disabled')
+        browser.click("#go")
+        browser.wait('!document.getElementById("segments").hidden')
+        assert text(browser, "answer") == SAID.text
+        assert parts_of(browser) == [
+            "0:00.0 – 0:00.7Guten Tag.",
+            "0:00.7 – 0:02.1Auf Wiedersehen.",
+        ]
+        [data], options = transcribe.asked.pop()
+        assert data == path.read_bytes()
+        assert options["language"] == "de" and options["task"] == "translate"
+    assert "German" in text(browser, "facts")
+    browser.wait('document.getElementById("player").duration > 2')
+    browser.click("#segments li:last-child button")
+    assert browser.run('return document.getElementById("player").currentTime') >= 0.74
+    assert browser.log() == []
+    notes = tmp_path / "notes.wav"
+    notes.write_text("Dear diary")
+    browser.type("#sound", str(notes))
+    browser.wait('!document.getElementById("go").disabled')
+    assert text(browser, "answer") == ""
+    assert browser.run('return document.getElementById("segments").hidden')
+    browser.click("#go")
+    message = browser.wait('document.getElementById("error").textContent')
+    assert "no sound that is read here" in message
+    browser.log()  # Chromium notes the status 400, and that it cannot play this
+
+
+@needs_browser
+def test_a_person_records(serve, transcribe):
+    from s2s_zoo.data.sound import Recording
+
+    flags = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    with Browser(flags=flags) as browser:
+        browser.open(str(serve(transcribe).base_url))
+        browser.wait(READY)
+        browser.click("#record")
+        browser.wait('document.getElementById("record").textContent === "Stop, 0:02"')
+        assert browser.run('return document.getElementById("go").disabled')
+        browser.click("#record")
+        browser.wait('!document.getElementById("go").disabled')
+        assert text(browser, "record") == "Record"
+        browser.wait('document.getElementById("player").duration > 1')
+        browser.click("#go")
+        browser.wait('!document.getElementById("segments").hidden')
+        assert text(browser, "answer") == SAID.text and text(browser, "error") == ""
+        assert browser.log() == []
+    [data], _ = transcribe.asked.pop()
+    recording = Recording(data, 16000)
+    assert 1.5 < recording.seconds < 60
+    assert abs(recording.read().samples).max() > 0.01  # the beeps of the fake device
+
+
+@needs_browser
+def test_a_microphone_that_is_refused_is_told(serve, transcribe, browser):
+    browser.open(str(serve(transcribe).base_url))
+    browser.wait(READY)
+    browser.run(
+        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no'))"
+    )
+    browser.click("#record")
+    message = browser.wait('document.getElementById("error").textContent')
+    assert "gives no microphone" in message and "choose a file" in message
+    assert text(browser, "record") == "Record"
     assert browser.log() == []
