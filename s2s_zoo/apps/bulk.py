@@ -50,7 +50,8 @@ class Writer:
 
     Args:
         model: str, what `from_pretrained` takes.
-        column: str, where the source is: a text, or the path or the bytes of an image.
+        column: str, where the source is: a text, or the path or the bytes of an image or a
+            recording.
         output: str, the column to be added.
         **options: of the pipeline's call, such as `num_beams=1`.
 
@@ -151,7 +152,8 @@ def run(
         writer: a `Writer`.
         inputs: list of files or folders: Parquet, JSON lines (.jsonl), CSV with a header, other
             names text, one row for each line in a column of the writer's name; all but Parquet
-            also as .gz, .bz2, .xz. In a folder all files, where they are images, their paths.
+            also as .gz, .bz2, .xz. Of an image or a recording its path; in a folder all files, of
+            images or recordings their paths.
         output: str or path, a folder.
         format: "jsonl" or "parquet"; for what a row has and the format has not, see `write_rows`.
         shard_size: int, in rows.

@@ -6,6 +6,7 @@ Whatever stands in one row, the rows beside it are read and written.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import math
 import os
@@ -13,13 +14,16 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from s2s_zoo.data.images import image_files
+from s2s_zoo.data.images import FORMATS, image_files
 from s2s_zoo.data.lines import BYTE_ORDER_MARK, PACKED, UTF_16, kind_of, opened
+from s2s_zoo.data.sound import ENDINGS as SOUND_ENDINGS
+from s2s_zoo.data.sound import sound_files
 from s2s_zoo.data.tables import csv_rows
 from s2s_zoo.protocol.errors import DataError
 
 Row: TypeAlias = dict[str, Any]
 
+IMAGE_ENDINGS = tuple(ending for kind in FORMATS.values() for ending in kind)
 UNREADABLE = "unreadable"  # the column of what a line was that is no row
 REFUSED = (".zip", ".zst", ".lz4", ".7z", ".rar", ".tar", ".tgz", ".parquet")  # the last in others
 DEEPEST = 100  # lists and objects in one another; Python's reader and writer end at about 1,000
@@ -27,26 +31,39 @@ JSON_LINES = (".jsonl", ".ndjson")
 
 
 def files_of_rows(path: Path) -> list[Path]:
-    """What holds rows: a file, a folder of images, or the files of another folder.
+    """What holds rows: a file, a folder of images or of recordings, or the files of another one.
 
     In a folder names that begin with a dot or an underscore are nobody's data, as for Spark.
+
+    Raises:
+        DataError: for a folder of images and recordings.
     """
-    if not path.is_dir():
+    if not path.is_dir() or _media(path):
         return [path]
-    try:
-        image_files(path)
-    except DataError:
-        return sorted(x for x in path.iterdir() if x.is_file() and x.name[0] not in "._")
-    return [path]
+    return sorted(x for x in path.iterdir() if x.is_file() and x.name[0] not in "._")
+
+
+def _media(path):
+    """The images or the recordings in a folder, or the only one that a file is; perhaps none."""
+    if not path.is_dir():
+        return [path] if path.suffix.lower() in (*IMAGE_ENDINGS, *SOUND_ENDINGS) else []
+    found = {}
+    for kind, files in (("images", image_files), ("recordings", sound_files)):
+        with contextlib.suppress(DataError):
+            found[kind] = files(path)
+    if len(found) > 1:
+        counts = " and ".join(f"{len(files)} {kind}" for kind, files in found.items())
+        raise DataError(f"{path} holds {counts}. Name the files of one kind, such as {path}/*.mp3.")
+    return next(iter(found.values()), [])
 
 
 def read_rows(path: Path, column: str) -> Iterator[Row]:
     """Yields every row of a file as a dict.
 
     Args:
-        path: Parquet, JSON lines (.jsonl), CSV with a header, a folder of images, other names
-            text; all but Parquet may be packed (.gz, .bz2, .xz).
-        column: str, where the line of a text and the path of an image is.
+        path: Parquet, JSON lines (.jsonl), CSV with a header, an image, a recording or a folder of
+            them, other names text; all but Parquet may be packed (.gz, .bz2, .xz).
+        column: str, where the line of a text and the path of an image or a recording is.
 
     A line that is no UTF-8, no JSON object, nested deeper than `DEEPEST`, or has more or fewer
     cells than the header is in the column "unreadable".
@@ -55,8 +72,8 @@ def read_rows(path: Path, column: str) -> Iterator[Row]:
         DataError: for a file that is damaged, or packed otherwise.
     """
     packing, kind = kind_of(path)
-    if path.is_dir():
-        yield from ({column: str(image)} for image in image_files(path))
+    if media := _media(path):
+        yield from ({column: str(file)} for file in media)
     elif kind == ".parquet" and not packing:
         yield from _parquet_rows(path)
     elif kind == ".csv":

@@ -267,6 +267,48 @@ def test_photos_of_a_folder(tiny_captioner, photos, tmp_path):
     assert all(isinstance(row["output"], str) for row in rows)
 
 
+class Transcribes:
+    """Says what a recording is called; b.wav cannot be read."""
+
+    def __init__(self):
+        self.processor, self.asked = type("Sound", (), {"reads": "audio"}), []
+
+    def __call__(self, sources, progress, **options):
+        self.asked.append(options)
+        if any(str(source).endswith("b.wav") for source in sources):
+            raise DataError("b.wav cannot be decoded.")
+        return [os.path.basename(source) for source in sources]
+
+    def plan(self, options):
+        return options
+
+
+def test_recordings_of_a_folder_and_alone(tmp_path, monkeypatch, capsys):
+    pipeline = Transcribes()
+    pipeline.processor.max_target_length = 448
+    monkeypatch.setattr(bulk, "loaded", lambda model: pipeline)
+    folder = tmp_path / "talks"
+    folder.mkdir()
+    for name in ("c.mp3", "a.flac", "b.wav", "notes.txt"):
+        (folder / name).write_bytes(b"\0")
+    command = ["bulk", str(folder), "--model", "x", "--output"]
+    spoken = ["--language", "German", "--translate"]
+    assert main([*command, str(tmp_path / "out"), *spoken]) == 0
+    rows = read(tmp_path / "out")
+    assert [row["output"] for row in rows] == ["a.flac", None, "c.mp3"]
+    assert [row["text"] for row in rows] == [str(folder / x) for x in ("a.flac", "b.wav", "c.mp3")]
+    assert rows[1]["output_error"] == "b.wav cannot be decoded."
+    assert pipeline.asked[-1] == {"language": "German", "task": "translate"}
+    one = ["bulk", str(folder / "c.mp3"), "--model", "x", "--output", str(tmp_path / "one")]
+    assert main(one) == 0
+    assert [row["output"] for row in read(tmp_path / "one")] == ["c.mp3"]
+    (folder / "cover.jpg").write_bytes(b"\0")
+    capsys.readouterr()
+    assert main([*command, str(tmp_path / "two")]) == 1
+    said = capsys.readouterr().err
+    assert "holds 1 images and 3 recordings. Name the files of one kind" in said
+
+
 def test_command_line(tiny_checkpoint, texts, expected, tmp_path, capsys):
     (tmp_path / "a.txt").write_text("\n".join(texts), encoding="utf-8")
     options = ["--model", str(tiny_checkpoint), "--output", str(tmp_path / "out")]

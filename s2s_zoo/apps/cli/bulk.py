@@ -15,7 +15,7 @@ def add_command(commands: Any) -> None:
     command = commands.add_parser("bulk", help="add a column to Parquet, JSON lines, CSV or text")
     command.set_defaults(command=_bulk)
     add = command.add_argument
-    add("input", nargs="+", metavar="FILE", help="files or folders; a folder may hold images")
+    add("input", nargs="+", metavar="FILE", help="files or folders; also of images, recordings")
     add("--model", required=True, metavar="NAME", help=NAME)
     add("--output", required=True, metavar="DIR", help="a folder, for a file of each shard")
     add("--format", choices=bulk.FORMATS, default="jsonl")
@@ -24,11 +24,15 @@ def add_command(commands: Any) -> None:
     add("--shard-size", type=positive, default=10_000, metavar="ROWS", help="default: 10000")
     add("--actors", type=positive, metavar="N", help="processes (pip install 's2s-zoo[ray]')")
     add("--resume", action="store_true", help="leave out the shards that are there")
+    add("--language", metavar="NAME", help="what is spoken in all recordings")
+    add("--translate", action="store_true", help="write English, whatever is spoken")
     add_search_options(command)
 
 
 def _bulk(arguments):
     options = search_options(arguments)
+    options |= {"language": arguments.language} if arguments.language else {}
+    options |= {"task": "translate"} if arguments.translate else {}
     if options and not arguments.actors:  # which load a model of their own
         check_search(arguments, bulk.loaded(arguments.model), options)
     writer = bulk.Writer(arguments.model, arguments.column, arguments.output_column, **options)
