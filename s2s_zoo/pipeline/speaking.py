@@ -148,7 +148,8 @@ class Speaker:
             The tokens of each row, without END, and the mean log-probabilities of its tokens.
         """
         positions = self.model.decoder.stack.positions
-        room = min(self.processor.max_target_length, positions.length - prompts.shape[1])
+        # END itself is read by nobody, so it needs no position.
+        room = min(self.processor.max_target_length, positions.length - prompts.shape[1] + 1)
         asked = {**defaults, **options}
         limit = room if asked.get("max_length") is None else min(room, asked["max_length"])
         probe = self.searcher(timestamps, False).plan(options, defaults, return_scores=True)

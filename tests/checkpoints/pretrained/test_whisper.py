@@ -14,7 +14,7 @@ from tests.checkpoints.pretrained.lines import LINES
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 RATE, SECONDS = 16000, 1  # of a window
-LIMIT = 40  # tokens
+LIMIT, POSITIONS = 40, 64  # tokens
 MOVING, HEARING, ENDING = 3.0, 4.0, 1.8
 LANGUAGES = ("en", "de", "fr", "haw")
 FREE = {
@@ -67,7 +67,7 @@ def make(directory, multilingual):
     config = transformers.WhisperConfig(
         vocab_size=len(ids), num_mel_bins=20, d_model=32, encoder_layers=2, decoder_layers=2,
         encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=48,
-        decoder_ffn_dim=48, max_source_positions=50, max_target_positions=64, init_std=0.25,
+        decoder_ffn_dim=48, max_source_positions=50, max_target_positions=POSITIONS, init_std=0.25,
         bos_token_id=end, eos_token_id=end, pad_token_id=end, decoder_start_token_id=start,
         suppress_tokens=None, begin_suppress_tokens=None,
     )  # fmt: skip
@@ -185,6 +185,25 @@ def assert_same_searches(oracle, pipeline, beams, timestamps, count):
     if timestamps:
         stamps = sum(x >= processor.first_time for row in found for x in row)
         assert stamps > len(found)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_text_that_never_ends_is_as_long_as_in_transformers(oracle, pipeline, beams):
+    sounds = [sound(1, seed) for seed in range(2)]
+    speaker, processor = pipeline.transcriber.speaker, pipeline.processor
+    prompt = [START, *processor.prompt(processor.languages["de"], "transcribe", False)]
+    room = POSITIONS - len(prompt)
+    theirs = their_ids(
+        oracle, sounds, num_beams=beams, force_unique_generate_call=True,
+        min_new_tokens=room, max_new_tokens=room, **language_of(pipeline),
+    )  # fmt: skip
+    windows = np.stack(processor.encode_source([(x, RATE) for x in sounds]))
+    heard = speaker.listen(speaker.start(2), source=windows)
+    options = {"num_beams": beams, "min_length": room}
+    prompts = np.array([prompt] * 2)
+    found, _ = speaker.write(heard["memory"], prompts, False, options, pipeline.generation)
+    assert [len(row) for row in found] == [room, room]
+    assert [processor.order[[*prompt, *row]].tolist() for row in found] == theirs
 
 
 def test_a_long_recording_follows_its_timestamps(oracle, pipeline):
