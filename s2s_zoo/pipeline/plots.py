@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from s2s_zoo.data.words import JOINER
-from s2s_zoo.protocol.errors import S2SZooError
+from s2s_zoo.protocol.errors import DataError, S2SZooError
 from s2s_zoo.protocol.types import StrPath, Tensor
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 COLUMNS = 6
 SHORTEST = 480  # pixels of the photo's longer side that are drawn
+MOST_SECONDS = 60.0  # of a recording that is drawn
+ROW, WIDEST = 0.25, 40.0  # inches: of what was spoken in a picture, and of its width at most
 LEAST_COPIED = 0.1  # of a token from a source position that is drawn
 CELL, LONGEST = 0.28, 100  # inches: of a token in a heat map, and of its longer side at most
 
@@ -115,6 +117,92 @@ def plot_copies(pipeline: Pipeline, text: str, path: StrPath, **options: Any) ->
     map_.set_xticks(np.arange(len(read)), read, rotation=90)
     _save(figure, path)
     return result
+
+
+def plot_transcription(pipeline: Pipeline, sound: Any, path: StrPath, **options: Any) -> Any:
+    """Transcribes a recording and draws when each word was spoken, under what was heard.
+
+    The features of the recording, and below them a row for each word: of a Whisper its time, of
+    another model where it looked, as figure 2 of Chan et al. (1508.01211).
+
+    Args:
+        pipeline: of the task "transcription".
+        sound: what `s2s_zoo.data.sound.Recording` takes, of at most `MOST_SECONDS`.
+        path: str or path of the picture, of a kind that matplotlib writes, by its ending.
+        **options: of the pipeline's call, such as `num_beams=5`.
+
+    Returns:
+        Transcript with the words, or Result with the alignment (T, S).
+
+    Raises:
+        S2SZooError: where there is no matplotlib, or it does not know the ending.
+        DataError: for a recording that cannot be read, or is longer; a Whisper that does not know
+            the times of words.
+    """
+    processor = pipeline.processor
+    heard = processor.read(sound)
+    seconds = len(heard.samples) / processor.rate
+    if seconds > MOST_SECONDS:
+        raise DataError(
+            f"{heard.name} has {seconds:.1f} seconds, and at most {MOST_SECONDS:g} are drawn. Cut "
+            "it."
+        )
+    features = processor.features(heard.samples)
+    timed: list[Any] = []
+    if pipeline.transcriber is None:
+        result: Any = pipeline(heard, return_alignment=True, **options)
+        count = len(result.target_tokens)
+    else:
+        result = pipeline(heard, return_timestamps="word", **options)
+        timed = [word for segment in result.segments for word in segment.words]
+        count = len(timed)
+    figure = _figure(max(6.0, min(1.2 * seconds, WIDEST)), 2.2 + ROW * count)
+    rows = figure.subplots(2, 1, sharex=True, height_ratios=[2, 0.2 + ROW * count])
+    extent = (0.0, max(seconds, 1e-3))
+    if len(features):
+        size = (*extent, 0, processor.mels)
+        rows[0].imshow(features.T, origin="lower", aspect="auto", extent=size)
+    rows[0].set(yticks=[], xlim=extent)
+    if pipeline.transcriber is None and count:
+        size = (*extent, count - 0.5, -0.5)
+        rows[1].imshow(result.alignment, cmap="gray_r", aspect="auto", extent=size)
+        rows[1].set_yticks(np.arange(count), [_word(piece) for piece in result.target_tokens])
+    else:
+        _bars(rows[1], timed)
+    rows[1].set_xlabel("seconds")
+    figure.suptitle(result.text)
+    _save(figure, path)
+    return result
+
+
+def timeline(spans: Sequence[Any], seconds: float, path: StrPath | None = None) -> Figure:
+    """Draws when each part of a recording was spoken.
+
+    Args:
+        spans: list of `Word` or `Segment`.
+        seconds: float, the length of the recording.
+        path: where to save it, or None.
+
+    Returns:
+        The matplotlib Figure.
+
+    Raises:
+        S2SZooError: where there is no matplotlib, or it does not know the ending.
+    """
+    figure = _figure(max(6.0, min(1.2 * seconds, WIDEST)), 0.4 + ROW * len(spans))
+    axes = figure.subplots()
+    _bars(axes, spans)
+    axes.set(xlim=(0.0, max(seconds, 1e-3)), xlabel="seconds")
+    _save(figure, path)
+    return figure
+
+
+def _bars(axes, spans):
+    """A bar for each span, the first at the top."""
+    places = np.arange(len(spans))
+    axes.barh(places, [x.end - x.start for x in spans], left=[x.start for x in spans])
+    axes.set_yticks(places, [x.text.strip() for x in spans])
+    axes.invert_yaxis()
 
 
 def heat_map(

@@ -76,8 +76,8 @@ class Result(NamedTuple):
             raise S2SZooError(
                 "There is no alignment with a source text to draw. Ask for it with "
                 "return_alignment=True; those of a text of several sentences are in its "
-                "`segments`, and the attention over a photo is drawn by "
-                "`s2s_zoo.plots.plot_caption`."
+                "`segments`, and the attention over a photo or a recording is drawn by "
+                "`s2s_zoo.plots.plot_caption` and `plot_transcription`."
             )
         from s2s_zoo.pipeline.plots import heat_map
 

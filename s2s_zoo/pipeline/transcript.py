@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from s2s_zoo.protocol.errors import S2SZooError
 from s2s_zoo.protocol.registry import check_option
+from s2s_zoo.protocol.types import StrPath
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_DRAWN = 300
 
 
 class Word(NamedTuple):
@@ -62,6 +69,36 @@ class Transcript(NamedTuple):
             {**x._asdict(), "words": [word._asdict() for word in x.words]} for x in self.segments
         ]
         return {**self._asdict(), "segments": segments}
+
+    def plot(self, path: StrPath | None = None) -> Figure:
+        """Draws when each word was spoken, or each segment where there are no words.
+
+        Args:
+            path: str or path of the picture to write, of a kind that matplotlib writes, by its
+                ending; None writes none.
+
+        Returns:
+            The matplotlib Figure. `s2s_zoo.plots.plot_transcription` draws what was heard too.
+
+        Raises:
+            S2SZooError: where nothing was said, or more than `MOST_DRAWN` words; no matplotlib, or
+                it does not know the ending.
+        """
+        spans: list[Any] = [word for segment in self.segments for word in segment.words]
+        spans = spans or list(self.segments)
+        if not 0 < len(spans) <= MOST_DRAWN:
+            raise S2SZooError(
+                f"A picture has 1 to {MOST_DRAWN} words. Received: {len(spans)}. Transcribe a part "
+                "of the recording in which somebody speaks."
+            )
+        from s2s_zoo.pipeline.plots import timeline
+
+        return timeline(spans, self.seconds, path)
+
+    def _repr_png_(self):
+        from s2s_zoo.pipeline.plots import png
+
+        return png(self)
 
     def subtitles(self, kind: str = "srt") -> str:
         """The segments with their times, for a player or a table.

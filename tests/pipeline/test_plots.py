@@ -6,9 +6,11 @@ import pytest
 pytest.importorskip("matplotlib")
 
 import s2s_zoo
-from s2s_zoo.pipeline.plots import heat_map
+from s2s_zoo.data.sound import Sound
+from s2s_zoo.pipeline.plots import heat_map, plot_transcription
 from s2s_zoo.pipeline.result import Result
-from s2s_zoo.protocol.errors import S2SZooError
+from s2s_zoo.pipeline.transcript import Segment, Transcript, Word
+from s2s_zoo.protocol.errors import DataError, S2SZooError
 
 SOURCE = ["▁La", "▁voiture", "▁rouge", "</s>"]
 TARGET = ["▁The", "▁red", "</s>"]
@@ -81,3 +83,53 @@ def test_rows_belong_to_the_tokens_they_predict():
     }
     pairs = {"▁red": "▁rouge", "▁car": "▁voiture", "▁rich": "▁riche", "▁man": "▁homme"}
     assert {word: looked_at[word] for word in pairs} == pairs
+
+
+def test_when_words_were_spoken_is_drawn(tmp_path):
+    words = (Word(" Hello", 0.2, 0.5), Word(" you", 0.5, 1.25))
+    spoken = Transcript("Hello you", (Segment(" Hello you", 0.0, 2.0, words=words),), "en", 3.0)
+    figure = spoken.plot(tmp_path / "words.png")
+    assert (tmp_path / "words.png").read_bytes()[:4] == b"\x89PNG"
+    axes = figure.axes[0]
+    bars = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches]
+    np.testing.assert_allclose(bars, [(0.2, 0.5), (0.5, 1.25)])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["Hello", "you"]
+    assert axes.get_xlim() == (0, 3) and axes.get_ylim()[0] > axes.get_ylim()[1]
+    whole = spoken._replace(segments=(spoken.segments[0]._replace(words=()),))
+    assert len(whole.plot().axes[0].patches) == 1 and whole._repr_png_()
+    with pytest.raises(S2SZooError, match="1 to 300 words. Received: 0"):
+        Transcript("").plot()
+    assert Transcript("")._repr_png_() is None
+
+
+class Listens:
+    """Looks at one frame after the other, or knows the times of words."""
+
+    mels, rate = 4, 1000
+
+    def __init__(self, transcriber):
+        self.processor, self.transcriber = self, transcriber
+
+    def read(self, source):
+        return source
+
+    def features(self, samples):
+        return np.ones((len(samples) // 10, 4), "float32")
+
+    def __call__(self, sound, **asked):
+        if self.transcriber is None:
+            assert asked == {"return_alignment": True, "num_beams": 2}
+            return Result("a b", None, (), ["▁a", "▁b", "</s>"], np.eye(3, 5))
+        assert asked == {"return_timestamps": "word", "num_beams": 2}
+        words = (Word(" a", 0.1, 0.2), Word(" b", 0.2, 0.4))
+        return Transcript("a b", (Segment(" a b", 0.0, 0.5, words=words),))
+
+
+@pytest.mark.parametrize("transcriber", [None, object()])
+def test_a_transcription_is_drawn_under_what_was_heard(transcriber, tmp_path):
+    path = tmp_path / "words.png"
+    sound = Sound(np.ones(500, "float32"), "talk.wav")
+    found = plot_transcription(Listens(transcriber), sound, path, num_beams=2)
+    assert found.text == "a b" and path.read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(DataError, match="talk.wav has 61.0 seconds, and at most 60 are drawn"):
+        plot_transcription(Listens(transcriber), sound._replace(samples=np.ones(61_000)), path)

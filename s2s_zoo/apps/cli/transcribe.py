@@ -32,6 +32,9 @@ def add_command(commands: Any) -> None:
     command.add_argument(
         "--initial-prompt", metavar="TEXT", help="names and spellings that the recording has"
     )
+    command.add_argument(
+        "--plot", metavar="FILE", help="draw when each word of one recording was spoken"
+    )
     add_search_options(command, "seed")
 
 
@@ -43,16 +46,23 @@ def _transcribe(arguments):
             f"transcribe expected a model of {TRANSCRIPTION.name}. Received: {arguments.model}, of "
             f"{transcribe.task}. Use `s2s-zoo {_command(transcribe.task)}`."
         )
-    options = {"language": arguments.language, "initial_prompt": arguments.initial_prompt}
-    options["task"] = "translate" if arguments.translate else "transcribe"
-    options |= search_options(arguments)
+    told = _told(arguments, transcribe)
+    options = told | search_options(arguments)
     found = [transcribe.processor.collect(name) for name in arguments.sound]
     names = [str(name) for sources, _ in found for name in sources]
     single = len(found) == 1 and found[0][1]
+    if arguments.plot:
+        if not single or arguments.format != "text":
+            arguments.usage_error("argument --plot: of one recording, as text")
+        from s2s_zoo.pipeline.plots import plot_transcription
+
+        print(plot_transcription(transcribe, names[0], arguments.plot, **options).text)
+        return
+    timed = arguments.format != "text" and transcribe.transcriber is not None
     bad, written = [], []
     for name in names:
         try:
-            made = transcribe(name, return_timestamps=arguments.format != "text", **options)
+            made = transcribe(name, **({"return_timestamps": True} if timed else {}), **options)
         except DataError as error:
             if single:
                 raise
@@ -62,7 +72,7 @@ def _transcribe(arguments):
         except (ValueError, TypeError) as error:
             arguments.usage_error(str(error))
         if arguments.format == "json":
-            written.append({"file": name, **made.as_dict()})
+            written.append({"file": name, **(made.as_dict() if timed else {"text": made})})
         else:
             text = made if arguments.format == "text" else made.subtitles(arguments.format)
             tab = arguments.format == "text"
@@ -74,6 +84,24 @@ def _transcribe(arguments):
     if bad:
         listed = ", ".join(Path(name).name for name in bad[:10]) + (", …" if bad[10:] else "")
         raise DataError(f"{len(bad)} of {len(names)} files could not be transcribed: {listed}.")
+
+
+def _told(arguments, transcribe):
+    """What a Whisper is told beside the search. Raises DataError where another model is told it."""
+    told = {"language": arguments.language, "initial_prompt": arguments.initial_prompt}
+    told = {name: value for name, value in told.items() if value is not None}
+    told |= {"task": "translate"} if arguments.translate else {}
+    if transcribe.transcriber is not None:
+        return told
+    flags = [f"--{name.replace('_', '-')}" for name in told if name != "task"]
+    flags += ["--translate"] if arguments.translate else []
+    flags += [] if arguments.format in ("text", "json") else [f"--format {arguments.format}"]
+    if flags:
+        raise DataError(
+            f"{arguments.model} writes what it was trained on alone, and no times. Received: "
+            f"{' '.join(flags)}. Leave it out, or use a Whisper."
+        )
+    return told
 
 
 def _command(task):

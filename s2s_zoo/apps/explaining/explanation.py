@@ -81,17 +81,19 @@ def explain(
         Explanation.
 
     Raises:
-        ValueError: for a pipeline of images, a blank source, an unknown method or option, naming
-            the nearest, or fewer samples than the method needs.
+        ValueError: for a pipeline of images or sound, a blank source, an unknown method or option,
+            naming the nearest, or fewer samples than the method needs.
     """
     made = lookup(METHODS, method, "method of explanation")
     known = [name for name in inspect.signature(made).parameters if name != "game"]
     check_keys(options, known, f"{method} explanation")
     processor = pipeline.processor
     if processor.reads != "text":
+        drawn = {"image": "photo is drawn by `s2s_zoo.plots.plot_caption`"}
+        drawn["audio"] = "recording is drawn by `s2s_zoo.plots.plot_transcription`"
         raise ValueError(
             f"explain expected a pipeline of texts. Received: task={pipeline.task!r}. The "
-            "attention over a photo is drawn by `s2s_zoo.plots.plot_caption`."
+            f"attention over a {drawn[processor.reads]}."
         )
     if processor.is_blank(source):
         raise ValueError(f"explain expected a source with some text. Received: {source!r}.")

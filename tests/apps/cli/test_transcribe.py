@@ -13,7 +13,7 @@ from s2s_zoo.protocol.errors import DataError
 class Pipeline:
     """Says what it was asked for; b.wav cannot be read."""
 
-    task = "transcription"
+    task, transcriber = "transcription", object()
 
     def __init__(self):
         self.processor = self
@@ -22,7 +22,7 @@ class Pipeline:
     def collect(self, source):
         return (["a.wav", "b.wav"], False) if source == "folder" else ([source], True)
 
-    def __call__(self, source, return_timestamps, **options):
+    def __call__(self, source, return_timestamps=False, **options):
         self.asked.append(options)
         if source == "b.wav":
             raise DataError("b.wav cannot be decoded.")
@@ -56,9 +56,7 @@ def test_formats_of_one_recording(run):
 
 def test_what_is_asked_for(run):
     *_, pipeline = run("a.wav", "--translate", "--language", "German", "--num-beams", "5")
-    assert pipeline.asked == [
-        {"language": "German", "initial_prompt": None, "task": "translate", "num_beams": 5}
-    ]
+    assert pipeline.asked == [{"language": "German", "task": "translate", "num_beams": 5}]
 
 
 def test_of_several_the_name_stands_before_each_and_the_bad_are_named(run):
@@ -82,3 +80,32 @@ def test_a_model_of_another_task_is_refused(run, monkeypatch):
     monkeypatch.setattr(Pipeline, "task", "translation")
     code, _, said, _ = run("a.wav")
     assert code == 1 and "model of transcription" in said and "s2s-zoo translate" in said
+
+
+def test_a_model_of_ones_own_is_told_nothing_and_gives_no_times(run, monkeypatch):
+    monkeypatch.setattr(Pipeline, "transcriber", None)
+    code, out, _, pipeline = run("a.wav", "--num-beams", "2")
+    assert (code, out, pipeline.asked) == (0, "a.wav speaks.\n", [{"num_beams": 2}])
+    code, out, *_ = run("a.wav", "--format", "json")
+    assert json.loads(out) == {"file": "a.wav", "text": "a.wav speaks."}
+    for flags in (["--language", "de"], ["--translate"], ["--format", "srt"]):
+        code, out, said, _ = run("a.wav", *flags)
+        assert (code, out) == (1, "") and f"Received: {flags[0]}" in said and "Whisper" in said
+
+
+def test_a_picture_is_of_one_recording(run, monkeypatch, capsys):
+    from s2s_zoo.pipeline import plots
+
+    drawn = []
+
+    def draw(pipeline, name, path, **options):
+        drawn.append((name, path, options))
+        return Transcript("Hello.")
+
+    monkeypatch.setattr(plots, "plot_transcription", draw)
+    code, out, *_ = run("a.wav", "--plot", "words.png", "--language", "de")
+    assert (code, out) == (0, "Hello.\n")
+    assert drawn == [("a.wav", "words.png", {"language": "de"})]
+    for arguments in (["folder"], ["a.wav", "--format", "srt"]):
+        with pytest.raises(SystemExit):
+            run(*arguments, "--plot", "words.png")

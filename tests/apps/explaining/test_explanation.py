@@ -121,6 +121,14 @@ def test_bad_arguments_are_refused(tiny_pipeline, arguments, message):
         explain(tiny_pipeline, SOURCE, TARGET, "lime", sample=3)
 
 
+def test_recordings_are_refused_and_what_draws_them_is_named():
+    from types import SimpleNamespace
+
+    listens = SimpleNamespace(task="transcription", processor=SimpleNamespace(reads="audio"))
+    with pytest.raises(ValueError, match="transcription.*recording is drawn.*plot_transcription"):
+        explain(listens, "talk.mp3")
+
+
 def test_images_are_refused(tiny_captioner):
     with pytest.raises(ValueError, match="expected a pipeline of texts"):
         explain(tiny_captioner, "photo.jpg")
