@@ -72,8 +72,8 @@ class AudioProcessor(Targets):
         return [sources], True
 
     def is_blank(self, source: Any) -> bool:
-        """Whether a source is silent. An open file can be read only once: it is never."""
-        if hasattr(source, "read"):
+        """Whether a source is silent. Open files and addresses, read only once, never are."""
+        if hasattr(source, "read") or is_address(source):
             return False
         blocks = Recording(source, self.rate).blocks()
         return all(float(np.abs(block).max(initial=0)) < SILENT for block in blocks)

@@ -117,7 +117,7 @@ class _Places:
         seconds = recording.seconds
         if seconds is None:
             seconds = len(recording.read().samples) / self.processor.rate
-        frames = int(seconds * self.processor.rate) // self.processor.hop
+        frames = round(seconds * self.processor.rate) // self.processor.hop
         if not frames:
             raise DataError(
                 f"{self.names[place]} is shorter than a frame, so nothing is said in it. Leave it "

@@ -161,6 +161,9 @@ def test_a_processor_makes_features_and_knows_one_from_several(tmp_path):
     [found] = processor.encode_source([(tone(8000), 8000)])
     np.testing.assert_allclose(found, log_mel(tone(8000), 20, 8000, 200, 80), atol=1e-4)
     pair = (tone(8000), 8000)
+    assert processor.is_blank((np.zeros(900), 8000)) and processor.is_blank((np.zeros(0), 8000))
+    assert not processor.is_blank(pair) and not processor.is_blank(io.BytesIO(b""))
+    assert processor.encode_source([(np.zeros(0), 8000)])[0].shape == (1, 20)
     assert processor.collect(pair)[1] and processor.collect(tmp_path / "a.wav")[1]
     assert not processor.collect([pair, pair])[1] and not processor.collect((pair, pair))[1]
     (tmp_path / "b.wav").write_bytes(as_bytes(*pair))
