@@ -6,20 +6,14 @@ import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from s2s_zoo.apps.serving.hearing import (
-    Heard,
-    describe,
-    looked_through,
-    noise,
-    transcript_as_json,
-    work_of,
-)
+from s2s_zoo.apps.serving.hearing import Heard, describe, looked_through, noise
 from s2s_zoo.apps.serving.refused import Refused, failed
 from s2s_zoo.apps.serving.schema import OTHERS, REQUESTS
+from s2s_zoo.apps.serving.work import Generation
 from s2s_zoo.data.images import pixels_of
 from s2s_zoo.generation.options import beams_of, check_names
 from s2s_zoo.pipeline.reading import take_reading
@@ -36,76 +30,7 @@ SHORT, LONG = "a", "a b c d e f g h i j k"
 WARM = ([SHORT], [SHORT], ["a b c d"] * 2, [LONG], [LONG], [LONG] * 2)
 
 
-WIDTH = 4  # unfinished texts of a source, for the bound of the work
-BATCH = 32  # sentences of a text that are run at once
 MOST_PIXELS = 128_000_000  # of the images of a request; a second or two to decode
-
-
-class Generation(NamedTuple):
-    """The work of a batch: sources whose requests have equal ones may go together.
-
-    Attributes:
-        served: Served.
-        options: tuple of (name, value), of the call.
-        aligned: bool.
-        width: int, the texts that are written at once for a source.
-        number: int, different for each request that is to be alone in its batch, 0 for others.
-    """
-
-    served: Any
-    options: tuple
-    aligned: bool
-    width: int = 1
-    number: int = 0
-
-    def __call__(self, sources: Sequence[Any]) -> list[Any]:
-        """The JSON of the answer to each source."""
-        sources = [x.data if isinstance(x, Heard) else x for x in sources]
-        if self.served.pipeline.transcriber is not None:
-            return self._transcripts(sources)
-        answers = self.served.pipeline(
-            sources,
-            batch_size=max(BATCH, len(sources)),
-            return_scores=True,
-            return_alignment=self.aligned,
-            progress=False,
-            **dict(self.options),
-        )
-        found = []
-        for source, answer in zip(sources, answers, strict=True):
-            rows = [
-                self.served.as_json(x) for x in (answer if isinstance(answer, list) else [answer])
-            ]
-            if self.served.is_cut(source, rows[0], self.options):
-                for row in rows:
-                    row["truncated"] = True
-            found.append(rows if isinstance(answer, list) else rows[0])
-        return found
-
-    def _transcripts(self, sources):
-        pipeline, options = self.served.pipeline, dict(self.options)
-        return [transcript_as_json(x) for x in pipeline(sources, progress=False, **options)]
-
-    def share(self, source: Any, max_sources: int) -> float:
-        """How much of the work that the server takes upon itself at once a source may be.
-
-        All of it is `max_sources` of the longest texts with `WIDTH` unfinished ones each, or as
-        many as the checkpoint has by default.
-        """
-        pipeline, options = self.served.pipeline, dict(self.options)
-        longest = pipeline.processor.max_target_length
-        most = max(WIDTH, beams_of({}, pipeline.generation)) * longest * max_sources
-        if isinstance(source, Heard):
-            return self.width * work_of(source, pipeline, options) / most
-        units = len(source.encode()) + 1 if isinstance(source, str) else 1
-        known = getattr(pipeline.processor, "max_source_length", 1)
-        if units > known and (reading := self.served.reading(options)) and reading.split:
-            return self.width * pipeline.searcher.longest_target(units) / most
-        length = options.get("max_length")
-        if length is None:
-            length = pipeline.searcher.longest_target(min(units, known))
-        length = max(length, options.get("min_length", 0) + 1)
-        return self.width * min(length, longest) / most
 
 
 class Served:
