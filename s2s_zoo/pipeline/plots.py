@@ -160,12 +160,12 @@ def plot_transcription(pipeline: Pipeline, sound: Any, path: StrPath, **options:
     rows = figure.subplots(2, 1, sharex=True, height_ratios=[2, 0.2 + ROW * count])
     extent = (0.0, max(seconds, 1e-3))
     if len(features):
-        size = (*extent, 0, processor.mels)
-        rows[0].imshow(features.T, origin="lower", aspect="auto", extent=size)
+        bands = (*extent, 0.0, float(processor.mels))
+        rows[0].imshow(features.T, origin="lower", aspect="auto", extent=bands)
     rows[0].set(yticks=[], xlim=extent)
     if pipeline.transcriber is None and count:
-        size = (*extent, count - 0.5, -0.5)
-        rows[1].imshow(result.alignment, cmap="gray_r", aspect="auto", extent=size)
+        places = (*extent, count - 0.5, -0.5)
+        rows[1].imshow(result.alignment, cmap="gray_r", aspect="auto", extent=places)
         rows[1].set_yticks(np.arange(count), [_word(piece) for piece in result.target_tokens])
     else:
         _bars(rows[1], timed)
