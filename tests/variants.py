@@ -87,6 +87,7 @@ IMAGE_ENCODERS = {
         "name": "vision_transformer",
         "size": [64, 96],
         "patch": 32,
+        "class_tokens": 2,
         "layers": 2,
         "heads": 2,
         **WIDTHS,
@@ -199,7 +200,7 @@ DECODER_VARIANTS |= {
     for name, options in {
         "transformer": {"tie_embeddings": True, "start_token": 2},
         "transformer-pre": {},
-        "transformer-relative": {"output_bias": False},
+        "transformer-relative": {"output_bias": False, "output_transform": True},
         "conv": {"tie_embeddings": True, "kernel_size": 2},
     }.items()
 }

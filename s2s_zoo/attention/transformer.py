@@ -33,6 +33,7 @@ class TransformerStack(keras.layers.Layer):
         causal: bool, a position attends to itself and those before it, and to a memory.
         mixer: function that makes the layer by which the positions of one side know each other,
             or None for a MultiHeadAttention.
+        output_transform: bool, end with norm(f(W x + b)), as BERT does before its output matrix.
         The others: see `TransformerEncoder`.
     """
 
@@ -56,6 +57,7 @@ class TransformerStack(keras.layers.Layer):
         bias: bool,
         dropout: float,
         mixer: Callable[[], keras.layers.Layer] | None = None,
+        output_transform: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -73,12 +75,16 @@ class TransformerStack(keras.layers.Layer):
             return make(epsilon=epsilon, name=name)
 
         self.positions = build_from(POSITIONS, positions, "position encoding", name="positions")
-        self.relative_bias = None
-        if relative_positions is not None:
-            check_keys(relative_positions, ("buckets", "max_distance"), "relative_positions")
-            self.relative_bias = RelativeBias(
-                heads, bidirectional=not causal, name="relative_bias", **relative_positions
-            )
+        relative = dict(relative_positions or {})
+        shared = relative.pop("shared", True)
+        check_keys(relative, ("buckets", "max_distance"), "relative_positions")
+
+        def relative_bias(wanted):
+            if relative_positions is None or not wanted:
+                return None
+            return RelativeBias(heads, bidirectional=not causal, name="relative_bias", **relative)
+
+        self.relative_bias = relative_bias(shared)
         self.embedding_norm = normalize("embedding_norm") if embedding_norm else None
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
@@ -99,15 +105,27 @@ class TransformerStack(keras.layers.Layer):
                 normalize,
                 norm == "pre",
                 dropout,
+                relative_bias(not shared),
                 name=f"layer_{i}",
             )
             for i in range(layers)
         ]
         self.final_norm = normalize("final_norm") if norm == "pre" else None
+        self.transform: Any = None
+        self.transform_norm: Any = None
+        if output_transform:
+            self.transform = keras.layers.Dense(
+                embedding_dim,
+                lookup(ACTIVATIONS, activation, "activation"),
+                kernel_initializer=initializer("glorot_uniform"),
+                name="transform",
+            )
+            self.transform_norm = normalize("transform_norm")
 
     def build(self, memory_dim: int | None = None) -> None:
         width = (None, None, self.embedding_dim)
-        for layer in (self.positions, self.relative_bias, self.embedding_norm, self.final_norm):
+        ends = self.embedding_norm, self.final_norm, self.transform, self.transform_norm
+        for layer in (self.positions, self.relative_bias, *ends):
             if layer is not None:
                 layer.build(width)
         for block in self.blocks:
@@ -122,12 +140,29 @@ class TransformerStack(keras.layers.Layer):
         return self.dropout(vectors, training=training)
 
     def finish(self, x: Tensor) -> Tensor:
-        """The last normalization, where the blocks leave their outputs as they are."""
-        return x if self.final_norm is None else self.final_norm(x)
+        """The last normalization, where the blocks leave their outputs as they are, and the
+        transform, where there is one.
+        """
+        x = x if self.final_norm is None else self.final_norm(x)
+        return x if self.transform is None else self.transform_norm(self.transform(x))
 
-    def bias(self, queries: Tensor, keys: Tensor) -> Tensor | None:
-        """The relative bias (H, T, S) of query and key positions, or None."""
-        return None if self.relative_bias is None else self.relative_bias(queries, keys)
+    def bias(self, queries: Tensor, keys: Tensor) -> Callable[[keras.layers.Layer], Tensor | None]:
+        """A function of the self-attention of a block to its relative bias.
+
+        Args:
+            queries: (T,) int, positions.
+            keys: (S,) int, positions.
+
+        Returns:
+            Function that gives (H, T, S), or None where scores are not biased.
+        """
+        shared = None if self.relative_bias is None else self.relative_bias(queries, keys)
+        own = {
+            id(block.attentions[0]): block.relative_bias(queries, keys)
+            for block in self.blocks
+            if block.relative_bias is not None
+        }
+        return lambda attention: own.get(id(attention), shared)
 
 
 class TransformerBlock(keras.layers.Layer):
@@ -144,9 +179,11 @@ class TransformerBlock(keras.layers.Layer):
         normalize: Callable[[str], keras.layers.Layer],
         pre: bool,
         dropout: float,
+        relative_bias: keras.layers.Layer | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.relative_bias = relative_bias
         self.attentions = attentions
         self.feed_forward = feed_forward
         self.norms = [normalize(f"{layer.name}_norm") for layer in (*attentions, feed_forward)]
@@ -156,6 +193,8 @@ class TransformerBlock(keras.layers.Layer):
     def build(self, width: Shape, memory_width: Shape) -> None:
         for attention, memory in zip(self.attentions, (width, memory_width), strict=False):
             attention.build(width, memory)
+        if self.relative_bias is not None:
+            self.relative_bias.build()
         self.feed_forward.build(width)
         for norm in self.norms:
             norm.build(width)

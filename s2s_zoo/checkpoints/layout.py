@@ -26,6 +26,7 @@ TOKENIZER_FILES = (
     "vocab.json",
     "target_vocab.json",
     "merges.txt",
+    "vocab.txt",
     "tokenizer.json",
     "spiece.model",
     "sentencepiece.bpe.model",

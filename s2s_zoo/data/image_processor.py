@@ -18,7 +18,7 @@ from s2s_zoo.protocol.types import Config, StrPath
 if TYPE_CHECKING:
     from s2s_zoo.data.captions import CaptionBatches
 
-RESIZES = ("stretch", "crop")
+RESIZES = ("stretch", "bicubic", "crop")
 SMALLEST, LARGEST = 32, 1024  # pixels of a side
 
 
@@ -28,7 +28,7 @@ class ImageProcessor(Targets):
     Args:
         target_tokenizer: a tokenizer of the table `TOKENIZERS`.
         size: (H, W) of what the model reads.
-        resize: "stretch" or "crop", see `resized`.
+        resize: "stretch", "bicubic" or "crop", see `resized`.
         max_target_length: int, the longest caption in tokens, END counted.
     """
 
@@ -41,7 +41,7 @@ class ImageProcessor(Targets):
         self,
         target_tokenizer: Any,
         size: Sequence[int] = (224, 224),
-        resize: Literal["stretch", "crop"] = "stretch",
+        resize: Literal["stretch", "bicubic", "crop"] = "stretch",
         max_target_length: int = 40,
     ) -> None:
         if (

@@ -132,15 +132,18 @@ def resized(image: Image.Image, size: Sequence[int], resize: str) -> np.ndarray:
     Args:
         image: a Pillow image, RGB.
         size: (H, W).
-        resize: "stretch", which changes the proportions, or "crop", which cuts off what is too
-            much of the longer side, equally at both ends.
+        resize: "stretch", which changes the proportions, "bicubic", which does so by another
+            filter than the bilinear one, or "crop", which cuts off what is too much of the longer
+            side, equally at both ends.
     """
     from PIL import Image, ImageOps
 
     height, width = size
     if image.size != (width, height):
         fit = ImageOps.fit if resize == "crop" else Image.Image.resize
-        image = fit(image, (width, height), Image.Resampling.BILINEAR)
+        filters = Image.Resampling
+        by = filters.BICUBIC if resize == "bicubic" else filters.BILINEAR
+        image = fit(image, (width, height), by)
     return np.asarray(image)
 
 

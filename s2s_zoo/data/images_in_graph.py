@@ -26,7 +26,7 @@ def read_pixels(data: Tensor, size: Sequence[int], resize: str) -> Tensor:
     Args:
         data: () string, the bytes of a file.
         size: (H, W).
-        resize: "stretch" or "crop".
+        resize: "stretch", "bicubic" or "crop".
 
     Returns:
         (H, W, 3) uint8.
@@ -43,10 +43,10 @@ def read_pixels(data: Tensor, size: Sequence[int], resize: str) -> Tensor:
     )
     with tf.control_dependencies([known]):
         image = tf.cond(jpeg, lambda: _jpeg(data), lambda: _png(data))
-    bounds = _whole(image) if resize == "stretch" else _cut(image, size)
+    bounds = _cut(image, size) if resize == "crop" else _whole(image)
     for axis in (1, 0):
         begin, end = bounds[axis]
-        image = _resampled(image, begin, end, size[axis], axis)
+        image = _resampled(image, begin, end, size[axis], axis, resize == "bicubic")
     return tf.ensure_shape(image, (*size, 3))
 
 
@@ -122,27 +122,29 @@ def _cut(image, size):
     return [(box[0, axis], box[1, axis]) for axis in (0, 1)]
 
 
-def _resampled(image, begin, end, length, axis):
-    """Shrinks or stretches one axis by a triangle filter in integers: Pillow's Resample.c.
+def _resampled(image, begin, end, length, axis, cubic):
+    """Shrinks or stretches one axis by a filter in integers: Pillow's Resample.c.
 
     Args:
         image: (H, W, 3) uint8.
         begin, end: () float32, what is taken of the axis.
         length: int, of the axis afterwards.
         axis: 0 or 1.
+        cubic: bool, whether the filter is cubic or a triangle.
     """
     size = tf.shape(image)[axis]
     scale = tf.cast(end - begin, tf.float64) / length
-    support = tf.maximum(scale, 1.0)
+    stretch = tf.maximum(scale, 1.0)
+    support = stretch * (2.0 if cubic else 1.0)
     centres = tf.cast(begin, tf.float64) + (tf.range(length, dtype=tf.float64) + 0.5) * scale
     first = tf.maximum(tf.cast(centres - support + 0.5, tf.int32), 0)
     last = tf.minimum(tf.cast(centres + support + 0.5, tf.int32), size)
     places = first[:, None] + tf.range(tf.reduce_max(last - first))
-    distances = (tf.cast(places, tf.float64) - centres[:, None] + 0.5) * (1.0 / support)
-    weights = tf.maximum(1.0 - tf.abs(distances), 0.0)
+    distances = (tf.cast(places, tf.float64) - centres[:, None] + 0.5) * (1.0 / stretch)
+    weights = _cubic(tf.abs(distances)) if cubic else tf.maximum(1.0 - tf.abs(distances), 0.0)
     weights = tf.where(places < last[:, None], weights, 0.0)
     weights /= tf.reduce_sum(weights, axis=1, keepdims=True)
-    weights = tf.cast(weights * (1 << FRACTION) + 0.5, tf.int32)
+    weights = tf.cast(weights * (1 << FRACTION) + 0.5 * tf.sign(weights), tf.int32)
     shape = [1, 1, 1]
     shape[axis] = length
 
@@ -162,3 +164,10 @@ def _resampled(image, begin, end, length, axis):
     )
     shifted = tf.bitwise.right_shift(total, FRACTION)
     return tf.cast(tf.clip_by_value(shifted, 0, 255), tf.uint8)
+
+
+def _cubic(x):
+    """The filter of Keys with a = -0.5, of distances that are not negative."""
+    near = (1.5 * x - 2.5) * x * x + 1.0
+    far = -0.5 * (((x - 5.0) * x + 8.0) * x - 4.0)
+    return tf.where(x < 1.0, near, tf.where(x < 2.0, far, 0.0))

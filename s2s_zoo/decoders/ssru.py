@@ -75,7 +75,7 @@ class SSRUDecoder(TransformerDecoder):
     mixer = SSRU
 
     def build(self, target_shape: Shape, encoded_shape: Any) -> None:
-        if self.stack.relative_bias is not None:
+        if self.options["relative_positions"] is not None:
             raise ValueError(
                 "SSRUDecoder has no self-attention whose scores could be biased. Received: "
                 f"relative_positions={self.options['relative_positions']}. Use positions instead."

@@ -23,6 +23,8 @@ class TransformerDecoder(DecoderLayer):
     A step keeps the keys and values of the tokens so far in a cache of a fixed length.
 
     Args:
+        output_transform: bool, norm(f(W x + b)) before the output matrix, f the activation, as in
+            BERT.
         tie_embeddings: bool, use the embedding matrix as output matrix.
         output_bias: bool, a bias for every token of the vocabulary.
         start_token: int, the id that is read at the first position, whatever the target holds
@@ -58,6 +60,7 @@ class TransformerDecoder(DecoderLayer):
         tie_embeddings: bool = False,
         output_bias: bool = True,
         start_token: int = START,
+        output_transform: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -83,6 +86,7 @@ class TransformerDecoder(DecoderLayer):
             "scale_scores": scale_scores,
             "bias": bias,
             "dropout": dropout,
+            "output_transform": output_transform,
         }
         self.embedding = TokenEmbedding(
             vocabulary_size, embedding_dim, scale_embedding, name="embedding"
@@ -191,7 +195,7 @@ class TransformerDecoder(DecoderLayer):
                 new = {name: _begun_with(past[name], x, length) for name, x in found}
                 layers.append(new)
                 keys = new["keys"], new["values"]
-                return attention(h, mask=mask, keys=keys, bias=bias)[0]
+                return attention(h, mask=mask, keys=keys, bias=bias(attention))[0]
 
             x, alignment = block.run(x, attend, (keys, memory["mask"]))
         return self.stack.finish(x), {"layers": layers, "alignment": alignment[:, -1]}
@@ -257,7 +261,8 @@ class TransformerDecoder(DecoderLayer):
                 name: written_at(past[name], index, value)
                 for name, value in zip(("keys", "values"), attention.project(h), strict=True)
             }
-            return attention(h, mask=mask, keys=(new["keys"], new["values"]), bias=bias)[0], new
+            keys = new["keys"], new["values"]
+            return attention(h, mask=mask, keys=keys, bias=bias(attention))[0], new
 
         return mix
 
@@ -267,7 +272,7 @@ class TransformerDecoder(DecoderLayer):
         mask = ops.expand_dims(positions, 0) <= ops.expand_dims(positions, 1)
         mask = ops.reshape(mask, (1, 1, *ops.shape(mask)))
         bias = self.stack.bias(positions, positions)
-        return lambda attention, h: attention(h, h, mask=mask, bias=bias)[0]
+        return lambda attention, h: attention(h, h, mask=mask, bias=bias(attention))[0]
 
     def in_config(self) -> Config:
         return {**self.options, "output_bias": self.use_output_bias}

@@ -34,7 +34,8 @@ class TransformerEncoder(TextEncoder):
         epsilon: float, of the normalizations.
         embedding_norm: bool, normalize the embedded tokens.
         positions: "sinusoidal", "learned", the config of one, or None.
-        relative_positions: None, or {"buckets": int, "max_distance": int}: see `RelativeBias`.
+        relative_positions: None, or {"buckets": int, "max_distance": int}: see `RelativeBias`; with
+            "shared": False every layer has one of its own, as in UMT5.
         lsh: None, or {"buckets": int, "chunk": int, "rounds": int}, each with a default: attend
             within the buckets of a hash, for long sources; see `LSHAttention`.
         scale_embedding: bool, multiply the embeddings by sqrt(E).
@@ -134,7 +135,7 @@ class TransformerEncoder(TextEncoder):
         def attend(attention, h):
             if self.lsh is not None:
                 return attention(h, mask=mask)
-            return attention(h, h, mask=mask, bias=bias)[0]
+            return attention(h, h, mask=mask, bias=bias(attention))[0]
 
         for block in self.stack.blocks:
             x, _ = block.run(x, attend, training=training)

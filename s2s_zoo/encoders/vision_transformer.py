@@ -34,18 +34,19 @@ class VisionTransformerEncoder(ImageEncoder):
         mean, std: of the red, green and blue of a pixel, 0 to 1: pixels are shifted and scaled by
             them here.
         projection: int, the width of the memory, W z + b; None takes z as it is.
+        class_tokens: int, learned vectors before those of the patches; DeiT has two (2012.12877).
         dropout: float, on the embedded patches and on what a block adds.
 
     Call arguments:
         source: (B, H, W, 3) pixels, RGB from 0 to 255.
 
     Returns:
-        EncoderOutput: memory (B, 1 + N, D), the class token and then the patches row by row; mask
-        (B, 1 + N), all True; state (B, D), the mean of the memory.
+        EncoderOutput: memory (B, C + N, D), the class tokens and then the patches row by row; mask
+        (B, C + N), all True; state (B, D), the mean of the memory.
 
     Raises:
-        ValueError: for an unknown option, a patch that does not divide the size, or heads that do
-            not divide E.
+        ValueError: for an unknown option, a patch that does not divide the size, heads that do not
+            divide E, or no class token.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class VisionTransformerEncoder(ImageEncoder):
         std: Sequence[float] = (0.5, 0.5, 0.5),
         projection: int | None = None,
         dropout: float = 0.0,
+        class_tokens: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -71,7 +73,13 @@ class VisionTransformerEncoder(ImageEncoder):
                 "VisionTransformerEncoder expected a patch that divides the size of the images. "
                 f"Received: patch={patch}, size={self.size}."
             )
+        if class_tokens < 1:
+            raise ValueError(
+                "VisionTransformerEncoder expected at least one class token. "
+                f"Received: class_tokens={class_tokens}."
+            )
         self.patch = patch
+        self.class_tokens = class_tokens
         self.embedding_dim = embedding_dim
         self.mean, self.std = tuple(mean), tuple(std)
         self.projection_dim = projection
@@ -88,7 +96,7 @@ class VisionTransformerEncoder(ImageEncoder):
         self.patches = keras.layers.Conv2D(
             embedding_dim, patch, strides=patch, kernel_initializer=start, name="patches"
         )
-        self.regions = 1 + math.prod(self.grid)
+        self.regions = class_tokens + math.prod(self.grid)
         self.stack = TransformerStack(
             False,
             embedding_dim,
@@ -116,7 +124,9 @@ class VisionTransformerEncoder(ImageEncoder):
     def build(self, source_shape: Shape | None = None) -> None:
         self.patches.build(self.source_shape)
         self.class_token = self.add_weight(
-            shape=(1, 1, self.embedding_dim), initializer="zeros", name="class_token"
+            shape=(1, self.class_tokens, self.embedding_dim),
+            initializer="zeros",
+            name="class_token",
         )
         self.stack.build()
         if self.projection_dim is not None:
@@ -128,7 +138,7 @@ class VisionTransformerEncoder(ImageEncoder):
         x = self.patches(ops.cast(pixels, self.compute_dtype))
         batch, rows, columns, width = ops.shape(x)
         first = ops.cast(self.class_token, x.dtype)
-        first = ops.broadcast_to(first, (batch, 1, width))
+        first = ops.broadcast_to(first, (batch, self.class_tokens, width))
         x = ops.concatenate([first, ops.reshape(x, (batch, rows * columns, width))], axis=1)
         x = self.stack.embed(x, training=training)
         mask = ops.ones(ops.shape(x)[:2], dtype="bool")

@@ -7,12 +7,14 @@ are those of the package.
 
 from s2s_zoo.checkpoints.pretrained import (
     bart,
+    blip,
     m2m_100,
     marian,
     mbart,
     mt5,
     pegasus,
     t5,
+    umt5,
     vision_encoder_decoder,
     whisper,
 )
@@ -26,6 +28,8 @@ FAMILIES: dict[str, Family] = {
     "pegasus": pegasus.FAMILY,
     "t5": t5.FAMILY,
     "mt5": mt5.FAMILY,
+    "umt5": umt5.FAMILY,
     "vision-encoder-decoder": vision_encoder_decoder.FAMILY,
     "whisper": whisper.FAMILY,
+    "blip": blip.FAMILY,
 }

@@ -51,6 +51,24 @@ class Languages:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Half:
+    """What sets a decoder apart that stands beside encoders of other families.
+
+    Attributes:
+        defaults: what its config means that does not say it.
+        unify: function of its config with the defaults, its tensors and the directory to what the
+            config of the whole checkpoint then says, and to the tensors that `names` expects.
+        describe: function of its config to that of our decoder.
+        names: as of a `Family`.
+    """
+
+    defaults: Config
+    unify: Callable[[Config, Tensors, Path], tuple[Config, Tensors]]
+    describe: Callable[[Config], Config]
+    names: Callable[[str, Config], tuple[str, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Family:
     """What sets the checkpoints of one `model_type` apart.
 

@@ -12,6 +12,7 @@ from s2s_zoo.checkpoints.pretrained.generation import (
 )
 from s2s_zoo.checkpoints.pretrained.matching import WHOLE, assign, match
 from s2s_zoo.checkpoints.pretrained.processor import PretrainedProcessor
+from s2s_zoo.checkpoints.pretrained.refused import why_not
 from s2s_zoo.checkpoints.pretrained.settings import (
     check_special,
     kept_settings,
@@ -105,7 +106,7 @@ def load_pretrained(
 
 
 def _text_processor(directory, family, config, parts, limit, longest, task, source, target):
-    tokenizer = read_settings(directory, config)
+    tokenizer = read_settings(directory, config, family.tokenizer_options)
     prefixes = config.get("task_specific_params") or {}
     processor = PretrainedProcessor(
         read_files(directory),
@@ -123,7 +124,7 @@ def _text_processor(directory, family, config, parts, limit, longest, task, sour
             "prefixes": {k: v["prefix"] for k, v in prefixes.items() if v.get("prefix")},
         },
     )
-    check_special(tokenizer, processor.tokenizer, _one(config["eos_token_id"]), family.first)
+    check_special(tokenizer, processor.tokenizer, _one(config["eos_token_id"]), processor.first)
     return processor
 
 
@@ -152,6 +153,8 @@ def _refuse_languages(source, target, task):
 
 def _family(directory, config):
     path = directory / "config.json"
+    if (reason := why_not(config.get("model_type"))) is not None:
+        raise CheckpointError(f"{path}: {reason}. Known: {', '.join(sorted(FAMILIES))}.")
     try:
         family = lookup(FAMILIES, config.get("model_type"), "model_type")
     except ValueError as error:

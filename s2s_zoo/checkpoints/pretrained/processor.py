@@ -16,6 +16,8 @@ from s2s_zoo.protocol.errors import DataError
 from s2s_zoo.protocol.registry import lookup, unknown_name
 from s2s_zoo.protocol.types import Config
 
+ROBERTA = "<s>"  # what every text begins with that a RoBERTa's tokenizer cuts, as in a CodeT5
+
 
 class PretrainedProcessor(FromFiles, TextProcessor):
     """The tokenizer of a published checkpoint, with the ids in the order the package expects.
@@ -55,6 +57,8 @@ class PretrainedProcessor(FromFiles, TextProcessor):
         self.tokenizer, used = self.family.tokenizer(files, options["tokenizer"])
         self.tokenizer.add(options["tokenizer"].get("added_tokens", {}))
         self.files = {name: files[name] for name in used}
+        kind = str(options["tokenizer"].get("tokenizer_class"))
+        self.first = ROBERTA if kind.startswith("Roberta") else self.family.first
         several = self.family.languages
         self.languages = {
             found[1]: piece
@@ -126,8 +130,8 @@ class PretrainedProcessor(FromFiles, TextProcessor):
             prefix, suffix = ([], code) if behind else (code, [])
         elif self._language_at("text") and len(self.languages) > 1:
             texts = [self._with_target(text) for text in texts]
-        elif self.family.first is not None:
-            prefix = [self._id(self.family.first)]
+        elif self.first is not None:
+            prefix = [self._id(self.first)]
         texts = [self.prefix + text for text in texts]
         return self._frame(texts, truncate, prefix, suffix, "source", sampling)
 
@@ -141,8 +145,8 @@ class PretrainedProcessor(FromFiles, TextProcessor):
         prefix = []
         if self.forces_language:
             prefix = [self._id(self._required("target"))]
-        elif self.family.first is not None:
-            prefix = [self._id(self.family.first)]
+        elif self.first is not None:
+            prefix = [self._id(self.first)]
         return self._frame(texts, truncate, prefix, [], "target", sampling)
 
     @property

@@ -32,7 +32,8 @@ WITHOUT_EFFECT = frozenset(
     "padding_side pad_to_multiple_of pad_token_type_id pad_token_type num_madeup_words errors "
     "trim_offsets chat_template model_specific_special_tokens unk_id legacy keep_accents from_slow "
     "special_tokens clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output "
-    "spaces_between_special_tokens return_token_type_ids language verbose cache_dir".split()
+    "do_basic_tokenize never_split spaces_between_special_tokens return_token_type_ids language "
+    "verbose cache_dir".split()
 )
 # A warning names them, unless they have the value that is off; None is off for all.
 NOT_DONE: dict[str, Any] = {
@@ -55,7 +56,7 @@ MORE_SPECIAL = ("additional_special_tokens", "extra_special_tokens")
 FLAGS = ("special", "lstrip", "rstrip")
 
 
-def read_settings(directory: Path, config: Config) -> Config:
+def read_settings(directory: Path, config: Config, done: Collection[str] = ()) -> Config:
     """Returns the settings of a tokenizer, all of them, with "added_tokens".
 
     What is not done here is named in a warning.
@@ -63,6 +64,7 @@ def read_settings(directory: Path, config: Config) -> Config:
     Args:
         directory: path.
         config: dict, config.json, where the first checkpoints have some of them.
+        done: names of those that this tokenizer does, and most do not.
 
     Raises:
         CheckpointError: for files that are not understood.
@@ -71,7 +73,7 @@ def read_settings(directory: Path, config: Config) -> Config:
     if "added_tokens_decoder" not in found:
         found = {**found, **read_optional_json(directory / "special_tokens_map.json")}
     added = dict(_added(directory, found))
-    _warn(_not_done(found, added))
+    _warn({name: odd for name, odd in _not_done(found, added).items() if name not in done})
     return {**config, **found, "added_tokens": added}
 
 

@@ -115,12 +115,13 @@ def arrange(size: int, pad: int, end: int, unknown: int | None) -> np.ndarray:
 class FromFiles:
     """A processor made of the files of a published tokenizer and of plain options.
 
-    Subclasses are made with `files`, {name: bytes}, and `options`, a dict with the keys OPTIONS,
-    keep both, and name their TYPE.
+    Subclasses are made with `files`, {name: bytes}, and `options`, a dict with the keys OPTIONS
+    and perhaps some of OPTIONAL, keep both, and name their TYPE.
     """
 
     TYPE: str
     OPTIONS: tuple[str, ...]
+    OPTIONAL: tuple[str, ...] = ()
     files: Files
     options: Config
     target_tokenizer: Any
@@ -183,7 +184,7 @@ class FromFiles:
         directory = Path(directory)
         config = read_json(directory / PROCESSOR) if config is None else config
         try:
-            check_keys(config, ("type", "files", *cls.OPTIONS), "processor")
+            check_keys(config, ("type", "files", *cls.OPTIONS, *cls.OPTIONAL), "processor")
             files = read_files(directory)
             for name, recorded in config["files"].items():
                 if hashlib.sha256(files.get(name, b"")).hexdigest() != recorded:
@@ -193,7 +194,8 @@ class FromFiles:
                     )
             files = {name: files[name] for name in config["files"]}
             make: Any = cls
-            return make(files, {key: config[key] for key in cls.OPTIONS})
+            keys = (*cls.OPTIONS, *(key for key in cls.OPTIONAL if key in config))
+            return make(files, {key: config[key] for key in keys})
         except (CheckpointError, ImportError):
             raise
         except Exception as error:  # whatever it is, a config from elsewhere provoked it

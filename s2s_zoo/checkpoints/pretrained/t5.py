@@ -1,12 +1,20 @@
-"""T5 (Raffel et al. 2019, 1910.10683), and FLAN-T5."""
+"""T5 (Raffel et al. 2019, 1910.10683), FLAN-T5, MADLAD-400, ByT5 (2105.13626) and CodeT5."""
 
 import re
 from pathlib import Path
 
+from s2s_zoo.checkpoints.pretrained.byte_tokenizer import ByteTokenizer
 from s2s_zoo.checkpoints.pretrained.family import ACTIVATIONS, Family
 from s2s_zoo.checkpoints.pretrained.tensors import Tensors
 from s2s_zoo.checkpoints.pretrained.tied import matrix_names
-from s2s_zoo.checkpoints.pretrained.tokenizers import SPECIAL, Files, Read, count, renumbered
+from s2s_zoo.checkpoints.pretrained.tokenizers import (
+    SPECIAL,
+    Files,
+    Read,
+    byte_level,
+    count,
+    renumbered,
+)
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.types import Config
 
@@ -25,10 +33,8 @@ NAMES = (
     ("Attention/value", "Attention.v"),
     ("Attention/output", "Attention.o"),
     ("Dense/output", "Dense.wo"),
-    (
-        "stack/relative_bias/embeddings",
-        "block.0.layer.0.SelfAttention.relative_attention_bias.weight",
-    ),
+    ("stack/relative_bias", "block.0.relative_bias"),
+    ("relative_bias/embeddings", "layer.0.SelfAttention.relative_attention_bias.weight"),
     ("stack/final_norm/scale", "final_layer_norm.weight"),
     ("decoder/output", "lm_head"),
     ("/kernel", ".weight"),
@@ -109,6 +115,13 @@ def names(name: str, config: Config) -> tuple[str, ...]:
 
 
 def tokenizer(files: Files, config: Config) -> Read:
+    """SentencePiece pieces; bytes for a ByT5, byte-level BPE for a CodeT5."""
+    kind = str(config.get("tokenizer_class"))
+    if kind.startswith("ByT5"):
+        return ByteTokenizer(count(config, "extra_ids", 125)), ()
+    if kind.startswith("Roberta"):
+        return byte_level(files, config, "t5")
+
     def number(pieces):
         extra_ids = count(config, "extra_ids", 100)
         vocabulary = {piece: i for i, piece in enumerate(pieces)}
@@ -126,7 +139,7 @@ FAMILY = Family(
     describe=describe,
     names=names,
     tokenizer=tokenizer,
-    tokenizer_options=("extra_ids",),
+    tokenizer_options=("extra_ids", "add_prefix_space"),
     unify=unify,
     scale=scale,
     # A bias that the first T5 had and never used.

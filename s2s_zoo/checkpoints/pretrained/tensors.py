@@ -30,6 +30,24 @@ class Tensor(NamedTuple):
 Tensors: TypeAlias = dict[str, Tensor]
 
 
+def reshaped(tensor: Tensor, shape: Shape) -> Tensor:
+    """A tensor with the same numbers in another shape."""
+    return Tensor(shape, tensor.dtype, lambda: tensor.read().reshape(shape))
+
+
+def rows(tensor: Tensor, i: int, count: int) -> Tensor:
+    """Part i of `count` of the first axis."""
+    height = tensor.shape[0] // count
+    shape = (height, *tensor.shape[1:])
+    return Tensor(shape, tensor.dtype, lambda: tensor.read()[i * height : (i + 1) * height])
+
+
+def patches(tensor: Tensor) -> Tensor:
+    """The kernel of a convolution: the loader turns all axes round, height and width back again."""
+    shape = (*tensor.shape[:2], tensor.shape[3], tensor.shape[2])
+    return Tensor(shape, tensor.dtype, lambda: tensor.read().swapaxes(2, 3))
+
+
 def tensor_at(
     path: Path, offset: int, dtype: str, shape: Iterable[int], strides: Sequence[int] | None = None
 ) -> Tensor:

@@ -119,9 +119,19 @@ class JsonTokenizer:
 
     Args:
         tokenizer: a `tokenizers.Tokenizer`.
+        unknown: str, what it calls the piece that is UNKNOWN here.
+
+    Raises:
+        CheckpointError: if it has no such piece, and calls it another name.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, unknown: str = UNKNOWN) -> None:
+        if unknown != UNKNOWN and tokenizer.token_to_id(unknown) is None:
+            raise CheckpointError(
+                f"The vocabulary of a tokenizer expected a piece {unknown}. Received: "
+                f"{tokenizer.get_vocab_size():,} pieces without it. Download the checkpoint again."
+            )
+        self._unknown = unknown
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
@@ -136,7 +146,7 @@ class JsonTokenizer:
         Raises:
             CheckpointError: for an id that is not the next one.
         """
-        tokenizers = _import_tokenizers()
+        tokenizers = import_tokenizers()
         has = {token.content for token in self._tokenizer.get_added_tokens_decoder().values()}
         for piece, token in sorted(tokens.items(), key=lambda item: item[1]["id"]):
             if piece in has:
@@ -154,14 +164,39 @@ class JsonTokenizer:
 
     def set_prefix_space(self, wanted: bool) -> None:
         """Whether a text begins with a space, where bytes are what is cut: the settings say it."""
-        tokenizers, cutter = _import_tokenizers(), self._tokenizer.pre_tokenizer
+        tokenizers, cutter = import_tokenizers(), self._tokenizer.pre_tokenizer
         if isinstance(cutter, tokenizers.pre_tokenizers.ByteLevel):
             self._tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(
                 add_prefix_space=bool(wanted), use_regex=cutter.use_regex
             )
 
+    def set_normalizer(self, said: Config) -> None:
+        """What a text becomes before it is cut, where that is BERT's: the settings say it.
+
+        Args:
+            said: dict, of "lowercase", "strip_accents", "handle_chinese_chars".
+
+        Raises:
+            CheckpointError: for what is not true or false.
+        """
+        tokenizers = import_tokenizers()
+        if not said or not isinstance(
+            self._tokenizer.normalizer, tokenizers.normalizers.BertNormalizer
+        ):
+            return
+        if not all(type(value) is bool for value in said.values()):
+            raise CheckpointError(
+                "tokenizer_config.json expected true or false for what becomes of a text. "
+                f"Received: {said!r:.100}. Download the checkpoint again."
+            )
+        for name, value in said.items():
+            setattr(self._tokenizer.normalizer, name, value)
+
     def _index(self):
-        self.vocabulary = self.target_vocabulary = self._tokenizer.get_vocab()
+        vocabulary = self._tokenizer.get_vocab()
+        if self._unknown in vocabulary:
+            vocabulary[UNKNOWN] = vocabulary[self._unknown]
+        self.vocabulary = self.target_vocabulary = vocabulary
         added = self._tokenizer.get_added_tokens_decoder().values()
         self.special = frozenset(token.content for token in added if token.special)
 
@@ -186,13 +221,13 @@ class JsonTokenizer:
 Read: TypeAlias = tuple[PieceTokenizer | JsonTokenizer, tuple[str, ...]]
 
 
-def from_json(files: Files) -> tuple[JsonTokenizer, tuple[str, ...]]:
+def from_json(files: Files, unknown: str = UNKNOWN) -> tuple[JsonTokenizer, tuple[str, ...]]:
     """Returns the tokenizer of tokenizer.json, and the names of the files it was made of."""
-    tokenizers = _import_tokenizers()
+    tokenizers = import_tokenizers()
     check_tokenizer(files["tokenizer.json"])
     with plain_errors("tokenizer.json"):
         made = tokenizers.Tokenizer.from_buffer(files["tokenizer.json"])
-    return JsonTokenizer(made), ("tokenizer.json",)
+    return JsonTokenizer(made, unknown), ("tokenizer.json",)
 
 
 def byte_level(files: Files, config: Config, kind: str, needed: str | None = UNKNOWN) -> Read:
@@ -217,7 +252,7 @@ def byte_level(files: Files, config: Config, kind: str, needed: str | None = UNK
         return read, used
     used = ("vocab.json", "merges.txt")
     need(files, kind, used)
-    tokenizers = _import_tokenizers()
+    tokenizers = import_tokenizers()
     vocabulary = read_vocabulary(files, "vocab.json", needed)
     with plain_errors("vocab.json with merges.txt"):
         lines = files["merges.txt"].decode("utf-8").splitlines()
@@ -318,7 +353,12 @@ def count(config: Config, name: str, default: int) -> int:
     return found
 
 
-def _import_tokenizers():
+def import_tokenizers() -> Any:
+    """Returns the package `tokenizers`.
+
+    Raises:
+        ImportError: where it is not installed; the message says how.
+    """
     try:
         import tokenizers
     except ImportError as error:

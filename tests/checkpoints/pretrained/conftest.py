@@ -17,6 +17,9 @@ FAMILIES = {
     "t5-gated": {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
     "t5-untied": {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "untie": True},
     "mt5": {"tie_word_embeddings": False, "untie": True},
+    "umt5": {"tie_word_embeddings": False, "untie": True},
+    "byt5": {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
+    "codet5": {},
 }
 
 

@@ -198,24 +198,14 @@ def _pegasus(directory, options):
     return tokenizer, model
 
 
-def _t5(directory, options, multilingual=False):
-    from transformers import (
-        MT5Config,
-        MT5ForConditionalGeneration,
-        T5Config,
-        T5ForConditionalGeneration,
-        T5Tokenizer,
-    )
+def _t5(directory, options, kind="T5", tokenizer=None):
+    import transformers
 
-    ids = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
-    (directory / "spiece.model").write_bytes(pieces_model(200, **ids)[0])
-    tokenizer = T5Tokenizer.from_pretrained(directory)
-    made, kind = (
-        (MT5Config, MT5ForConditionalGeneration)
-        if multilingual
-        else (T5Config, T5ForConditionalGeneration)
-    )
-    config = made(
+    if tokenizer is None:
+        ids = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
+        (directory / "spiece.model").write_bytes(pieces_model(200, **ids)[0])
+        tokenizer = transformers.T5Tokenizer.from_pretrained(directory)
+    config = getattr(transformers, f"{kind}Config")(
         **{
             "vocab_size": len(tokenizer) + 20,
             "d_model": 32,
@@ -231,13 +221,40 @@ def _t5(directory, options, multilingual=False):
             **options,
         }
     )
-    model = kind(config)
-    model.generation_config.update(num_beams=4, max_length=24, forced_eos_token_id=1)
+    model = getattr(transformers, f"{kind}ForConditionalGeneration")(config)
+    end = config.eos_token_id
+    model.generation_config.update(num_beams=4, max_length=24, forced_eos_token_id=end)
     return tokenizer, model
 
 
 def _mt5(directory, options):
-    return _t5(directory, options, multilingual=True)
+    return _t5(directory, options, "MT5")
+
+
+def _umt5(directory, options):
+    return _t5(directory, options, "UMT5")
+
+
+def _byt5(directory, options):
+    from transformers import ByT5Tokenizer
+
+    tokenizer = ByT5Tokenizer()
+    tokenizer.save_pretrained(directory)
+    return _t5(directory, {"vocab_size": 384, **options}, tokenizer=tokenizer)
+
+
+def _codet5(directory, options):
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import RobertaTokenizer
+
+    trained = ByteLevelBPETokenizer()
+    special = ["<pad>", "<s>", "</s>", "<unk>", "<mask>"]
+    trained.train_from_iterator(LINES, 420, special_tokens=special, show_progress=False)
+    trained.save_model(str(directory))
+    tokenizer = RobertaTokenizer.from_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    return _t5(directory, {**ids, **options}, tokenizer=tokenizer)
 
 
 def padded(rows, pad):

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from s2s_zoo import from_pretrained
-from s2s_zoo.checkpoints.pretrained import FAMILIES
+from s2s_zoo.checkpoints.pretrained import FAMILIES, refused
 from s2s_zoo.protocol.errors import CheckpointError, DataError
 
 TEXTS = ["ein kleiner Hund rennt schnell am Strand!", "a dog runs", "", "čte knihu †"]
@@ -177,7 +177,7 @@ def test_a_poisoned_pickle_is_refused_and_nothing_runs(copy, tmp_path, zipped):
     "changes, message",
     [
         ({"model_type": "marain"}, "Unknown model_type.*Did you mean 'marian'.*Known: bart,"),
-        ({"model_type": "bert"}, "Known: bart, m2m_100, marian, mbart, mt5, pegasus, t5"),
+        ({"model_type": "bert"}, "Known: bart, blip, m2m_100, marian, mbart, mt5, pegasus, t5"),
         ({"architectures": ["BartForSequenceClassification"]}, "does not write text from text"),
         ({"architectures": ["MT5EncoderModel"]}, "half of a model"),
         ({"encoder_layers": 3}, r"encoder.layers.2.\S+ is missing"),
@@ -266,3 +266,25 @@ def test_languages(hub_marian, copy):
     assert from_pretrained(hub_marian, source="de", target="en").languages == ["de", "en"]
     with pytest.raises(ValueError, match="Unknown key in the checkpoint config.*'target'"):
         from_pretrained("translation-de-en", target="en")
+
+
+@pytest.mark.parametrize(
+    ("model_type", "message"),
+    [
+        (
+            "switch_transformers",
+            "switch_transformers is a T5 whose .* mixtures of .* Use a T5. Known",
+        ),
+        ("gpt2", "gpt2 is a decoder without an encoder: .* Use an encoder-decoder"),
+        ("bert", "bert is an encoder alone, which writes no text"),
+        (["marian"], "Unknown model_type"),
+    ],
+)
+def test_what_is_not_read_is_told_what_it_is(copy, model_type, message):
+    edit(copy / "config.json", model_type=model_type)
+    with pytest.raises(CheckpointError, match=message):
+        from_pretrained(copy)
+
+
+def test_nothing_that_is_read_is_refused():
+    assert not {*refused.NEAR, *refused.DECODERS, *refused.ENCODERS} & FAMILIES.keys()

@@ -212,18 +212,20 @@ def test_what_is_refused(oracle, tmp_path):
         "cannot do: scale_attn_by_inverse_layer_idx",
     )
     broken("config.json", lambda c: c.pop("decoder"), "does not describe a vision-encoder-decoder")
-    broken("preprocessor_config.json", lambda c: c.update(resample=3), "bilinearly.*'resample': 3")
+    broken("preprocessor_config.json", lambda c: c.update(resample=1), "bilinearly.*'resample': 1")
     broken("preprocessor_config.json", lambda c: c.update(size=64), "images of .64, 64., and")
 
 
 def test_image_options_of_older_files():
-    assert image_options({"size": 224, "resample": 2, "do_resize": True}, "f") == (
-        [224, 224],
-        [0.5] * 3,
-        [0.5] * 3,
-    )
-    plain = image_options({"size": {"height": 8, "width": 4}, "do_normalize": False}, "f")
-    assert plain == ([8, 4], [0.0] * 3, [1.0] * 3)
+    assert image_options({"size": 224, "resample": 2, "do_resize": True}, "f") == {
+        "size": [224, 224],
+        "resize": "stretch",
+        "mean": [0.5] * 3,
+        "std": [0.5] * 3,
+    }
+    said = {"size": {"height": 8, "width": 4}, "do_normalize": False, "resample": 3}
+    plain = image_options(said, "f")
+    assert plain == {"size": [8, 4], "resize": "bicubic", "mean": [0.0] * 3, "std": [1.0] * 3}
 
 
 def test_an_output_matrix_of_its_own_is_refused(oracle, tmp_path):

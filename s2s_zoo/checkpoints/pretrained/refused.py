@@ -1,0 +1,46 @@
+"""What is known not to be read here, and what to use in its place."""
+
+NEAR = {  # by model_type: what it is, and the family to use
+    "switch_transformers": ("a T5 whose feed-forward layers are mixtures of experts", "a T5"),
+    "nllb-moe": ("an M2M-100 whose feed-forward layers are mixtures of experts", "an NLLB"),
+    "longt5": ("a T5 with local or transient global attention", "a T5"),
+    "led": ("a BART with windows of attention", "a BART"),
+    "bigbird_pegasus": ("a Pegasus with block-sparse attention", "a Pegasus"),
+    "pegasus_x": ("a Pegasus with staggered blocks of attention", "a Pegasus"),
+    "prophetnet": ("a Transformer that predicts several tokens at once", "a BART"),
+    "xlm-prophetnet": ("a Transformer that predicts several tokens at once", "an mBART"),
+    "encoder-decoder": ("two models of text joined by cross-attention", "a BART"),
+    "rag": ("a generator beside an index of documents", "a BART"),
+    "blip-2": ("a ViT, a Q-Former and a decoder of billions of weights", "a BLIP"),
+    "instructblip": ("a ViT, a Q-Former and a decoder of billions of weights", "a BLIP"),
+    "git": ("a decoder that reads an image as the beginning of its text", "a BLIP"),
+    "pix2struct": ("a Transformer of patches of many shapes", "a BLIP or a TrOCR"),
+    "speech_to_text": ("a Transformer over filter banks", "a Whisper"),
+    "speech-encoder-decoder": ("a model of sound and one of text joined", "a Whisper"),
+}
+DECODERS = frozenset(
+    "gpt2 gpt_neo gpt_neox gptj gpt_bigcode gpt_oss openai-gpt opt bloom llama mistral mixtral "
+    "qwen2 qwen3 gemma gemma2 gemma3 gemma3_text phi phi3 falcon mpt stablelm xglm ctrl mamba rwkv "
+    "trocr".split()
+)
+ENCODERS = frozenset(
+    "bert roberta xlm-roberta camembert distilbert albert electra deberta deberta-v2 mpnet "
+    "modernbert vit deit beit swin clip siglip dinov2 wav2vec2 hubert wavlm".split()
+)
+
+
+def why_not(model_type: object) -> str | None:
+    """Returns why a model_type is not read, and the remedy, or None where nothing is known."""
+    if not isinstance(model_type, str):
+        return None
+    if model_type in DECODERS:
+        return (
+            f"{model_type} is a decoder without an encoder: it goes on with a text. Use an encoder-"
+            "decoder, such as a T5, or another library"
+        )
+    if model_type in ENCODERS:
+        return f"{model_type} is an encoder alone, which writes no text. Use an encoder-decoder"
+    if model_type in NEAR:
+        what, instead = NEAR[model_type]
+        return f"{model_type} is {what}, which is not read here. Use {instead}"
+    return None
