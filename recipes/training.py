@@ -57,7 +57,12 @@ def add_arguments(parser, config):
     add("--dropout", type=float)
     add("--sampling", type=float, metavar="ALPHA", help="subword regularization, such as 0.3")
     add("--seed", type=int)
-    add("--devices", type=int, metavar="N", help="train on N devices; the README has processes")
+    add(
+        "--devices",
+        type=int,
+        metavar="N",
+        help="train on N devices; docs/guides/devices.md has processes",
+    )
 
 
 def table_of(folder, split):

@@ -40,7 +40,7 @@ def given_attention(
             f"{owner} expected an attention with build(query_shape, value_shape), project(value) "
             "and call(query, value, mask=None, keys=None). Received: "
             f"{type(layer).__name__}, which lacks {' and '.join(lacking)}. Use {ours}, or put it "
-            'into a layer of yours that has them: README, "An attention of your own".'
+            "into a layer of yours that has them: docs/guides/layers.md."
         )
     layer.supports_masking = True
     return layer

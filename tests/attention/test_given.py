@@ -31,7 +31,7 @@ HOLDERS = {
 
 
 class OfKeras(layers.Layer):
-    """The adapter of the README."""
+    """The adapter of docs/guides/layers.md."""
 
     def build(self, query_shape, value_shape):
         self.inner = layers.MultiHeadAttention(2, 3)

@@ -1,4 +1,4 @@
-"""The README's lines for Slurm and the manifest for Kubernetes, followed on loopback.
+"""The lines of the guide for Slurm and the manifest for Kubernetes, followed on loopback.
 
 Neither is needed: what they would start and set is started and set here. Host name, port and mount
 are put in place of those of a cluster; all else runs as it stands.
@@ -50,8 +50,8 @@ def check_one_checkpoint(tmp_path):
 
 
 def test_slurm(start, arguments, path, address, tmp_path):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (lines,) = (block for block in readme.split("```") if "srun " in block)
+    guide = (ROOT / "docs" / "guides" / "devices.md").read_text(encoding="utf-8")
+    (lines,) = (block for block in guide.split("```") if "srun " in block)
     lines = lines.removeprefix("bash\n").replace(":1234", f":{address.split(':')[1]}")
     flags = shlex.join([*map(str, arguments[1:]), "--epochs", "2", "--output"])
     script = tmp_path / "job.sh"
