@@ -1,0 +1,31 @@
+"""Makes the site in build/site, to be looked at without a server: python docs/making [--no-run].
+
+--no-run: notebooks are shown without what comes out of them.
+"""
+
+import shutil
+import subprocess
+import sys
+
+import links
+import notebooks
+import pages
+from pages import ROOT
+
+
+def main():
+    staged, site = ROOT / "build" / "pages", ROOT / "build" / "site"
+    for folder in (staged, site):
+        shutil.rmtree(folder, ignore_errors=True)
+    staged.mkdir(parents=True)
+    pages.write(staged)
+    notebooks.write(staged / "notebooks", running="--no-run" not in sys.argv)
+    build = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
+    done = subprocess.run(build, cwd=ROOT).returncode
+    wrong = links.broken(site)
+    print(*wrong, f"{len(list(site.rglob('*.html')))} pages, {len(wrong)} broken links", sep="\n")
+    return done or bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
