@@ -131,8 +131,10 @@ def test_a_notebook_runs_what_its_program_runs(name):
         parts = [ast.Expr(x.value) if isinstance(x, ast.Return) else x for x in parts]
         return sorted(ast.unparse(part) for part in parts)
 
-    extra = [x for x in of_cells if ast.unparse(x) == "place = '--small'"]
-    assert said(expected) == said(x for x in of_cells if x not in extra)
+    (main,) = (x for x in tree.body if isinstance(x, ast.FunctionDef) and x.name == "main")
+    given = zip(main.args.args, main.args.defaults, strict=True)
+    defaults = [ast.parse(f"{x.arg} = {ast.unparse(value)}").body[0] for x, value in given]
+    assert said([*expected, *defaults]) == said(of_cells)
 
 
 def test_the_installation_is_said_in_one_place():

@@ -55,9 +55,11 @@ def of_program(path):
         (helpers if isinstance(part, ast.FunctionDef | ast.ClassDef) else before).append(code)
     cells.append(new_code_cell("\n".join(before)))
     cells += [new_code_cell(code) for code in helpers]
-    for default, argument in zip(main.args.defaults, main.args.args, strict=True):
-        line = f"{argument.arg} = {ast.unparse(default)}  # or the file of your own data"
-        cells.append(new_code_cell(line.replace("'", '"')))
+    given = zip(main.args.args, main.args.defaults, strict=True)
+    lines_given = [f"{argument.arg} = {ast.unparse(value)}" for argument, value in given]
+    if lines_given:
+        lines_given[0] = lines_given[0].replace("'", '"') + "  # or where your own data are"
+        cells.append(new_code_cell("\n".join(lines_given)))
     body = "\n".join(lines[main.body[0].lineno - 1 : main.body[-1].end_lineno])
     cells += _paragraphs(textwrap.dedent(body), main)
     return new_notebook(cells=cells)
