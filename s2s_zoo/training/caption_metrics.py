@@ -48,7 +48,17 @@ def caption_cider(
 ) -> tuple[float, str]:
     """CIDEr-D (Vedantam et al. 2015, 1411.5726), 100 where the package's own scale says 1."""
     scorer = _scorer("cider.cider", "Cider")
-    return _corpus_score(scorer(), "cider-d", hypotheses, references)
+    value, _, signature = _scores(scorer(), "cider-d", hypotheses, references)
+    return value, signature
+
+
+def cider_of_each(
+    hypotheses: Sequence[str], references: Sequence[Sequence[str]]
+) -> tuple[Any, str]:
+    """The CIDEr-D of each caption, (N,), 1 where `caption_cider` says 100, and the signature."""
+    scorer = _scorer("cider.cider", "Cider")
+    _, each, signature = _scores(scorer(), "cider-d", hypotheses, references)
+    return each, signature
 
 
 def caption_meteor(
@@ -63,7 +73,8 @@ def caption_meteor(
     scorer = _scorer("meteor.meteor", "Meteor")()
     process = scorer.meteor_p
     with process.stdout, process.stderr:  # which the package leaves open
-        return _corpus_score(scorer, "meteor-1.5", hypotheses, references)
+        value, _, signature = _scores(scorer, "meteor-1.5", hypotheses, references)
+        return value, signature
 
 
 def cider_scorer() -> Any:
@@ -80,14 +91,15 @@ def _scorer(module, name):
         ) from error
 
 
-def _corpus_score(scorer, name, hypotheses, references):
+def _scores(scorer, name, hypotheses, references):
     of_references = dict(enumerate(map(_joined, references)))
     of_hypotheses = dict(enumerate([text] for text in _joined(hypotheses)))
-    value, _ = scorer.compute_score(of_references, of_hypotheses)
+    value, each = scorer.compute_score(of_references, of_hypotheses)
     counts = sorted({len(texts) for texts in references})
     nrefs = counts[0] if len(counts) == 1 else "var"
     version = importlib.metadata.version("pycocoevalcap")
-    return 100 * float(value), f"nrefs:{nrefs}|case:lc|tok:caption|{name}|pycocoevalcap:{version}"
+    signature = f"nrefs:{nrefs}|case:lc|tok:caption|{name}|pycocoevalcap:{version}"
+    return 100 * float(value), each, signature
 
 
 CAPTION_METRICS: dict[str, Callable[..., tuple[float, str]]] = {

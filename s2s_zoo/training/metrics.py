@@ -39,6 +39,14 @@ def _sacrebleu(metric, hypotheses, references):
 
 
 def _rouge(kind, hypotheses, references, lowercase):
+    scores, signature = rouge_of_each(kind, hypotheses, references)
+    return 100 * sum(scores) / len(references), signature
+
+
+def rouge_of_each(
+    kind: str, hypotheses: Sequence[str], references: Sequence[str]
+) -> tuple[list[float], str]:
+    """The F1 of each text, from 0 to 1, and the signature."""
     from rouge_score.rouge_scorer import RougeScorer
 
     scorer = RougeScorer([kind], use_stemmer=True)
@@ -47,11 +55,10 @@ def _rouge(kind, hypotheses, references, lowercase):
             [re.sub(r"(?<=[.!?])\s+", "\n", text) for text in texts]
             for texts in (hypotheses, references)
         )
-    scores = map(scorer.score, references, hypotheses)
-    value = 100 * sum(score[kind].fmeasure for score in scores) / len(references)
+    scores = [score[kind].fmeasure for score in map(scorer.score, references, hypotheses)]
     version = importlib.metadata.version("rouge-score")
     sentences = "|sentences:.!?" if kind == "rougeLsum" else ""
-    return value, f"nrefs:1|case:lc|stemmer:porter|score:f1{sentences}|version:{version}"
+    return scores, f"nrefs:1|case:lc|stemmer:porter|score:f1{sentences}|version:{version}"
 
 
 def _repetition(hypotheses, references, lowercase):

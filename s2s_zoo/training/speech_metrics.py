@@ -13,6 +13,14 @@ def _errors(
     kind: str, hypotheses: Sequence[str], references: Sequence[str], lowercase: bool
 ) -> tuple[float, str]:
     """Insertions, deletions and substitutions for each word, or character, of the references."""
+    errors, lengths, signature = errors_of_each(kind, hypotheses, references, lowercase)
+    return 100 * sum(errors) / sum(lengths), signature
+
+
+def errors_of_each(
+    kind: str, hypotheses: Sequence[str], references: Sequence[str], lowercase: bool
+) -> tuple[list[int], list[int], str]:
+    """The errors of each text, the words or characters of each reference, and the signature."""
     try:
         import jiwer
     except ImportError as error:
@@ -23,16 +31,19 @@ def _errors(
     )
     if not any(references):
         raise S2SZooError(f"{kind} expected references with words. Received: empty ones alone.")
-    # jiwer takes no empty reference; what is written there is inserted behind another.
-    pairs = [pair for pair in zip(references, hypotheses, strict=True) if pair[0]]
     count = getattr(jiwer, f"process_{'words' if kind == 'wer' else 'characters'}")
-    found = count([x for x, _ in pairs], [y for _, y in pairs])
-    parts = [y for x, y in zip(references, hypotheses, strict=True) if not x]
-    inserted = sum(len(y.split() if kind == "wer" else y) for y in parts)
-    length = found.hits + found.substitutions + found.deletions
-    errors = found.substitutions + found.deletions + found.insertions + inserted
+    errors, lengths = [], []
+    for reference, text in zip(references, hypotheses, strict=True):
+        if not reference:  # jiwer takes none: what is written there is inserted
+            errors.append(len(text.split() if kind == "wer" else text))
+            lengths.append(0)
+            continue
+        found = count(reference, text)
+        errors.append(found.substitutions + found.deletions + found.insertions)
+        lengths.append(found.hits + found.substitutions + found.deletions)
     version = importlib.metadata.version("jiwer")
-    return 100 * errors / length, f"nrefs:1|case:{'lc' if lowercase else 'mixed'}|version:{version}"
+    signature = f"nrefs:1|case:{'lc' if lowercase else 'mixed'}|version:{version}"
+    return errors, lengths, signature
 
 
 SPEECH_METRICS: dict[str, Callable[..., tuple[float, str]]] = {

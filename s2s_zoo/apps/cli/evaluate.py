@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
+from s2s_zoo.apps.cli.search import add_search_options, search_held_out
 from s2s_zoo.apps.cli.shared import add_pairs, load
 from s2s_zoo.data import read_pairs
 from s2s_zoo.generation.options import beams_of
@@ -37,6 +37,10 @@ def add_command(commands: Any) -> None:
         "digits are none (english), or punctuation (basic, any language)",
     )
     command.add_argument("--json", action="store_true")
+    parted = "also by length, by how rare words are, and how many numbers and names come through"
+    command.add_argument("--breakdown", action="store_true", help=parted)
+    train = "pairs it was trained on, which say how rare words are; default: the references"
+    command.add_argument("--train", metavar="FILE", help=train)
     add_search_options(command, "seed")
 
 
@@ -47,15 +51,11 @@ def _evaluate(arguments):
     pipeline = load(arguments.model)
     _refuse_of_speech(arguments, pipeline)
     sources, references = pipeline.processor.held_out(pairs, arguments.folder)
-    options = search_options(arguments)
-    if "strategy" not in options:  # a checkpoint that samples is not measured so unasked
-        options.setdefault("num_beams", beams_of({}, pipeline.generation))
-    check_search(arguments, pipeline, options)
-    num_beams = beams_of(options, pipeline.generation)
-    start = time.perf_counter()
     told = {"language": arguments.language} if arguments.language else {}
-    hypotheses = pipeline(sources, **options, **told)
+    start = time.perf_counter()
+    hypotheses, options = search_held_out(arguments, pipeline, sources, **told)
     seconds = time.perf_counter() - start
+    num_beams = beams_of(options, pipeline.generation)
     names = TASKS[pipeline.task].metrics
     how = arguments.lowercase, arguments.normalize
     scores = corpus_scores(names, hypotheses, references, *how)
@@ -68,6 +68,9 @@ def _evaluate(arguments):
         "sources_per_second": round(len(sources) / seconds, 2),
         "metrics": [score._asdict() for score in scores],
     }
+    parts = _parts(arguments, pipeline, sources, hypotheses, references)
+    if arguments.breakdown:
+        report["breakdown"] = [part._asdict() for part in parts]
     if arguments.json:
         print(json.dumps(report, indent=2, ensure_ascii=False))
         return
@@ -75,6 +78,33 @@ def _evaluate(arguments):
     for metric in report["metrics"]:
         print(f"{metric['name']:<6} {metric['value']:6.2f}  {metric['signature']}")
     print(f"{report['sources_per_second']} sources/s")
+    for part in parts:
+        name = f"{part.kind} {part.name}"
+        print(f"{name:<22} {part.number:>7,} {part.value:7.2f} {part.unit}")
+
+
+def _parts(arguments, pipeline, sources, hypotheses, references):
+    """The breakdown, where it is asked for."""
+    from s2s_zoo.training.breakdown import breakdown
+    from s2s_zoo.training.metrics import corpus_score
+
+    if not arguments.breakdown:
+        return []
+    if TASKS[pipeline.task].reads != "text":
+        raise DataError(
+            "--breakdown expected a model that reads text and one reference for each source. "
+            f"Received: a model for {pipeline.task}. Leave it out."
+        )
+    metric = TASKS[pipeline.task].metrics[1]  # BLEU is none of a few sentences: chrF, ROUGE-2
+    training = []
+    if arguments.train:
+        pairs = read_pairs(arguments.train, arguments.swap, arguments.columns)
+        training = [target for _, target in pairs]
+
+    def score(texts, of):
+        return corpus_score(metric, texts, of, arguments.lowercase).value
+
+    return breakdown(sources, hypotheses, references, score, metric, training)
 
 
 def _refuse_of_speech(arguments, pipeline):

@@ -16,6 +16,7 @@ import s2s_zoo
 from s2s_zoo.apps.cli import bulk as cli_bulk
 from s2s_zoo.apps.cli import caption as cli_caption
 from s2s_zoo.apps.cli import checkpoints as cli_checkpoints
+from s2s_zoo.apps.cli import comparing as cli_comparing
 from s2s_zoo.apps.cli import evaluate as cli_evaluate
 from s2s_zoo.apps.cli import inspecting as cli_inspecting
 from s2s_zoo.apps.cli import making as cli_making
@@ -83,6 +84,7 @@ def _parser():
     cli_bulk.add_command(commands)
     cli_serve.add_command(commands)
     cli_evaluate.add_command(commands)
+    cli_comparing.add_command(commands)
     cli_inspecting.add_command(commands)
     cli_memory.add_command(commands)
     return parser

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from s2s_zoo.generation.options import OPTIONS, Option
+from s2s_zoo.generation.options import OPTIONS, Option, beams_of
 from s2s_zoo.protocol.errors import S2SZooError
 
 FLAGS = (
@@ -60,6 +60,20 @@ def check_search(arguments: argparse.Namespace, pipeline: Any, options: dict[str
         raise
     except ValueError as error:
         arguments.usage_error(str(error))
+
+
+def search_held_out(
+    arguments: argparse.Namespace, pipeline: Any, sources: list[Any], **more: Any
+) -> tuple[list[str], dict[str, Any]]:
+    """What a pipeline writes for held-out sources, and the options that it searched with.
+
+    What a call takes that is no option of a search is in `more`.
+    """
+    options = search_options(arguments)
+    if "strategy" not in options:  # a checkpoint that samples is not measured so unasked
+        options.setdefault("num_beams", beams_of({}, pipeline.generation))
+    check_search(arguments, pipeline, options)
+    return pipeline(sources, **options, **more), options
 
 
 def _number(option: Option) -> Callable[[str], float]:
