@@ -133,7 +133,8 @@ class Pipeline:
         Args:
             sources: str; or a list; or any other iterable, which may be endless. Of images one is
                 what `read_image` takes, several are a list, an iterator, or a folder, whose
-                images are taken in the order of their names.
+                images are taken in the order of their names; and so of recordings, of which one
+                is what `Recording` takes.
             batch_size: int, sources run at once.
             return_scores: bool, give a `Result` with a score.
             return_alignment: bool, give a `Result` with an alignment, and of a pointer with
@@ -153,7 +154,9 @@ class Pipeline:
                 are then log-probabilities among these), and those of the strategy and of `Rules`.
                 The rest is as in `self.generation`. For translation also those of `Reading`, how
                 texts are read: `split`, `protect`, `keep`, `terms`, `notation`, `markdown`,
-                `detect`, `doubt`.
+                `detect`, `doubt`. For a Whisper those of `Request`: `language`, `task`,
+                `return_timestamps` (then the answer is a `Transcript`), `temperature`,
+                `initial_prompt`, `hot_words`, …
 
         Returns:
             A str for one source, a list for a list or a folder, a generator for an iterator,
@@ -163,8 +166,8 @@ class Pipeline:
             `Result` has theirs in its `segments`, and the k-th best has the k-th best of each.
 
         Raises:
-            TypeError: for anything but text, or anything but images.
-            DataError: for an image that cannot be read.
+            TypeError: for anything but text, or anything but images, or anything but recordings.
+            DataError: for an image or a recording that cannot be read.
             RuntimeError: in a process that was forked after a model had been loaded.
             ValueError: for an unknown option or language, naming the nearest, a value outside
                 its range, or `replace_unknown` of a model that cannot write the unknown token.
@@ -184,14 +187,15 @@ class Pipeline:
         """Generates from one source by greedy search, and gives what there is after every token.
 
         Args:
-            text: str; or an image, as `read_image` takes it.
+            text: str; or an image, as `read_image` takes it, or a recording, as `Recording` does.
             return_alignment, source, target: as in a call.
             **options: those of a call with `strategy="greedy"`.
 
         Returns:
             A generator of `Result`: each has one token more than the one before, and the last is
             that of a call with `num_beams=1, return_scores=True`. The text of one need not be
-            the beginning of the next: a unit may change how the one before it is written.
+            the beginning of the next: a unit may change how the one before it is written. Of a
+            Whisper, which takes all options of a call, a generator of `Segment`.
 
         Raises:
             TypeError, DataError, ValueError: as a call does; for several sources, and for options

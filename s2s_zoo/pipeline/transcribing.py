@@ -139,6 +139,17 @@ class Transcriber:
         searching = {name: value for name, value in options.items() if name not in ours}
         check_keys(searching, {*OPTIONS, *Request._fields}, "transcription")
         check_names(searching)
+        if (searching.get("num_return") or 1) > 1:
+            raise ValueError(
+                "A transcription is one text for each recording. Received: "
+                f"num_return={searching['num_return']}. Leave it out."
+            )
+        if searching.get("forced_prefix") is not None:
+            raise ValueError(
+                "A transcription begins with what is spoken. Received: "
+                f"forced_prefix={searching['forced_prefix']!r:.80}. Use initial_prompt= to show "
+                "names and spellings."
+            )
         request = Request(**ours)
         check_option("transcribe", "task", request.task, TASKS)
         times = request.return_timestamps

@@ -52,8 +52,14 @@ def test_what_is_asked_for_in_vain_is_named(transcribe, tmp_path):
     ):
         with pytest.raises(DataError, match=message):
             transcribe(source, **options)
-    with pytest.raises(ValueError, match="A transcription knows no return_scores"):
-        transcribe(heard, return_scores=True)
+    for options, message in (
+        ({"return_scores": True}, "A transcription knows no return_scores"),
+        ({"memory": "m.db"}, "A transcription knows no memory"),
+        ({"num_beams": 3, "num_return": 3}, "one text for each recording.*num_return=3"),
+        ({"forced_prefix": "Well"}, "forced_prefix='Well'. Use initial_prompt="),
+    ):
+        with pytest.raises(ValueError, match=message):
+            transcribe(heard, **options)
 
 
 class Windows(AudioProcessor):

@@ -163,6 +163,17 @@ def test_flags_that_do_not_go_together(flags, message, arguments, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_fine_tuning_has_settings_of_its_own_where_no_flag_says_otherwise(arguments):
+    train = recipe("speech")
+    _, new = train.parse(arguments)
+    _, tuned = train.parse([*arguments, "--from", "x", "--epochs", "9"])
+    _, lora = train.parse([*arguments, "--from", "x", "--lora", "2", "--learning-rate", "0.5"])
+    _, adapted = train.parse([*arguments, "--from", "x", "--lora", "2"])
+    rates = [x["training"]["learning_rate"] for x in (new, tuned, lora, adapted)]
+    assert rates == [0.001, 1e-4, 0.5, 1e-3]
+    assert [x["training"]["epochs"] for x in (new, tuned, lora)] == [1, 9, 3]
+
+
 def test_data_that_is_not_there(arguments, tmp_path):
     arguments[arguments.index("--data") + 1] = str(tmp_path)
     with pytest.raises(DataError, match="train.tsv is missing. Name the folder"):
