@@ -62,8 +62,8 @@ def ensemble(members: Sequence[StrPath | Pipeline], dtype: str | None = None) ->
 
     Raises:
         ValueError: for an empty list.
-        CheckpointError: for members of different tasks or vocabularies, or one that cannot be
-            loaded.
+        CheckpointError: for members of different tasks or vocabularies, a Whisper, or one that
+            cannot be loaded.
     """
     if isinstance(members, str) or not len(members):
         raise ValueError(f"ensemble expected a list of checkpoints. Received: {members!r}.")
@@ -72,6 +72,11 @@ def ensemble(members: Sequence[StrPath | Pipeline], dtype: str | None = None) ->
         for member in members
     ]
     first = pipelines[0]
+    if first.transcriber is not None:
+        raise CheckpointError(
+            "ensemble expected models whose search several can share. Received: a Whisper, which "
+            "goes through a recording window after window. Use one alone."
+        )
     for number, pipeline in enumerate(pipelines[1:], 2):
         check_same_vocabulary(first, pipeline, f"Member {number}")
     model = Ensemble([pipeline.model for pipeline in pipelines])

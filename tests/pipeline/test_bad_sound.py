@@ -62,6 +62,19 @@ def test_what_is_asked_for_in_vain_is_named(transcribe, tmp_path):
             transcribe(heard, **options)
 
 
+def test_what_a_whisper_cannot_do_is_refused_by_name(transcribe, tmp_path):
+    import s2s_zoo
+
+    for call, message in (
+        (lambda: s2s_zoo.ensemble([transcribe, transcribe]), "Received: a Whisper"),
+        (lambda: s2s_zoo.explain(transcribe, "talk.mp3"), "plot_transcription"),
+        (lambda: s2s_zoo.export(transcribe, tmp_path / "out"), "which reads audio"),
+        (lambda: transcribe.build_shortlist([("a", "b")]), "A shortlist is"),
+    ):
+        with pytest.raises((ValueError, s2s_zoo.S2SZooError), match=message):
+            call()
+
+
 class Windows(AudioProcessor):
     """Features of few numbers, in windows of half a minute."""
 
