@@ -100,3 +100,44 @@ def test_the_work_of_a_recording_is_that_of_its_windows(transcribe):
     heard = [hearing.Heard(b"", seconds) for seconds in (0.0, 0.5, 1.0, 3.5)]
     assert [hearing.work_of(x, transcribe, {}) for x in heard] == [32, 32, 32, 4 * 32]
     assert hearing.work_of(heard[3], transcribe, {"max_length": 9}) == 4 * 9
+
+
+@pytest.fixture(scope="module")
+def listener():
+    """A listener as the recipe trains one, but untrained."""
+    from s2s_zoo import Pipeline, Seq2Seq
+    from s2s_zoo.data import AudioProcessor, WordTokenizer
+
+    words = WordTokenizer(b"a\nb")
+    decoder = {"name": "recurrent", "vocabulary_size": words.vocabulary_size, "embedding_dim": 4}
+    attention = {"name": "location_sensitive", "units": 5}
+    config = {
+        "encoder": {"name": "pyramidal", "mels": 8, "units": 4, "layers": 2},
+        "decoder": {**decoder, "units": 6, "attention": attention},
+    }
+    features = {"mels": 8, "rate": 8000, "frame": 200, "hop": 80}
+    processor = AudioProcessor(words, max_target_length=6, **features)
+    return Pipeline("transcription", Seq2Seq.from_config(config), processor, {"num_beams": 1})
+
+
+def test_a_model_of_ones_own_has_tokens_and_alignments(serve, listener, monkeypatch):
+    sounds = [encoded(sound(seconds, 0, 8000), rate=8000) for seconds in (0.6, 0.3)]
+    files = [base64.b64decode(x) for x in sounds]
+    expected = listener(files, return_scores=True, return_alignment=True)
+    steps = [x.text for x in listener.stream(files[0])]
+    client = serve(listener)
+    asked = {"audios": sounds, "return_alignment": True}
+    found = client.post("/generate", json=asked).json()["results"]
+    assert [x["text"] for x in found] == [x.text for x in expected]
+    for result, places in zip(found, (15, 8), strict=True):  # a quarter of 60 and 30 frames
+        shape = np.shape(result["alignment"])
+        assert shape == (len(result["target_tokens"]), places) and "source_tokens" not in result
+        np.testing.assert_allclose(np.sum(result["alignment"], axis=1), 1, atol=2e-3)
+    events = events_of(client.post("/stream", json={"audio": sounds[0]}))
+    assert [x["text"] for x in events[:-1]] == steps and events[-1]["done"]
+    assert client.get("/model").json()["audio"] == {"rate": 8000, "segments": False, "tasks": []}
+    told = client.post("/generate", json={"audios": sounds, "language": "de"})
+    assert "language" in error_of(told, 422)
+    monkeypatch.setattr(hearing, "AT_ONCE", 0.5)
+    long = client.post("/generate", json={"audios": sounds})
+    assert "Recording 1 of 2: this model reads at most 0.5 seconds at once" in error_of(long, 422)
