@@ -196,11 +196,12 @@ DECODER_VARIANTS = {
 # Some have their own attention.
 OWN_ATTENTION = ("transformer", "ssru", "conv")
 DECODER_VARIANTS |= {
-    name: {**ENCODER_VARIANTS[name], **options}
+    name: {**ENCODER_VARIANTS[name.removesuffix("-pointer")], **options}
     for name, options in {
         "transformer": {"tie_embeddings": True, "start_token": 2},
         "transformer-pre": {},
         "transformer-relative": {"output_bias": False, "output_transform": True},
+        "transformer-pointer": {"pointer": True, "extra_ids": 3},
         "conv": {"tie_embeddings": True, "kernel_size": 2},
     }.items()
 }

@@ -23,6 +23,8 @@ from s2s_zoo.data import (
 from s2s_zoo.protocol.tasks import SUMMARIZATION
 
 HERE = Path(__file__).parent
+TUNED = 0.0005  # the learning rate of a model that knows its task
+HELD_OUT = 10  # one pair of so many of a table chooses the epoch
 sys.path.append(str(HERE.parent))
 
 import training as shared  # noqa: E402
@@ -37,8 +39,10 @@ def parse(argv=None):
         type=Path,
         nargs="+",
         required=True,
-        help="folders with train and valid .tsv, text TAB summary, .csv, .jsonl or .parquet",
+        help="folders with train and valid .tsv, text TAB summary, .csv, .jsonl or .parquet; or "
+        "tables, of which every tenth pair is held out",
     )
+    add("--columns", nargs=2, metavar="NAME", help="of the text and of its summary in a table")
     add("--since", type=int, metavar="YEAR", help="only what train.ids says is not older")
     add("--language", default="en", metavar="LANG")
     add("--max-source-length", type=int, metavar="N", help="tokens, the rest is cut off")
@@ -69,6 +73,9 @@ def load(args, config, split):
     """The pairs of every --data folder, those of --since where it was asked for."""
     pairs = []
     for folder in args.data:
+        if folder.is_file():
+            pairs += part_of_table(folder, args.columns, split)
+            continue
         table = shared.table_of(folder, split)
         if not table.exists():
             raise DataError(f"{table} is missing. Name the folder of the data with --data.")
@@ -78,11 +85,27 @@ def load(args, config, split):
                 f"{table} is not the file that scores are compared on: its sha256 is not {known}.",
                 stacklevel=2,
             )
-        found = read_pairs(table)
+        found = read_pairs(table, columns=args.columns)
         if args.since:
             found = recent(found, folder / f"{split}.ids", args.since)
         pairs += found
     return pairs
+
+
+def part_of_table(path, columns, split):
+    """Every tenth pair of a table, which chooses the epoch, or the others."""
+    pairs = read_pairs(path, columns=columns)
+    if len(pairs) < HELD_OUT:
+        raise DataError(
+            f"{path} expected at least {HELD_OUT} pairs, one in {HELD_OUT} being held out to "
+            f"choose the epoch. Received: {len(pairs)}. Give more, or a folder with train.csv "
+            "and valid.csv."
+        )
+    held_out = pairs[HELD_OUT - 1 :: HELD_OUT]
+    if split == "valid":
+        return held_out
+    apart = set(held_out)
+    return [pair for pair in pairs if pair not in apart]
 
 
 def recent(pairs, path, year):
@@ -135,6 +158,17 @@ def with_coverage(pipeline, weight):
     )
 
 
+def gentle(training, steps):
+    """The optimizer for a model that knows its task: it warms up and averages within the run.
+
+    Of the few steps that a few hundred pairs are, all would else be warm-up, and the average
+    weights those that it began with.
+    """
+    warmup = min(training["warmup_steps"], steps // 10)
+    ema = min(training["ema"], max(0.0, 1 - 5 / steps))
+    return shared.optimizer({**training, "warmup_steps": warmup, "ema": ema}, steps)
+
+
 def main(argv=None):
     args, config = parse(argv)
     with data_parallel(args.devices):
@@ -149,11 +183,14 @@ def train(args, config):
         for name in ("max_source_length", "max_target_length"):
             if getattr(args, name) is not None:
                 setattr(pipeline.processor, name, getattr(args, name))
+        if args.learning_rate is None:
+            config["training"]["learning_rate"] = TUNED
         if args.coverage:
             pipeline = with_coverage(pipeline, args.coverage)
     else:
         pipeline = new_pipeline(args, config, pairs)
-    shared.train(args, config["training"], pipeline, pairs, valid, SUMMARIZATION.metrics)
+    tuned = {"optimizer": gentle} if args.checkpoint else {}
+    shared.train(args, config["training"], pipeline, pairs, valid, SUMMARIZATION.metrics, **tuned)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ import keras
 from keras import ops
 
 from s2s_zoo.attention.transformer import Activation, TransformerStack
+from s2s_zoo.decoders.checks import check_copying
 from s2s_zoo.decoders.layer import DecoderLayer
+from s2s_zoo.decoders.pointing import PointerHead
 from s2s_zoo.layers.config import LayerSpec
 from s2s_zoo.layers.embedding import TokenEmbedding
 from s2s_zoo.layers.encoded import encoded_shapes, encoder_output
@@ -29,6 +31,9 @@ class TransformerDecoder(DecoderLayer):
         output_bias: bool, a bias for every token of the vocabulary.
         start_token: int, the id that is read at the first position, whatever the target holds
             there: imported checkpoints begin with a token that has other uses too.
+        pointer: bool, copy words of the source (`PointerHead`): log-probabilities (B, T, V + X)
+            then stand in place of logits (B, T, V), and the alignment is that of its head.
+        extra_ids: int, X, of the pointer.
         The others: see `TransformerEncoder`.
 
     Raises:
@@ -61,15 +66,19 @@ class TransformerDecoder(DecoderLayer):
         output_bias: bool = True,
         start_token: int = START,
         output_transform: bool = False,
+        pointer: bool = False,
+        extra_ids: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_copying("multi_head", pointer, extra_ids, 0.0)
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
         self.scale_embedding = scale_embedding
         self.tie_embeddings = tie_embeddings
         self.use_output_bias = output_bias
         self.start_token = start_token
+        self.extra_ids = extra_ids
         self.options: Config = {
             "layers": layers,
             "heads": heads,
@@ -98,11 +107,18 @@ class TransformerDecoder(DecoderLayer):
             vocabulary_size, tie_embeddings, bias=False, name="output"
         )
         self.output_bias = None
+        self.pointer: PointerHead | None = None
+        if pointer:
+            self.pointer = PointerHead(vocabulary_size, embedding_dim, extra_ids, name="pointer")
+        self.logits_dtype = "float32" if pointer else None
 
     def build(self, target_shape: Shape, encoded_shape: Any) -> None:
         if not self.embedding.built:
             self.embedding.build()
-        self.stack.build(encoded_shapes(encoded_shape).memory[-1])
+        memory_dim = encoded_shapes(encoded_shape).memory[-1]
+        self.stack.build(memory_dim)
+        if self.pointer is not None:
+            self.pointer.build((None, None, memory_dim))
         self.output_projection.build((None, self.embedding_dim))
         if self.use_output_bias:
             self.output_bias = self.add_weight(
@@ -119,10 +135,15 @@ class TransformerDecoder(DecoderLayer):
 
         Returns:
             memory: dict, fixed for the whole target: "mask" (B, S), and "layers", for each the
-                keys and values (B, H, S, d) of the source.
+                keys and values (B, H, S, d) of the source; with a pointer "pointer", what
+                `PointerHead.source` gives.
             state: dict, what moves: "layers", for each a dict of "keys" and "values"
                 (B, H, T, d) of the target; "alignment" (B, S) float32, the weights of the last
-                step in the last layer, the mean over its heads.
+                step in the last layer, the mean over its heads; with a pointer those of its
+                head, and "p_gen" (B,) float32.
+
+        Raises:
+            ValueError: for a pointer into a source that is no text.
         """
         encoded = encoder_output(encoded)
         batch = ops.shape(encoded.memory)[0]
@@ -135,6 +156,9 @@ class TransformerDecoder(DecoderLayer):
             "layers": [self._past(block.attentions[0], batch, max_length) for block in blocks],
             "alignment": ops.zeros_like(encoded.mask, dtype="float32"),
         }
+        if self.pointer is not None:
+            memory["pointer"] = self.pointer.source(encoded)
+            state["p_gen"] = ops.ones((batch,), dtype="float32")
         return memory, state
 
     def step(
@@ -145,7 +169,8 @@ class TransformerDecoder(DecoderLayer):
         `output` makes other logits of (N, R), in place of `logits`.
         """
         tokens = ops.expand_dims(ops.where(ops.equal(index, 0), self.start_token, tokens), 1)
-        x = ops.squeeze(self.stack.embed(self.embedding(tokens), first=index), 1)
+        embedded = self.embedding(tokens)
+        x = ops.squeeze(self.stack.embed(embedded, first=index), 1)
         mix, layers = self._mix_next(index, state["layers"][0]), []
         for block, keys, past in zip(
             self.stack.blocks, memory["layers"], state["layers"], strict=True
@@ -158,8 +183,11 @@ class TransformerDecoder(DecoderLayer):
 
             x, alignment = block.run(x, attend, (keys, memory["mask"]))
         x = self.stack.finish(x)
-        state = {"layers": layers, "alignment": alignment}
-        return (output or self.logits)(x), state
+        logits, copied = (output or self.logits)(x), {"alignment": alignment}
+        if self.pointer is not None and output is None:
+            before = ops.squeeze(embedded, 1)
+            logits, copied = self.pointer.mixed(logits, x, before, memory["pointer"])
+        return logits, {"layers": layers, **copied}
 
     def read(self, tokens: Tensor, state: Nest, memory: Nest) -> tuple[Tensor, Nest]:
         """Reads how a target begins at once, as as many steps from position 0 on would.
@@ -172,8 +200,13 @@ class TransformerDecoder(DecoderLayer):
             the top of the stack (N, P, E), of which `logits` makes logits, and the next state.
 
         Raises:
-            ValueError: for a decoder without self-attention.
+            ValueError: for a decoder without self-attention, or with a pointer.
         """
+        if self.pointer is not None:
+            raise ValueError(
+                f"{type(self).__name__}.read gives what logits are made of, and a pointer mixes "
+                "them with what it copies. Received: pointer=True. Use `step` for each token."
+            )
         if self.mixer is not None:
             raise ValueError(
                 f"{type(self).__name__}.read needs self-attention. Received: {self.mixer.__name__} "
@@ -229,12 +262,17 @@ class TransformerDecoder(DecoderLayer):
     def teacher_forced(self, target: Tensor, encoded: Any, training: bool) -> Tensor:
         first = ops.full_like(target[:, :1], self.start_token)
         target = ops.concatenate([first, target[:, 1:]], axis=1)
-        x = self.stack.embed(self.embedding(target), training=training)
+        embedded = self.embedding(target)
+        x = self.stack.embed(embedded, training=training)
         attend = self._mix_all(ops.shape(target)[1])
         for block in self.stack.blocks:
             keys = block.attentions[1].project(encoded.memory)
             x, _ = block.run(x, attend, (keys, encoded.mask), training=training)
-        return logits_of(self, self.stack.finish(x))
+        x = self.stack.finish(x)
+        logits = logits_of(self, x)
+        if self.pointer is None:
+            return logits
+        return self.pointer.mixed(logits, x, embedded, self.pointer.source(encoded))[0]
 
     def logits(self, x: Tensor) -> Tensor:
         """Returns (..., V) of the top of the stack (..., E)."""
@@ -275,7 +313,11 @@ class TransformerDecoder(DecoderLayer):
         return lambda attention, h: attention(h, h, mask=mask, bias=bias(attention))[0]
 
     def in_config(self) -> Config:
-        return {**self.options, "output_bias": self.use_output_bias}
+        return {
+            **self.options,
+            "output_bias": self.use_output_bias,
+            "pointer": self.pointer is not None,
+        }
 
 
 def _begun_with(past, values, length):

@@ -135,7 +135,33 @@ def test_coverage_loss_is_added_in_training_only():
     assert with_loss.losses == []
 
 
-def test_search_writes_unknown_words_of_the_source():
+def transformer(**options):
+    keras.utils.set_random_seed(1)
+    size = {"vocabulary_size": VOCABULARY, "embedding_dim": 4, "layers": 1, "heads": 2}
+    side = {"name": "transformer", "hidden_dim": 5, **size}
+    return Seq2Seq.from_config(
+        {"encoder": side, "decoder": {**side, "pointer": True, "extra_ids": EXTRA, **options}}
+    )
+
+
+def test_the_alignment_of_a_transformer_is_what_it_copies_by():
+    copier = transformer()
+    copier.decoder.pointer.gate.bias.assign([-50.0])  # p_gen = 0
+    memory, state = copier.decoder.init(copier.encode(SOURCE), 3)
+    found, state = copier.decoder.step(np.array([START, START]), 0, state, memory)
+    alignment = ops.convert_to_numpy(state["alignment"])
+    assert alignment[1, 3] == 0 and state["p_gen"].shape == (2,)
+    for n, row in enumerate(SOURCE):
+        for word in {*row} - {PAD}:
+            share = alignment[n][row == word].sum()
+            assert np.exp(found[n][word]) == pytest.approx(share, abs=1e-5)
+    inputs = {"source": SOURCE, "target": np.array([[START, 4], [START, 5]], "int32")}
+    whole = ops.convert_to_numpy(copier(inputs))
+    np.testing.assert_allclose(whole[:, 0], ops.convert_to_numpy(found), atol=1e-5)
+
+
+@pytest.mark.parametrize("model", [model, transformer])
+def test_search_writes_unknown_words_of_the_source(model):
     copier = model()
     copier.decoder.pointer.gate.bias.assign([-50.0])  # p_gen = 0
     found = Generator(copier, "greedy", max_length=4).generate(SOURCE)
@@ -156,3 +182,10 @@ def test_what_a_pointer_cannot_do_is_an_error():
     regions = EncoderOutput(np.zeros((2, 5, 6), "float32"), np.ones((2, 5), bool), np.zeros((2, 6)))
     with pytest.raises(ValueError, match="encoder of text"):
         model().decoder.init(regions)
+    narrower = regions._replace(memory=regions.memory[..., :4])
+    with pytest.raises(ValueError, match="encoder of text"):
+        transformer().decoder.init(narrower, 3)
+    with pytest.raises(ValueError, match="pointer=True"):
+        transformer(pointer=False)
+    with pytest.raises(ValueError, match="Use `step`"):
+        transformer().decoder.read(SOURCE, {}, {})
