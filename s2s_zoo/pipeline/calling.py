@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from s2s_zoo.generation.options import TOKENS_OF_A_STREAM
 from s2s_zoo.pipeline.answering import Answerer, Answers, Form, growing
 from s2s_zoo.pipeline.documents import Documents
-from s2s_zoo.pipeline.reading import take_reading
+from s2s_zoo.pipeline.reading import Reading
 from s2s_zoo.pipeline.remembering import take_memory
 from s2s_zoo.pipeline.result import Result
+from s2s_zoo.pipeline.summaries import Summaries
+from s2s_zoo.pipeline.summarizing import Summarizing, take_how
 from s2s_zoo.pipeline.unknown_words import allow_unknown
 from s2s_zoo.protocol.types import Config, StrPath
 
@@ -43,14 +46,18 @@ def answered(
     if pipeline.transcriber is not None:
         pipeline.transcriber.refuse(**asked._asdict())
         return pipeline.transcriber(sources, pipeline.generation, batch_size, progress, options)
-    reading, options = take_reading(pipeline, options, asked.source, asked.target)
+    how, options = take_how(pipeline, options, asked.source, asked.target)
     if asked.replace_unknown:
         options = allow_unknown(processor, options, pipeline.generation)
     aligned = asked.return_alignment or asked.replace_unknown
     details = asked.return_scores or asked.return_alignment
-    doubts = None if reading is None or reading.doubt is None else reading.doubts
+    doubts = None if how is None or how.doubt is None else how.doubts
     scored = asked.return_scores or doubts is not None
     search = pipeline.plan(options, scored, aligned, asked.source, asked.target)
+    num_return = dict(search.options).get("num_return", 1)
+    if isinstance(how, Summarizing):
+        wider = how.searched(options, pipeline.generation)
+        search = pipeline.plan(wider, scored, aligned, asked.source, asked.target)
     answerer = Answerer(
         pipeline.searcher, search, processor, batch_size, details, asked.replace_unknown, doubts
     )
@@ -60,13 +67,19 @@ def answered(
             "languages": (asked.source, asked.target),
             "replace_unknown": asked.replace_unknown,
         }
+        if isinstance(how, Summarizing):
+            said["summarizing"] = [dataclasses.asdict(how), num_return]
+        reading = how if isinstance(how, Reading) else None
         kept = take_memory(pipeline, asked.memory, search, reading, asked.return_alignment, said)
     answers: Answers = answerer.answers
-    if reading is not None:
-        answers = Documents(answerer, reading, kept).answers
-    elif kept is not None:
-        answers = functools.partial(kept.answers, answer=answerer.answers)
-    form = Form(details, answerer.num_return > 1, processor.window, progress)
+    if isinstance(how, Reading):
+        answers = Documents(answerer, how, kept).answers
+    else:
+        if how is not None:
+            answers = Summaries(answerer, how, num_return).answers
+        if kept is not None:
+            answers = functools.partial(kept.answers, answer=answers)
+    form = Form(details, num_return > 1, processor.window, progress)
     return form.of(answers, *processor.collect(sources))
 
 
@@ -81,7 +94,7 @@ def streamed(pipeline: Pipeline, text: Any, asked: Asked, options: Config) -> It
     if pipeline.transcriber is not None:
         pipeline.transcriber.refuse(return_alignment=asked.return_alignment)
         return pipeline.transcriber.stream(text, pipeline.generation, options)
-    reading, options = take_reading(pipeline, options, asked.source, asked.target)
+    how, options = take_how(pipeline, options, asked.source, asked.target)
     search = pipeline.plan(options, True, asked.return_alignment, asked.source, asked.target)
     if search.max_length is not None and search.max_length > TOKENS_OF_A_STREAM:
         raise ValueError(
@@ -92,9 +105,11 @@ def streamed(pipeline: Pipeline, text: Any, asked: Asked, options: Config) -> It
     if not single:
         raise ValueError(f"stream expected one source. Received: {type(text).__name__}.")
     [source] = sources
-    if reading is not None:
+    if how is not None:
         answerer = Answerer(pipeline.searcher, search, processor, 1, True, False)
-        return Documents(answerer, reading).growing(source)
+        if isinstance(how, Reading):
+            return Documents(answerer, how).growing(source)
+        return Summaries(answerer, how).growing(source)
     blank = processor.is_blank(source)
     [row] = processor.encode_source([source])
     return growing(pipeline.searcher, search, processor, source, [] if blank else row)

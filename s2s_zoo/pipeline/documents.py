@@ -49,7 +49,7 @@ class Documents:
         sentences = [sentence for document, _ in parted for sentence in document.sentences]
         translated = iter(self._translated(sentences))
         return [
-            _noted(
+            noted(
                 self._joined(text, document, [next(translated) for _ in document.sentences]), note
             )
             for text, (document, note) in zip(texts, parted, strict=True)
@@ -61,7 +61,7 @@ class Documents:
         done: list[Result] = []
         for sentence in document.sentences:
             for result in self._growing(sentence):
-                yield from _noted([_together(document, [*done, result])], note)
+                yield from noted([_together(document, [*done, result])], note)
             done.append(result)
         if not done:
             yield self._joined(text, document, [])[0]
@@ -167,7 +167,8 @@ def _together(document: Document, results: Sequence[Result]) -> Result:
     return combined(text, results)
 
 
-def _noted(results: Hypotheses, note: str | None) -> Hypotheses:
+def noted(results: Hypotheses, note: str | None) -> Hypotheses:
+    """Hypotheses with something more to say of each."""
     if note is None:
         return results
     return [one._replace(warning=" ".join(filter(None, (note, one.warning)))) for one in results]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from s2s_zoo.data.text.formats import format_of, parse_file
+from s2s_zoo.data.text.passages import prose
 from s2s_zoo.protocol.errors import DataError, TextWarning
 from s2s_zoo.protocol.types import StrPath
 from s2s_zoo.protocol.written import written
@@ -42,6 +43,24 @@ def translate_file(
     data = Path(path).read_bytes()
     with written(output) as file:
         file.write(translate_bytes(pipeline, data, str(path), format, retranslate, **options))
+
+
+def text_of_bytes(data: bytes, name: str, format: str) -> str:
+    """What a person reads of a file: its paragraphs with a blank line between them.
+
+    Args:
+        data: bytes, the file.
+        name: str, of the file, for errors.
+        format: str, of docs/documents.md.
+
+    Raises:
+        DataError: for a file that is none of its format.
+    """
+    try:
+        file = parse_file(data, format)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
+    return "\n\n".join(prose(block, file.markdown) for block in file.texts)
 
 
 def translate_bytes(

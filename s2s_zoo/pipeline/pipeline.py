@@ -157,6 +157,8 @@ class Pipeline:
                 `detect`, `doubt`. For a Whisper those of `Request`: `language`, `task`,
                 `return_timestamps` (then the answer is a `Transcript`), `temperature`,
                 `initial_prompt`, `hot_words`, …
+                For summarization those of `Summarizing`: `length` ("line", "short", "paragraph"
+                or a number of sentences), `bullets`, `format`, `split`, `faithful`, `detect`.
 
         Returns:
             A str for one source, a list for a list or a folder, a generator for an iterator,

@@ -103,9 +103,10 @@ def take_reading(
     given = {name: options[name] for name in OPTIONS if options.get(name) is not None}
     rest = {name: value for name, value in options.items() if name not in OPTIONS}
     if not TASKS[pipeline.task].reads_sentences:
-        if given:
+        asked_for = [name for name, value in given.items() if value is not False]
+        if asked_for:
             raise ValueError(
-                f"{', '.join(given)} is for translation. Received: task={pipeline.task!r}. "
+                f"{', '.join(asked_for)} is for translation. Received: task={pipeline.task!r}. "
                 "Leave it out."
             )
         return None, rest
@@ -126,7 +127,7 @@ def take_reading(
         given.get("notation", True),
         given.get("markdown", False),
         given.get("detect", between_languages),
-        _least(given.get("doubt", pipeline.doubt)),
+        least_trusted(given.get("doubt", pipeline.doubt)),
     )
     reading.spans("")  # says what is wrong with the words of the user
     asked = (reading.split, reading.protect, reading.keep, reading.terms, reading.detect)
@@ -153,7 +154,12 @@ def _terms(terms: Mapping[str, str]) -> Mapping[str, str]:
     return pairs
 
 
-def _least(doubt: Any) -> float | None:
+def least_trusted(doubt: Any) -> float | None:
+    """The option `doubt` of a call as a number, None where nothing is doubted.
+
+    Raises:
+        ValueError: for anything else.
+    """
     if doubt is None or doubt is False:
         return None
     if isinstance(doubt, bool) or not isinstance(doubt, int | float) or not doubt <= 0:

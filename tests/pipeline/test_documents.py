@@ -163,6 +163,7 @@ def test_other_tasks_have_no_sentences():
     pipeline = SimpleNamespace(task="summarization")
     with pytest.raises(ValueError, match="split is for translation"):
         take_reading(pipeline, {"split": True}, None, None)
+    assert take_reading(pipeline, {"split": False}, None, None) == (None, {}), "as it is anyway"
     assert take_reading(pipeline, {"num_beams": 2}, None, None) == (None, {"num_beams": 2})
 
 

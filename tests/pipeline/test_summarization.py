@@ -15,6 +15,9 @@ from s2s_zoo.checkpoints import catalog as hub
 from s2s_zoo.data import CopyingProcessor, TextProcessor, WordTokenizer
 from s2s_zoo.protocol.errors import S2SZooError
 
+# An untrained model repeats itself, and says so.
+pytestmark = pytest.mark.filterwarnings("ignore::s2s_zoo.protocol.errors.TextWarning")
+
 WORDS = WordTokenizer.train(["the cat sees a small dog . in the house ￭."], vocabulary_size=30)
 TEXT = "the cat Zork sees the Bleem (Grue)."
 
@@ -104,9 +107,33 @@ def test_nothing_gives_nothing(summarize):
     assert summarize(["", " \n", TEXT])[:2] == ["", ""]
 
 
-def test_five_thousand_words_are_cut_with_a_warning(summarize):
+def test_five_thousand_words_are_cut_with_a_warning_where_they_are_one_piece(summarize):
     with pytest.warns(UserWarning, match="longer than 40 tokens"):
-        assert summarize("the cat Zork sees . " * 1000)
+        assert summarize("the cat Zork sees . " * 1000, split=False)
+
+
+def test_five_thousand_words_are_read_in_passages(summarize):
+    text = " ".join(f"the cat Zork sees house{n} ." for n in range(800))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", s2s_zoo.TextWarning)
+        found = summarize(text, return_alignment=True, length="short")
+    assert len(found.segments) >= 3
+    assert all(len(one.source_tokens) == one.alignment.shape[1] for one in found.segments)
+
+
+def test_streams_end_in_the_answer_of_a_call(summarize):
+    for text in (TEXT, "cat", " ".join(f"the cat Zork sees house{n} ." for n in range(40)), " "):
+        *_, last = summarize.stream(text)
+        wanted = summarize(text, num_beams=1, return_scores=True)
+        assert (last.text, last.warning) == (wanted.text, wanted.warning)
+
+
+def test_a_memory_keeps_summaries_by_how_they_were_asked_for(summarize, tmp_path):
+    path = tmp_path / "memory.db"
+    text = " ".join(f"the cat Zork sees house{n} ." for n in range(40))
+    for options in ({}, {"length": 2}, {"length": 2, "bullets": True}, {"length": 2}):
+        assert summarize(text, memory=path, **options) == summarize(text, **options)
 
 
 def test_odd_pairs_train_without_nan(summarize):
@@ -135,6 +162,20 @@ def test_command_line(directory, tmp_path, summarize, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", stream)
     assert main([*model, "--whole"]) == 0
     assert capsys.readouterr().out.splitlines() == expected[2:]
+
+
+def test_command_line_of_documents(directory, tmp_path, summarize, capsys):
+    model = ["summarize", "--model", str(directory), "--input"]
+    page = tmp_path / "page.html"
+    page.write_text(f"<h1>the dog</h1><p>{TEXT}</p><script>x</script>")
+    expected = summarize(f"the dog\n\n{TEXT}", length=2, bullets=True)
+    assert main([*model, str(page), "--length", "2", "--bullets"]) == 0
+    assert capsys.readouterr().out == expected + "\n" and expected.count("- ") == 2
+    for more in (["--bullets"], ["--length", "0"], ["--length", "long"], ["--format", "docx"]):
+        with pytest.raises(SystemExit, match="2"):
+            main(["summarize", "--model", str(directory), *more])
+    with pytest.raises(SystemExit, match="2"):
+        main([*model, str(tmp_path / "app.po")])
 
 
 @pytest.mark.parametrize("names", [[], ["one"], ["one", "two"]])

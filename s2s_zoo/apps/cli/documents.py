@@ -11,7 +11,7 @@ from typing import Any
 
 from s2s_zoo.data import read_pairs
 from s2s_zoo.data.text.formats import BILINGUAL, FORMATS, PARTS, format_of
-from s2s_zoo.pipeline.reading import take_reading
+from s2s_zoo.pipeline.summarizing import take_how
 from s2s_zoo.protocol.errors import DataError
 from s2s_zoo.protocol.written import written
 
@@ -89,7 +89,7 @@ def reading_options(arguments: argparse.Namespace) -> dict[str, Any]:
 def check_reading(arguments: argparse.Namespace, pipeline: Any, options: dict[str, Any]) -> None:
     """Ends with a usage error where a pipeline cannot read texts with these options."""
     try:
-        take_reading(getattr(pipeline, "legs", [pipeline])[0], options, None, None)
+        take_how(getattr(pipeline, "legs", [pipeline])[0], options, None, None)
     except ValueError as error:
         arguments.usage_error(str(error))
 

@@ -19,10 +19,15 @@ from s2s_zoo.apps.cli.search import add_search_options, check_search, search_opt
 from s2s_zoo.apps.cli.shared import NAME, load, only_checkpoint
 from s2s_zoo.checkpoints.catalog import find_translation
 from s2s_zoo.data import read_lines
+from s2s_zoo.data.text.formats import BILINGUAL, FORMATS, PARTS, format_of
 from s2s_zoo.generation.options import SAMPLE
+from s2s_zoo.pipeline.files import text_of_bytes
+from s2s_zoo.pipeline.summarizing import LENGTHS
 from s2s_zoo.protocol.errors import DataError, S2SZooError
 from s2s_zoo.protocol.tasks import SUMMARIZATION
 
+NO_TEXT = (*BILINGUAL, "json", "properties")
+OF_TEXT = {*FORMATS, *PARTS} - {*NO_TEXT}
 CHUNK = 1 << 16  # bytes read at once at most; a slow writer is answered line by line
 
 
@@ -48,6 +53,18 @@ def add_commands(commands: Any) -> None:
     command = commands.add_parser("summarize", help="summarize text, one line for each line")
     command.set_defaults(command=_summarize)
     command.add_argument("--whole", action="store_true", help="all of the input is one text")
+    command.add_argument(
+        "--length",
+        metavar="LENGTH",
+        type=_length,
+        help=f"{', '.join(LENGTHS)}, or a number of sentences; default: line",
+    )
+    command.add_argument("--bullets", action="store_true", help="each sentence on a line, after -")
+    command.add_argument(
+        "--format",
+        choices=sorted(OF_TEXT),
+        help="of a document, which is one text; default: by the ending of --input, or text",
+    )
     command.add_argument("--plot", metavar="OUT.png", help="draw what was copied, of one text")
     _add_arguments(command)
 
@@ -92,16 +109,29 @@ def _translate(arguments):
         _write(arguments, name, _draw_alignment, reading=reading)
 
 
+def _length(text):
+    return int(text) if text.isdecimal() else text
+
+
 def _summarize(arguments):
+    arguments.format = arguments.format or format_of(Path(arguments.input or "").name)
+    if arguments.format in NO_TEXT:
+        arguments.usage_error(f"a .{arguments.format} file is no text to summarize")
+    if arguments.format in PARTS and not arguments.input:
+        arguments.usage_error(f"a .{arguments.format} file is read by its name: give --input")
+    arguments.whole = arguments.whole or arguments.format not in (None, "text")
     if arguments.text and arguments.whole:
         arguments.usage_error("--whole is for a file or standard input; a TEXT is whole")
     if arguments.plot and not (arguments.whole or len(arguments.text) == 1):
         arguments.usage_error("--plot draws one text: give one TEXT, or --whole")
+    if arguments.bullets and not (arguments.whole or len(arguments.text) == 1):
+        arguments.usage_error("--bullets are of one text: give one TEXT, or --whole")
     from s2s_zoo.pipeline.plots import plot_copies
 
-    _write(
-        arguments, arguments.model or only_checkpoint(SUMMARIZATION), plot_copies, arguments.whole
-    )
+    given = {"length": arguments.length, "bullets": arguments.bullets or None}
+    how = {name: value for name, value in given.items() if value is not None}
+    name = arguments.model or only_checkpoint(SUMMARIZATION)
+    _write(arguments, name, plot_copies, arguments.whole, how)
 
 
 def _draw_alignment(pipeline, text, path, **options):
@@ -142,12 +172,15 @@ def _write(arguments, name, draw, whole=False, reading=None):
         reading = reading or {}
         pipeline = _opened(arguments, name, options, reading)
         lines = _Arriving(stream, arguments.input or "standard input")
-        if whole:
+        if whole and getattr(arguments, "format", None) not in (None, "text"):
+            arguments.text = [text_of_bytes(stream.read(), lines.name, arguments.format)]
+        elif whole:
             arguments.text = ["\n".join(read_lines(lines))]
         searched = {**options, **reading}
         for texts in [arguments.text] if arguments.text else lines.windows():
             for line in pipeline(texts, progress=False, **searched):
-                output.write(" ".join(line.splitlines()) + "\n")
+                between = "\n" if reading.get("bullets") else " "
+                output.write(between.join(line.splitlines()) + "\n")
             searched.pop("seed", None)  # the next go on in the same random sequence
             output.flush()
             bar.update(len(texts))

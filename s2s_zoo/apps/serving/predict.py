@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from s2s_zoo.apps.serving.refused import Refused
-from s2s_zoo.protocol.tasks import TASKS
+from s2s_zoo.protocol.tasks import SUMMARIZATION, TRANSLATION
 
 if TYPE_CHECKING:
     from s2s_zoo.apps.serving.served import Served
 
 VERSION = 1
-AS_IT_IS = {"split": False, "protect": False, "detect": False, "doubt": False}
+# The options of a call that an export has: the search alone.
+AS_IT_IS = {
+    TRANSLATION.name: {"split": False, "protect": False, "detect": False, "doubt": False},
+    SUMMARIZATION.name: {"split": False, "faithful": False, "detect": False, "doubt": False},
+}
 SIGNATURE = "serving_default"
 FORMATS = {"instances": "predictions", "inputs": "outputs"}  # of rows and of columns
 INPUTS = {"text": "texts", "image": "images"}
@@ -34,20 +38,20 @@ class Predict(NamedTuple):
         values: list, what the input holds: str, or bytes where {"b64": …} was given.
         key: str, "instances" or "inputs".
         return_alignment: bool.
-        reads_sentences: bool, as the task has it.
+        options: dict, of the call.
     """
 
     values: list
     key: str
     return_alignment: bool
-    reads_sentences: bool
+    options: dict[str, Any]
 
     def sources(self) -> list[Any]:
         return self.values
 
     def chosen(self) -> dict[str, Any]:
-        """The options of the call: those of the model hold, and an export reads no sentences."""
-        return AS_IT_IS if self.reads_sentences else {}
+        """The options of the call: those of the model hold, and texts are read as they are."""
+        return self.options
 
 
 def model_name(name: str) -> str:
@@ -89,8 +93,8 @@ def parse_predict(served: Served, body: bytes) -> Predict:
         values = [_input_of(value, name, expected) for value in values]
     values = [_string(value, i, expected) for i, value in enumerate(values)]
     values = [_source(value, i, served.reads) for i, value in enumerate(values)]
-    task = TASKS[served.pipeline.task]
-    return Predict(values, key, served.has_alignment, task.reads_sentences)
+    options: dict[str, Any] = AS_IT_IS.get(served.pipeline.task, {})
+    return Predict(values, key, served.has_alignment, options)
 
 
 def _input_of(value, name, expected):

@@ -81,6 +81,10 @@ class OfText(Options):
     markdown: bool | None = None
     detect: bool | None = None
     doubt: Annotated[float, Field(le=0)] | Literal[False] | None = None
+    length: Literal["line", "short", "paragraph"] | Annotated[int, Field(ge=1, le=50)] | None = None
+    bullets: bool | None = None
+    format: Literal["text", "html", "markdown", "srt", "vtt"] | None = None
+    faithful: bool | None = None
 
     def chosen(self) -> dict[str, Any]:
         """The options that were given, a dict of what can be hashed."""

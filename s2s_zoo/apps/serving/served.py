@@ -16,13 +16,14 @@ from s2s_zoo.apps.serving.schema import OTHERS, REQUESTS
 from s2s_zoo.apps.serving.work import Generation
 from s2s_zoo.data.images import pixels_of
 from s2s_zoo.generation.options import beams_of, check_names
-from s2s_zoo.pipeline.reading import take_reading
+from s2s_zoo.pipeline.summarizing import take_how
 from s2s_zoo.protocol.errors import DataError, is_failure
 
 if TYPE_CHECKING:
     from s2s_zoo.pipeline.pipeline import Pipeline
     from s2s_zoo.pipeline.reading import Reading
     from s2s_zoo.pipeline.result import Result
+    from s2s_zoo.pipeline.summarizing import Summarizing
 
 # Two lengths of the loop, for texts up to about 11 and 27 tokens. The first search for a single
 # short text is not compiled, and a function that has met two shapes takes all.
@@ -155,7 +156,7 @@ class Served:
         languages = {side: options.pop(side, None) for side in ("source", "target")}
         try:
             processor = self.pipeline.processor_for(**languages)
-            _, options = take_reading(self.pipeline, options, **languages)
+            _, options = take_how(self.pipeline, options, **languages)
             search = self.pipeline.plan(options, True, request.return_alignment, **languages)
             check_names(seed, search.strategy)
             if self.reads == "text":
@@ -198,10 +199,10 @@ class Served:
                 raise Refused(400, f"Image {number + 1} of {len(images)}: {error}") from error
         return pixels
 
-    def reading(self, options: dict[str, Any]) -> Reading | None:
+    def reading(self, options: dict[str, Any]) -> Reading | Summarizing | None:
         """How the texts of a call with some options are read."""
         languages = (options.get("source"), options.get("target"))
-        return take_reading(self.pipeline, options, *languages)[0]
+        return take_how(self.pipeline, options, *languages)[0]
 
     def is_cut(self, source: Any, found: dict[str, Any], options: tuple = ()) -> bool:
         """Whether a text is longer than what the model reads of it.

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from s2s_zoo.apps.serving.hearing import Heard, transcript_as_json, work_of
 from s2s_zoo.generation.options import beams_of
+from s2s_zoo.pipeline.summarizing import Summarizing
 
 WIDTH = 4  # unfinished texts of a source, for the bound of the work
 BATCH = 32  # sentences of a text that are run at once
@@ -70,7 +71,10 @@ class Generation(NamedTuple):
             return self.width * work_of(source, pipeline, options) / most
         units = len(source.encode()) + 1 if isinstance(source, str) else 1
         known = getattr(pipeline.processor, "max_source_length", 1)
-        if units > known and (reading := self.served.reading(options)) and reading.split:
+        how = self.served.reading(options) if units > known or "length" in options else None
+        if isinstance(how, Summarizing) and how.split:
+            return self.width * longest * max(how.count, units // known + 1) / most
+        if units > known and how and how.split:
             return self.width * pipeline.searcher.longest_target(units) / most
         length = options.get("max_length")
         if length is None:

@@ -116,3 +116,29 @@ def test_words_of_the_client_reach_the_pipeline(serve, loaded):
     both = {"keep": ["hund"], "terms": {"hund": "dog"}}
     assert "stands in keep and in terms" in error_of(generate(client, ["x"], **both), 422)
     assert "keep" in error_of(generate(client, ["x"], keep="hund"), 422)
+
+
+@pytest.fixture(scope="module")
+def summarizer(loaded):
+    from s2s_zoo import Pipeline
+
+    return Pipeline("summarization", loaded.model, loaded.processor, languages=["de"])
+
+
+@pytest.mark.filterwarnings("ignore::s2s_zoo.protocol.errors.TextWarning")
+def test_a_page_is_summarized_whole_in_as_many_sentences_as_are_asked_for(serve, summarizer):
+    client = serve(summarizer, max_batch=8)
+    things = ("mann", "hund", "frau", "junge", "katze")
+    page = "".join(f"<p>ein {a} sieht ein {b} im garten.</p>" for a in things for b in things)
+    for options in ({}, {"length": "short", "bullets": True}, {"length": 2, "faithful": False}):
+        asked = {"format": "html", **options}
+        [found] = generate(client, [page], **asked).json()["results"]
+        expected = summarizer(page, return_scores=True, **asked)
+        assert found["text"] == expected.text and found.get("warning") == expected.warning
+        assert "truncated" not in found and len(found["segments"]) > 1
+    *_, last = events_of(client.post("/stream", json={"text": page, "format": "html"}))
+    assert last["text"] == summarizer(page, num_beams=1, format="html")
+    assert "length" in error_of(generate(client, ["x"], length="long"), 422)
+    assert "for translation" in error_of(generate(client, ["x"], keep=["x"]), 422)
+    answer = client.post("/v1/models/tiny:predict", json={"instances": [LONG]})
+    assert answer.headers["x-truncated"] == "1", "an export has the search alone"
