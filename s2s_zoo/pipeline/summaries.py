@@ -223,15 +223,18 @@ class _Job:
 def _together(job: _Job, lines: Sequence[Result], how: Summarizing) -> Result:
     """The `Result` of a text of the lines of its summary."""
     texts = list(dict.fromkeys(line.text.strip() for line in lines if line.text.strip()))
-    given_back = how.split and _words(job.text) < sum(map(_words, texts))
+    written, different = sum(map(_words, texts)), " ".join(job.sentences)
+    given_back = how.split and _words(different) < written
     if given_back:
         texts = job.sentences
     if how.bullets:
         text = "\n".join(f"- {' '.join(line.split())}" for line in texts)
     elif given_back:
-        text = job.text
+        text = job.text if _words(job.text) < written else different
     else:
         text = texts[0] if len(lines) == 1 and texts else " ".join(map(_sentence, texts))
+    if given_back:
+        lines = [line._replace(warning=None) for line in lines]
     if len(lines) > 1:
         return combined(text, lines)
     segments = tuple(job.segments) if len(job.segments) > 1 else ()

@@ -156,6 +156,8 @@ def test_a_sentence_that_comes_again_is_read_once():
     model = Model()
     assert summarized("All is well today.\n" * 200, model).text == "All is well"
     assert model.calls == [["All is well today."]]
+    found = summarized("All is well.\n" * 200, Model(lambda x: "Ceph is a store of 3 things"))
+    assert (found.text, found.warning) == ("All is well.", None)
 
 
 def test_capitals_are_read_as_small_letters_and_written_as_capitals():

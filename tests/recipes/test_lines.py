@@ -179,3 +179,26 @@ def test_what_the_scores_say_of_lines():
     assert 50 < found["rouge1"] < 100
     assert score.lead(sources[0]) == "The harbour has 14 cranes and will close"
     assert len(score.spread(list(range(10)), 3)) == 3
+
+
+def test_a_blind_sheet_counts_what_its_reader_preferred(tmp_path):
+    judge = recipe("summarization", "judge")
+    texts = RECIPES / "summarization" / "everyday.tsv"
+    judge.write_sheet(lambda found: [f"line {i}" for i in range(len(found))], texts, tmp_path, 1)
+    with pytest.raises(DataError, match="expected A, B or ="):
+        judge.counted(tmp_path)
+    sheet = (tmp_path / "sheet.csv").read_text(encoding="utf-8")
+    assert "summarizer" not in sheet
+    key = judge._read(tmp_path / "key.csv")
+    assert {row["A"] for row in key} == {"summarizer", "first words"}
+    answers = ["A" if row["A"] == "summarizer" else "B" for row in key[:40]] + ["="] * 10
+    rows = judge._read(tmp_path / "sheet.csv")
+    with (tmp_path / "sheet.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = judge.csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(
+            {**row, "better": answer} for row, answer in zip(rows, answers, strict=True)
+        )
+    found = judge.counted(tmp_path)
+    assert found["all"] == {"summarizer": 40, "equal": 10}
+    assert sum(counts.total() for counts in found.values()) == 100
