@@ -25,6 +25,7 @@ _NAMES = {
     "from_pretrained": "pipeline.loading",
     "Pipeline": "pipeline.pipeline",
     "Pivot": "pipeline.pivoting",
+    "Conversation": "pipeline.conversation",
     "Result": "pipeline.result",
     "list_checkpoints": "checkpoints.catalog",
     "average_checkpoints": "pipeline.ensembling",

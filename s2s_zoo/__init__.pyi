@@ -56,6 +56,7 @@ from s2s_zoo.model.presets import list_presets as list_presets
 from s2s_zoo.model.presets import preset as preset
 from s2s_zoo.model.seq2seq import Seq2Seq as Seq2Seq
 from s2s_zoo.pipeline import plots as plots
+from s2s_zoo.pipeline.conversation import Conversation as Conversation
 from s2s_zoo.pipeline.ensembling import average_checkpoints as average_checkpoints
 from s2s_zoo.pipeline.ensembling import ensemble as ensemble
 from s2s_zoo.pipeline.loading import from_pretrained as from_pretrained

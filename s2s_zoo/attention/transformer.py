@@ -9,7 +9,7 @@ from s2s_zoo.attention.multi_head import MultiHeadAttention
 from s2s_zoo.layers.config import LayerSpec, build_from
 from s2s_zoo.layers.initial import initializer
 from s2s_zoo.layers.positions import POSITIONS, RelativeBias, add_positions
-from s2s_zoo.protocol.registry import check_keys, lookup
+from s2s_zoo.protocol.registry import check_keys, check_option, lookup
 from s2s_zoo.protocol.types import Nest, Shape, Tensor
 
 Activation: TypeAlias = Literal["relu", "gelu", "gelu_tanh", "swish"]
@@ -50,7 +50,7 @@ class TransformerStack(keras.layers.Layer):
         norm: Literal["post", "pre"],
         normalization: Literal["layer", "rms"],
         epsilon: float,
-        embedding_norm: bool,
+        embedding_norm: bool | Literal["before"],
         positions: LayerSpec | None,
         relative_positions: dict[str, int] | None,
         scale_scores: bool,
@@ -85,7 +85,9 @@ class TransformerStack(keras.layers.Layer):
             return RelativeBias(heads, bidirectional=not causal, name="relative_bias", **relative)
 
         self.relative_bias = relative_bias(shared)
+        check_option("A Transformer", "embedding_norm", embedding_norm, (True, False, "before"))
         self.embedding_norm = normalize("embedding_norm") if embedding_norm else None
+        self.norm_before_positions = embedding_norm == "before"
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
         def attention(name):
@@ -134,8 +136,10 @@ class TransformerStack(keras.layers.Layer):
 
     def embed(self, vectors: Tensor, first: Tensor = 0, training: bool = False) -> Tensor:
         """Adds the positions, counted from `first`, to embedded tokens (N, T, E)."""
+        if self.embedding_norm is not None and self.norm_before_positions:
+            vectors = self.embedding_norm(vectors)
         vectors = add_positions(vectors, self.positions, first)
-        if self.embedding_norm is not None:
+        if self.embedding_norm is not None and not self.norm_before_positions:
             vectors = self.embedding_norm(vectors)
         return self.dropout(vectors, training=training)
 

@@ -55,7 +55,7 @@ class TransformerDecoder(DecoderLayer):
         norm: Literal["post", "pre"] = "post",
         normalization: Literal["layer", "rms"] = "layer",
         epsilon: float = 1e-5,
-        embedding_norm: bool = False,
+        embedding_norm: bool | Literal["before"] = False,
         positions: LayerSpec | None = "sinusoidal",
         relative_positions: dict[str, int] | None = None,
         scale_embedding: bool = True,

@@ -32,7 +32,7 @@ class TransformerEncoder(TextEncoder):
         norm: "post" or "pre", where a block normalizes; "pre" also normalizes the output.
         normalization: "layer" or "rms".
         epsilon: float, of the normalizations.
-        embedding_norm: bool, normalize the embedded tokens.
+        embedding_norm: bool, normalize the embedded tokens with their positions; "before", without.
         positions: "sinusoidal", "learned", the config of one, or None.
         relative_positions: None, or {"buckets": int, "max_distance": int}: see `RelativeBias`; with
             "shared": False every layer has one of its own, as in UMT5.
@@ -67,7 +67,7 @@ class TransformerEncoder(TextEncoder):
         norm: Literal["post", "pre"] = "post",
         normalization: Literal["layer", "rms"] = "layer",
         epsilon: float = 1e-5,
-        embedding_norm: bool = False,
+        embedding_norm: bool | Literal["before"] = False,
         positions: LayerSpec | None = "sinusoidal",
         relative_positions: dict[str, int] | None = None,
         scale_embedding: bool = True,

@@ -141,7 +141,7 @@ class Generator(keras.Model):
     def _search(self, inputs):
         steps = self.steps
         memory, state = steps.init(steps.encode(inputs["source"]), self.max_length)
-        options = {**self.options, **options_in(inputs)}
+        options = {**self.options, **options_in(inputs), **self._of_source(inputs)}
         if "noise" in inputs:
             options["noise"] = inputs["noise"]
         elif self.seed_generator is not None:
@@ -200,6 +200,17 @@ class Generator(keras.Model):
             inputs["noise"] = noise
         outputs = outputs_of(self, inputs)
         return SearchResult(*map(outputs.get, SearchResult._fields))
+
+    def _of_source(self, inputs):
+        """The source for the rules, where one asks for it."""
+        if not self.options.get("encoder_no_repeat_ngram_size"):
+            return {}
+        if not self.ids.is_ours or "ids" in inputs:
+            raise ValueError(
+                "encoder_no_repeat_ngram_size is for a model with our special ids, and for no "
+                "shortlist. Leave it out, or the shortlist."
+            )
+        return {"source": inputs["source"]}
 
     def _check_narrowing(self):
         if not self.ids.is_ours or not hasattr(self.steps.decoder, "output_rows"):

@@ -228,6 +228,13 @@ _TABLE = (
     ),
     Option("no_repeat_ngram_size", int, 0, "write no N tokens twice, 0 is off", least=0),
     Option(
+        "encoder_no_repeat_ngram_size",
+        int,
+        0,
+        "write no N tokens in a row that the source has, 0 is off",
+        least=0,
+    ),
+    Option(
         "repetition_penalty", float, 1.0, "above 1 repeats less, 1 is off", above=0, number=True
     ),
     Option("suppress_tokens", list, (), "ids that are not written"),

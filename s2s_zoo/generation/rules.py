@@ -39,6 +39,8 @@ class Rules:
         forced_prefix: (B, P) int or None, how each text begins; PAD where a row is free.
         score_forced: bool, count the log-probability of forced tokens: the prefix, and END at
             the last position. transformers does not count it.
+        encoder_no_repeat_ngram_size: int, no n-gram of this size of `source` is written; 0 is off.
+        source: (B, S) int, the ids of the sources, for the rule before; else None.
 
     Raises:
         ValueError: for a value outside its range.
@@ -56,14 +58,29 @@ class Rules:
         suppress_tokens: Sequence[int | tuple[int, ...]] = (),
         forced_prefix: Tensor | None = None,
         score_forced: bool = True,
+        encoder_no_repeat_ngram_size: int = 0,
+        source: Tensor | None = None,
     ) -> None:
         check_lengths(min_length, max_length)
         check_values(
-            no_repeat_ngram_size=no_repeat_ngram_size, repetition_penalty=repetition_penalty
+            no_repeat_ngram_size=no_repeat_ngram_size,
+            encoder_no_repeat_ngram_size=encoder_no_repeat_ngram_size,
+            repetition_penalty=repetition_penalty,
         )
         self.min_length = min_length
         self._has_least = not is_default("min_length", min_length)
         self.no_repeat_ngram_size = no_repeat_ngram_size
+        self.encoder_no_repeat_ngram_size = encoder_no_repeat_ngram_size
+        self.source = None
+        if encoder_no_repeat_ngram_size:
+            of_ids = len(getattr(source, "shape", ())) == 2
+            _require(
+                of_ids,
+                "a source of ids (B, S) for encoder_no_repeat_ngram_size",
+                source=type(source).__name__,
+                encoder_no_repeat_ngram_size=encoder_no_repeat_ngram_size,
+            )
+            self.source = repeat_rows(ops.cast(source, "int32"), copies)
         self.repetition_penalty = repetition_penalty
         self.score_forced = score_forced
         sequences = [tokens for tokens in suppress_tokens if isinstance(tokens, tuple)]
@@ -90,7 +107,7 @@ class Rules:
         """What belongs to the rows of the batch: dict of tensors (B, ...) or (B * copies, ...)."""
         return {
             name: getattr(self, name)
-            for name in ("limits", "last", "prefix")
+            for name in ("limits", "last", "prefix", "source")
             if not isinstance(getattr(self, name), int | None)
         }
 
@@ -180,6 +197,8 @@ class Rules:
     def _ban_by_history(self, scores, index, history):
         if self.no_repeat_ngram_size:
             scores = self._ban_repeats(scores, index, history)
+        if self.encoder_no_repeat_ngram_size:
+            scores = self._ban_of_source(scores, index, history)
         for length in sorted({len(tokens) for tokens in self.sequences}):
             scores = self._ban_sequences(scores, index, history, length)
         return scores
@@ -195,6 +214,24 @@ class Rules:
             earlier = history[:, i : length - context + i]
             repeats = ops.logical_and(repeats, earlier == ops.expand_dims(recent, 1))
         return _ban(scores, ops.where(repeats, history[:, context:], PAD))
+
+    def _ban_of_source(self, scores, index, history):
+        """Bans the tokens that would complete an n-gram of the source."""
+        context = self.encoder_no_repeat_ngram_size - 1
+        if history.shape[1] <= context:
+            return scores
+        width = ops.shape(self.source)[1]
+        known = isinstance(width, int)
+        places = max(width - context, 0) if known else ops.maximum(width - context, 0)
+        last = self.source[:, context:]
+        begun = ops.broadcast_to(index >= context, ops.shape(last))
+        for i in range(context):
+            recent = ops.take(history, ops.maximum(index - context + i, 0), axis=1)
+            same = self.source[:, i : i + places] == ops.expand_dims(recent, 1)
+            begun = ops.logical_and(begun, same)
+        # Ids beyond the vocabulary are those of a copied word.
+        begun = ops.logical_and(begun, last < scores.shape[-1])
+        return _ban(scores, ops.where(begun, last, PAD))
 
     def _ban_sequences(self, scores, index, history, length):
         """Bans the last tokens of the sequences of a length whose others were just written."""

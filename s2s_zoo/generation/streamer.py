@@ -91,6 +91,8 @@ class Streamer(keras.Model):
         """
         inputs: dict[str, Any] = call_inputs(max_lengths, forced_prefix, ids, allowed, **numbers)
         inputs.update(outputs_of(self, {"source": source}))
+        if self.rules.get("encoder_no_repeat_ngram_size"):
+            inputs["source"] = source
         unfinished = True
         while unfinished:
             outputs = outputs_of(self, inputs)
@@ -109,7 +111,8 @@ class Streamer(keras.Model):
         return {"carry": begin(state, rows, self.max_length, *self.recorded), "memory": memory}
 
     def _advance(self, inputs):
-        rules = Rules(self.max_length, **{**self.rules, **options_in(inputs)})
+        options = {**self.rules, **options_in(inputs), "source": inputs.get("source")}
+        rules = Rules(self.max_length, **options)
         step, memory = self.model.decoder.step, inputs["memory"]
         if "ids" in inputs:
             step, memory = narrowed(self.model.decoder, memory, inputs["ids"], inputs["allowed"])

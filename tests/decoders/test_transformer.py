@@ -6,6 +6,7 @@ from keras import ops
 from s2s_zoo import Seq2Seq
 
 PART = {"name": "transformer", "vocabulary_size": 9, "embedding_dim": 4, "layers": 1, "heads": 2}
+RELATIVE = {"buckets": 4, "max_distance": 3}
 SOURCE = np.array([[4, 5, 6, 2], [7, 2, 0, 0]], "int32")
 TARGET = np.array([[1, 5, 6], [1, 7, 8]], "int32")
 
@@ -54,6 +55,27 @@ def test_the_alignment_is_that_of_the_last_layer():
     np.testing.assert_array_equal(alignment[1, 2:], 0)
 
 
+def test_relative_positions_of_each_layer():
+    made = model(layers=2, relative_positions={**RELATIVE, "shared": False})
+    names = [weight.path for weight in made.decoder.weights if "relative_bias" in weight.path]
+    assert [name.split("/")[-3] for name in names] == ["layer_0", "layer_1"]
+    stack, positions = made.decoder.stack, ops.arange(3)
+    bias = stack.bias(positions, positions)
+    found = [ops.convert_to_numpy(bias(block.attentions[0])) for block in stack.blocks]
+    for block, values in zip(stack.blocks, found, strict=True):
+        own = ops.convert_to_numpy(block.relative_bias(positions, positions))
+        np.testing.assert_array_equal(values, own)
+    assert np.abs(found[0] - found[1]).max() > 0.1
+
+
+def test_where_embedded_tokens_are_normalized():
+    made = [model(embedding_norm=where) for where in (False, True, "before")]
+    apart = [np.abs(logits(x) - logits(y)).max() for x, y in zip(made, made[1:], strict=False)]
+    assert min(apart) > 1e-3
+    with pytest.raises(ValueError, match="embedding_norm to be one of .*'after'"):
+        model(embedding_norm="after")
+
+
 def test_tied_and_untied_outputs():
     assert any("output/kernel" in weight.path for weight in model().decoder.weights)
     names = [weight.path for weight in model(tie_embeddings=True, output_bias=False).weights]
@@ -61,13 +83,22 @@ def test_tied_and_untied_outputs():
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-@pytest.mark.parametrize("options", [{}, {"relative_positions": {"buckets": 4, "max_distance": 3}}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"relative_positions": RELATIVE},
+        {"relative_positions": {**RELATIVE, "shared": False}, "layers": 2},
+        {"embedding_norm": "before", "output_transform": True},
+    ],
+)
 def test_what_is_read_at_once_is_what_steps_read(count, options):
     made = model(**options)
     decoder, encoded = made.decoder, made.encode(SOURCE)
     memory, state = decoder.init(encoded, 4)
     x, read = decoder.read(TARGET[:, :count], state, memory)
-    looked = decoder.weights_of(TARGET, encoded, [(0, 1), (0, 0)])
+    last = len(decoder.stack.blocks) - 1
+    looked = decoder.weights_of(TARGET, encoded, [(last, 1), (last, 0)])
     for index in range(count):
         expected, state = decoder.step(TARGET[:, index], index, state, memory)
         found = ops.convert_to_numpy(decoder.logits(x[:, index]))

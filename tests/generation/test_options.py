@@ -31,6 +31,7 @@ OF_THE_LOOP = {
     "copies",
     "noise",
     "kept",
+    "source",
 }
 OF_THE_PIPELINE = {"strategy", "shortlist"}
 

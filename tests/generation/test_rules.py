@@ -140,6 +140,29 @@ def test_the_last_position_wins_over_the_prefix():
     assert [force(rules, index, [3]) for index in (0, 1)] == [[4], [END]]
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 12])
+def test_no_ngram_of_the_source_against_sets(size):
+    rng = np.random.default_rng(size)
+    source = np.concatenate([rng.integers(3, 8, (4, 9)), [[END]] * 4, [[PAD]] * 4], axis=1)
+    rules = Rules(LENGTH, encoder_no_repeat_ngram_size=size, source=source)
+    rows = rng.integers(3, 8, (4, LENGTH)).tolist()
+    for index in range(LENGTH - 1):
+        expected = []
+        for row, text in zip(rows, source[:, :-1].tolist(), strict=True):
+            ngrams = {tuple(text[i : i + size]) for i in range(len(text) - size + 1)}
+            recent = tuple(row[max(0, index - size + 1) : index])
+            banned_here = {ngram[-1] for ngram in ngrams if ngram[:-1] == recent}
+            expected.append(sorted(banned_here if index >= size - 1 else ()))
+        assert banned(rules, index, *(row[:index] for row in rows)) == expected
+    twice = Rules(LENGTH, 2, encoder_no_repeat_ngram_size=size, source=source)
+    np.testing.assert_array_equal(twice.rows["source"], np.repeat(source, 2, axis=0))
+
+
+def test_the_rule_about_the_source_needs_one():
+    with pytest.raises(ValueError, match="a source of ids .B, S. for encoder_no_repeat_ngram"):
+        Rules(LENGTH, encoder_no_repeat_ngram_size=2)
+
+
 def test_rows_are_repeated_for_beams():
     rules = Rules(LENGTH, 2, max_lengths=[1, 4], forced_prefix=[[4], [5]])
     assert force(rules, 0, [3, 3, 3, 3]) == [END, END, 5, 5]

@@ -7,6 +7,8 @@ are those of the package.
 
 from s2s_zoo.checkpoints.pretrained import (
     bart,
+    blenderbot,
+    blenderbot_small,
     blip,
     m2m_100,
     marian,
@@ -32,4 +34,6 @@ FAMILIES: dict[str, Family] = {
     "vision-encoder-decoder": vision_encoder_decoder.FAMILY,
     "whisper": whisper.FAMILY,
     "blip": blip.FAMILY,
+    "blenderbot": blenderbot.FAMILY,
+    "blenderbot-small": blenderbot_small.FAMILY,
 }

@@ -81,6 +81,8 @@ class Family:
             names of the files it was made of.
         tokenizer_options: what it reads of tokenizer_config.json.
         first: the piece that every source and target begins with, or None.
+        source_ends: whether a source ends with the end token.
+        between_turns: what stands between the turns of a dialogue, or None where it is of none.
         defaults: what a config means that does not say it.
         languages: how it is told which, where it has several.
         unify: function of config, tensors and the directory to config and tensors in the form
@@ -98,6 +100,8 @@ class Family:
     tokenizer: Callable[[Files, Config], Read]
     tokenizer_options: tuple[str, ...] = ()
     first: str | None = None
+    source_ends: bool = True
+    between_turns: str | None = None
     defaults: Config = field(default_factory=dict)
     languages: Languages | None = None
     unify: Callable[[Config, Tensors, Path], tuple[Config, Tensors]] = _as_they_are

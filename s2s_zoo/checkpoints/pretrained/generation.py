@@ -24,6 +24,7 @@ TOP_K = 50  # of transformers, where a file that samples says nothing
 USED = frozenset(
     "max_length max_new_tokens min_length min_new_tokens early_stopping do_sample num_beams "
     "temperature top_k top_p repetition_penalty length_penalty no_repeat_ngram_size bad_words_ids "
+    "encoder_no_repeat_ngram_size "
     "renormalize_logits suppress_tokens forced_bos_token_id forced_eos_token_id eos_token_id "
     "decoder_start_token_id num_return_sequences force_bos_token_to_be_generated".split()
 )
@@ -39,7 +40,6 @@ WITHOUT_EFFECT = frozenset(
 )
 # A warning names them, unless they have the value that is off; None is off for all.
 NOT_DONE: dict[str, Any] = {
-    "encoder_no_repeat_ngram_size": 0,
     "encoder_repetition_penalty": 1.0,
     "exponential_decay_length_penalty": None,
     "begin_suppress_tokens": [],
@@ -100,6 +100,8 @@ def search_defaults(config: Config, processor: Any, translates: bool, start: int
         "length_penalty": config.get("length_penalty", 1.0),
         "early_stopping": config.get("early_stopping", False),
     }
+    if config.get("encoder_no_repeat_ngram_size", 0):
+        options["encoder_no_repeat_ngram_size"] = config["encoder_no_repeat_ngram_size"]
     if options["early_stopping"] == "never":  # which is what None says here
         options["early_stopping"] = None
     if config.get("renormalize_logits", False):

@@ -133,7 +133,9 @@ class PretrainedProcessor(FromFiles, TextProcessor):
         elif self.first is not None:
             prefix = [self._id(self.first)]
         texts = [self.prefix + text for text in texts]
-        return self._frame(texts, truncate, prefix, suffix, "source", sampling)
+        rows = self._frame(texts, truncate, prefix, suffix, "source", sampling)
+        # One of END alone stays: there is no source without a token.
+        return rows if self.family.source_ends else [row[: max(1, len(row) - 1)] for row in rows]
 
     def encode_target(
         self,
@@ -148,6 +150,11 @@ class PretrainedProcessor(FromFiles, TextProcessor):
         elif self.first is not None:
             prefix = [self._id(self.first)]
         return self._frame(texts, truncate, prefix, [], "target", sampling)
+
+    @property
+    def between_turns(self) -> str | None:
+        """What stands between the turns of a dialogue, or None where it is for no dialogue."""
+        return self.family.between_turns
 
     @property
     def forces_language(self) -> bool:

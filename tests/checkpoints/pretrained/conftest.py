@@ -20,6 +20,8 @@ FAMILIES = {
     "umt5": {"tie_word_embeddings": False, "untie": True},
     "byt5": {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
     "codet5": {},
+    "blenderbot": {},
+    "blendersmall": {},
 }
 
 

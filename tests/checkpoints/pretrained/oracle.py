@@ -257,6 +257,69 @@ def _codet5(directory, options):
     return _t5(directory, {**ids, **options}, tokenizer=tokenizer)
 
 
+def _blenderbot(directory, options):
+    from tokenizers import ByteLevelBPETokenizer
+    from tokenizers.processors import TemplateProcessing
+    from transformers import (
+        BlenderbotConfig,
+        BlenderbotForConditionalGeneration,
+        BlenderbotTokenizer,
+    )
+
+    trained = ByteLevelBPETokenizer(add_prefix_space=True)
+    special = ["<pad>", "<s>", "</s>", "<unk>", "<mask>"]
+    trained.train_from_iterator(LINES, 420, special_tokens=special, show_progress=False)
+    trained.save_model(str(directory))
+    tokenizer = BlenderbotTokenizer.from_pretrained(directory)
+    # transformers 5 has lost the end of a text.
+    end = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 2)])
+    tokenizer.backend_tokenizer.post_processor = end
+    tokenizer.save_pretrained(directory)
+    config = BlenderbotConfig(vocab_size=len(tokenizer), **{**SIZES, **options})
+    model = BlenderbotForConditionalGeneration(config)
+    model.generation_config.update(
+        num_beams=5, max_length=20, min_length=6, length_penalty=0.65, no_repeat_ngram_size=3,
+        encoder_no_repeat_ngram_size=3, forced_eos_token_id=2,
+    )  # fmt: skip
+    return tokenizer, model
+
+
+def write_word_pieces(directory):
+    """Writes vocab.json and merges.txt of the first Blenderbot."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    made = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    trainer = trainers.BpeTrainer(vocab_size=240, end_of_word_suffix="</w>", show_progress=False)
+    made.train_from_iterator([line.lower() for line in LINES], trainer)
+    model = json.loads(made.to_str())["model"]
+    pieces = [
+        piece.removesuffix("</w>") if piece.endswith("</w>") else f"{piece}@@"
+        for piece in model["vocab"]
+    ]
+    special = ["__null__", "__start__", "__end__", "__unk__", "__newln__"]
+    vocabulary = {piece: i for i, piece in enumerate(dict.fromkeys([*special, *pieces]))}
+    (directory / "vocab.json").write_text(json.dumps(vocabulary))
+    lines = ["#version: 0.2", *(" ".join(pair) for pair in model["merges"])]
+    (directory / "merges.txt").write_text("\n".join(lines) + "\n")
+
+
+def _blendersmall(directory, options):
+    from transformers import (
+        BlenderbotSmallConfig,
+        BlenderbotSmallForConditionalGeneration,
+        BlenderbotSmallTokenizer,
+    )
+
+    write_word_pieces(directory)
+    tokenizer = BlenderbotSmallTokenizer.from_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    config = BlenderbotSmallConfig(vocab_size=len(tokenizer), **{**SIZES, **options})
+    model = BlenderbotSmallForConditionalGeneration(config)
+    model.generation_config.update(num_beams=4, max_length=20, min_length=4, forced_eos_token_id=2)
+    return tokenizer, model
+
+
 def padded(rows, pad):
     """Rows of ids as one array, and its mask."""
     width = max(map(len, rows))

@@ -29,7 +29,6 @@ TABLES = {
 }
 # A value of each key that says something.
 SAID = {
-    "encoder_no_repeat_ngram_size": 3,
     "encoder_repetition_penalty": 1.5,
     "exponential_decay_length_penalty": [5, 1.1],
     "begin_suppress_tokens": [7],
@@ -62,6 +61,7 @@ CHANGED = {
     "num_beams": (3, {"num_beams": 3, "num_return": 1}),
     "length_penalty": (2.0, {"length_penalty": 2.0}),
     "no_repeat_ngram_size": (3, {"no_repeat_ngram_size": 3}),
+    "encoder_no_repeat_ngram_size": (3, {"encoder_no_repeat_ngram_size": 3}),
     "bad_words_ids": ([[7], [7, 8]], {"suppress_tokens": [8, [8, 9]]}),
     "suppress_tokens": ([7], {"suppress_tokens": [8]}),
     "renormalize_logits": (True, {"renormalize": True}),

@@ -36,6 +36,18 @@ def test_saved_in_our_format_it_is_the_same(oracle, family, tmp_path):
     np.testing.assert_array_equal(again.model(inputs), pipeline.model(inputs))
 
 
+@pytest.mark.parametrize("family", ["umt5", "byt5", "codet5", "blenderbot", "blendersmall"])
+def test_it_learns_with_lora(oracle, family):
+    pipeline = from_pretrained(oracle(family).directory)
+    s2s_zoo.enable_lora(pipeline.model, 2)
+    pipeline.compile()
+    pipeline.model.run_eagerly = True
+    pairs = [("a dog runs", "le chat"), ("two children", "ein Hund")]
+    before = pipeline.score(*zip(*pairs, strict=True)).sum()
+    pipeline.model.fit(pipeline.batches(pairs, batch_tokens=512), epochs=1, verbose=0)
+    assert pipeline.score(*zip(*pairs, strict=True)).sum() != before
+
+
 @pytest.mark.parametrize("family", ["marian-separate", "m2m_100", "bart"])
 @pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 def test_it_can_be_pickled(oracle, family):
