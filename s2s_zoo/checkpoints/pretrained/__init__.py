@@ -10,6 +10,7 @@ from s2s_zoo.checkpoints.pretrained import (
     blenderbot,
     blenderbot_small,
     blip,
+    encoder_decoder,
     m2m_100,
     marian,
     mbart,
@@ -34,6 +35,7 @@ FAMILIES: dict[str, Family] = {
     "vision-encoder-decoder": vision_encoder_decoder.FAMILY,
     "whisper": whisper.FAMILY,
     "blip": blip.FAMILY,
+    "encoder-decoder": encoder_decoder.FAMILY,
     "blenderbot": blenderbot.FAMILY,
     "blenderbot-small": blenderbot_small.FAMILY,
 }

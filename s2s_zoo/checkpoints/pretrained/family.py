@@ -81,6 +81,7 @@ class Family:
             names of the files it was made of.
         tokenizer_options: what it reads of tokenizer_config.json.
         first: the piece that every source and target begins with, or None.
+        target_begins: whether targets begin with it too.
         source_ends: whether a source ends with the end token.
         between_turns: what stands between the turns of a dialogue, or None where it is of none.
         defaults: what a config means that does not say it.
@@ -100,6 +101,7 @@ class Family:
     tokenizer: Callable[[Files, Config], Read]
     tokenizer_options: tuple[str, ...] = ()
     first: str | None = None
+    target_begins: bool = True
     source_ends: bool = True
     between_turns: str | None = None
     defaults: Config = field(default_factory=dict)

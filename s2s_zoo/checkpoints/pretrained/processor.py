@@ -147,7 +147,7 @@ class PretrainedProcessor(FromFiles, TextProcessor):
         prefix = []
         if self.forces_language:
             prefix = [self._id(self._required("target"))]
-        elif self.first is not None:
+        elif self.first is not None and self.family.target_begins:
             prefix = [self._id(self.first)]
         return self._frame(texts, truncate, prefix, [], "target", sampling)
 

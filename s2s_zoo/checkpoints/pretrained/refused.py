@@ -9,7 +9,6 @@ NEAR = {  # by model_type: what it is, and the family to use
     "pegasus_x": ("a Pegasus with staggered blocks of attention", "a Pegasus"),
     "prophetnet": ("a Transformer that predicts several tokens at once", "a BART"),
     "xlm-prophetnet": ("a Transformer that predicts several tokens at once", "an mBART"),
-    "encoder-decoder": ("two models of text joined by cross-attention", "a BART"),
     "rag": ("a generator beside an index of documents", "a BART"),
     "blip-2": ("a ViT, a Q-Former and a decoder of billions of weights", "a BLIP"),
     "instructblip": ("a ViT, a Q-Former and a decoder of billions of weights", "a BLIP"),

@@ -7,7 +7,8 @@ from s2s_zoo.checkpoints.pretrained.family import ACTIVATIONS
 from s2s_zoo.checkpoints.pretrained.tied import as_tied
 from s2s_zoo.protocol.errors import CheckpointError
 
-TEXT = sorted(name for name, family in FAMILIES.items() if family.processor is None)
+HALVES = {"encoder-decoder"}  # whose config is those of two others: in tests of its own
+TEXT = {name for name, family in FAMILIES.items() if family.processor is None} - HALVES
 # Without these a config is refused, or they are in the defaults of the family.
 SAID = """
     vocab_size d_model encoder_layers decoder_layers encoder_attention_heads
@@ -18,7 +19,7 @@ FEED_FORWARDS = ("relu", "gelu", "gated-gelu", "gated-gelu_new", "gelu_new", "ga
 IDS = ("pad_token_id", "eos_token_id", "decoder_start_token_id")
 
 
-@pytest.mark.parametrize("name", TEXT)
+@pytest.mark.parametrize("name", sorted(TEXT))
 def test_it_means_what_it_means_to_transformers(name):
     CONFIG_MAPPING = pytest.importorskip("transformers").CONFIG_MAPPING
 
