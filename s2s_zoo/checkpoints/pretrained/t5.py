@@ -1,4 +1,4 @@
-"""T5 (Raffel et al. 2019, 1910.10683), FLAN-T5, MADLAD-400, ByT5 (2105.13626) and CodeT5."""
+"""T5 (Raffel et al. 2019, 1910.10683), FLAN-T5, ByT5 (2105.13626) and CodeT5."""
 
 import re
 from pathlib import Path
