@@ -18,6 +18,9 @@ from s2s_zoo import DataError, S2SZooError, distribution
 from s2s_zoo.data.buckets import COMPILED
 from s2s_zoo.protocol.console import write_utf8
 from s2s_zoo.protocol.tasks import TASKS
+from s2s_zoo.training.averaged import averaged_weights
+from s2s_zoo.training.progress import EpochLine, TensorBoardSamples, aligned
+from s2s_zoo.training.report import page
 
 OF_BATCHES = (
     *("batch_tokens", "sampling", "seed", "too_long", "max_shapes"),
@@ -25,6 +28,7 @@ OF_BATCHES = (
 )
 
 
+LONGEST_MAP = 60  # source tokens of a heat map in a page
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 OF_TRAINING = (
     *("precision", "epochs", "batch_tokens", "max_shapes", "accumulate", "loss_parts"),
@@ -232,9 +236,12 @@ def train(
     model = pipeline.model
     generation, state = callbacks(args, training, pipeline, valid, metrics, searching)
     options, steps = ready(args, training, pipeline, pairs, optimizer, **options)
+    line = EpochLine(metrics=generation)
+    state.callbacks["progress"] = line
     done = state.restore(model)
     distribution.check_alike(data=pairs, settings=training, progress=done)
     batches = pipeline.batches(pairs, start_epoch=done, **options)
+    line.tokens = getattr(batches, "tokens", 0)
     print(
         f"{len(pairs):,} pairs, {len(generation.sources):,} held out, "
         f"{model.count_params():,} parameters, {steps:,} steps, {training['precision']} on "
@@ -247,8 +254,8 @@ def train(
                 batches,
                 initial_epoch=done,
                 epochs=training["epochs"],
-                verbose=verbosity(),
-                callbacks=[generation, *extra_callbacks(args), state],
+                verbose=0,
+                callbacks=[generation, line, *extra_callbacks(args, generation), state],
             )
     report(args, generation, state)
 
@@ -263,29 +270,34 @@ def told_where(state, training):
         raise KeyboardInterrupt(kept if state.epochs else "no epoch was done") from None
 
 
-def verbosity():
-    """What `fit` prints: a bar for a person, a line for a file, nothing in further processes."""
-    if distribution.current().process:
-        return 0
-    return 1 if sys.stderr.isatty() else 2
-
-
-def extra_callbacks(args):
-    """TensorBoard, where it is asked for, in the first process."""
+def extra_callbacks(args, generation):
+    """TensorBoard, with samples, where it is asked for, in the first process."""
     if not args.tensorboard or distribution.current().process:
         return []
     if importlib.util.find_spec("tensorboard") is None:
         raise DataError("--tensorboard needs the package: pip install 's2s-zoo[train]'")
-    return [keras.callbacks.TensorBoard(args.output / "logs")]
+    logs = args.output / "logs"
+    return [keras.callbacks.TensorBoard(logs), TensorBoardSamples(generation, logs / "samples")]
 
 
 def report(args, generation, state):
-    """The summary a person wants to see at the end, and report.json for programs."""
+    """The summary a person wants to see at the end, as a page too, and report.json for programs."""
     if distribution.current().process:
         return
     best, minutes = generation.best, state.seconds / 60
-    summary = {"minutes": minutes, "best": best, "epochs": generation.history}
-    (args.output / "report.json").write_text(json.dumps(summary, indent=2) + "\n")
+    summary = {
+        "minutes": minutes,
+        "best": best,
+        "epochs": generation.history,
+        "progress": state.callbacks["progress"].history if "progress" in state.callbacks else [],
+        "samples": generation.sampled,
+        "looked": looked_at(generation),
+        "signatures": generation.signatures,
+        "command": shlex.join(["python", *sys.argv]),
+    }
+    text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+    (args.output / "report.json").write_text(text, encoding="utf-8")
+    (args.output / "report.html").write_text(page(summary), encoding="utf-8")
     print(f"\n{minutes:.1f} minutes. Best of {len(generation.history)} epochs: {best['epoch']}")
     for name in generation.metrics:
         print(f"  {name} {best[name]:.2f}  {generation.signatures[name]}  (greedy)")
@@ -295,8 +307,24 @@ def report(args, generation, state):
     saved = generation.directory
     task = TASKS[generation.pipeline.task]
     example = shlex.quote(task.example)
-    print(f"\nUse it:      s2s-zoo {task.command} --model {saved} {example}")
+    print(f"\nLook at it:  {args.output / 'report.html'}")
+    print(f"Use it:      s2s-zoo {task.command} --model {saved} {example}")
     print(f"Evaluate it: s2s-zoo evaluate --model {saved} --num-beams 5 --data FILE.tsv")
+
+
+def looked_at(generation):
+    """What the model looked at while it wrote the samples, for the page."""
+    with averaged_weights(generation.pipeline.model):
+        results = aligned(generation)
+    return [
+        {
+            "source": [str(token) for token in result.source_tokens],
+            "target": [str(token) for token in result.target_tokens],
+            "weights": [[round(float(x), 3) for x in row] for row in result.alignment],
+        }
+        for result in results
+        if len(result.source_tokens) == result.alignment.shape[1] <= LONGEST_MAP
+    ]
 
 
 def run(main):

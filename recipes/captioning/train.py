@@ -174,7 +174,7 @@ def self_critical(args, settings, pipeline, pairs, valid, images):
             callbacks=[
                 generation,
                 keras.callbacks.LambdaCallback(on_epoch_end=tell),
-                *shared.extra_callbacks(args),
+                *shared.extra_callbacks(args, generation),
                 state,
             ],
         )

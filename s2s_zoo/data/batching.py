@@ -55,6 +55,7 @@ class TokenBatches(keras.utils.PyDataset):
 
     Attributes:
         epoch: int, the epoch of the next iteration; may be set.
+        tokens: int, target tokens of an epoch, END counted; with `parts` the mean of them.
         shapes: list of (B, S, T).
         padding: float, the share of positions that hold no token.
     """
@@ -108,6 +109,7 @@ class TokenBatches(keras.utils.PyDataset):
             steps * rows * (source + label)
             for steps, (rows, source, label) in zip(self._steps, self.shapes, strict=True)
         )
+        self.tokens = int(label_lengths.sum()) // parts
         self.padding = 1 - int(source_lengths.sum() + label_lengths.sum()) / positions
 
     def plan(self, epoch: int) -> list[tuple[int, np.ndarray]]:
@@ -192,7 +194,9 @@ class TokenBatches(keras.utils.PyDataset):
         options.experimental_optimization.inject_prefetch = False
         # There is nothing to tune, and the end of an epoch would wait for the thread that does.
         options.autotune.enabled = False
-        return dataset.with_options(options)
+        dataset = dataset.with_options(options)
+        dataset.tokens = self.tokens
+        return dataset
 
     def _lengths(self):
         """How long the sources and the labels are, and one draw of them, so that most draws fit."""

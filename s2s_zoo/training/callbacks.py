@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from s2s_zoo.pipeline.pipeline import Pipeline
 
 
+LONGEST_TOLD = 2000  # characters of a sample that a report shows
+
+
 def _floats(values):
     return [float(value) for value in values]
 
@@ -47,6 +50,8 @@ class GenerationMetrics(keras.callbacks.Callback):
     Attributes:
         history: list of dict, the scores of each epoch so far.
         signatures: dict from metric to sacreBLEU signature.
+        samples: list of (source, text, target), three of the last epoch.
+        sampled: list of dict, the "samples" of each "epoch" so far.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class GenerationMetrics(keras.callbacks.Callback):
         self.history: list[dict[str, Any]] = []
         self.signatures: dict[str, str] = {}
         self.samples: list[tuple[Any, str, str]] = []
+        self.sampled: list[dict[str, Any]] = []
         self._copy = None
 
     @property
@@ -88,6 +94,8 @@ class GenerationMetrics(keras.callbacks.Callback):
                 self.signatures[name] = score.signature
             row["perplexity"] = float(np.exp(-np.sum(log_probability) / np.sum(tokens)))
             self.samples = list(zip(self.sources, texts, self.first_targets, strict=True))[:3]
+            told = [[str(part)[:LONGEST_TOLD] for part in sample] for sample in self.samples]
+            self.sampled.append({"epoch": epoch + 1, "samples": told})
             self.history.append(row)
             first = distribution.current().process == 0
             if self.best is row and self.directory is not None and first:
@@ -118,10 +126,15 @@ class GenerationMetrics(keras.callbacks.Callback):
 
     def get_state(self) -> dict[str, Any]:
         """What a resumed training needs to know, as plain JSON."""
-        return {"history": self.history, "signatures": self.signatures}
+        return {
+            "history": self.history,
+            "signatures": self.signatures,
+            "sampled": self.sampled,
+        }
 
     def set_state(self, state: dict[str, Any]) -> None:
         self.history, self.signatures = state["history"], state["signatures"]
+        self.sampled = state.get("sampled", [])  # which earlier versions did not keep
 
 
 class TrainingState(keras.callbacks.Callback):
@@ -182,7 +195,8 @@ class TrainingState(keras.callbacks.Callback):
         for key, variable in variables.items():
             variable.assign(values[key])
         for name, callback in self.callbacks.items():
-            callback.set_state(meta["callbacks"][name])
+            if name in meta["callbacks"]:  # an earlier version may not have known it
+                callback.set_state(meta["callbacks"][name])
         self.finished, self.seconds = meta["finished"], meta["seconds"]
         self.epochs = meta["epochs"]
         return self.epochs

@@ -42,9 +42,21 @@ def arguments(tmp_path):
 def test_translation_trains_a_checkpoint_that_loads(arguments, tmp_path, capsys):
     output = tmp_path / "run"
     recipe("translation").main([*arguments, "--output", str(output), "--tensorboard"])
-    printed = capsys.readouterr().out
+    captured = capsys.readouterr()
+    printed = captured.out
     assert list((output / "logs").rglob("*tfevents*"))
-    assert "bleu" in printed and "nrefs:1" in printed
+    assert "bleu" in printed and "nrefs:1" in printed and "report.html" in printed
+    told = [line for line in captured.err.splitlines() if line.startswith("epoch ")]
+    assert [line[:10] for line in told] == ["epoch 1/3:", "epoch 2/3:", "epoch 3/3:"]
+    assert all("tokens/s" in line and "best bleu" in line for line in told)
+    assert " left" in told[0] and " left" not in told[2]
+    report = json.loads((output / "report.json").read_text(encoding="utf-8"))
+    assert [row["epoch"] for row in report["progress"]] == [1, 2, 3]
+    assert [len(row["samples"]) for row in report["samples"]] == [3, 3, 3]
+    looked = report["looked"][0]
+    assert len(looked["weights"]) == len(looked["target"])
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert "Looked at" in page and report["samples"][0]["samples"][0][2] in page
     pipeline = s2s_zoo.from_pretrained(output / "best")
     assert pipeline.languages == ["de", "en"]
     assert isinstance(pipeline(SENTENCES[0][0]), str)
@@ -102,7 +114,7 @@ def test_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     killer = Killer()
     killer.at = 8  # with two batches a step
     with monkeypatch.context() as patch:
-        patch.setattr(train.shared, "extra_callbacks", lambda args: [killer])
+        patch.setattr(train.shared, "extra_callbacks", lambda args, generation: [killer])
         with pytest.raises(Killed):
             train.main([*arguments, "--output", str(tmp_path / "cut")])
     train.main([*arguments, "--output", str(tmp_path / "cut"), "--resume"])
