@@ -36,11 +36,11 @@ OF_ROWS = (S2SZooError, TypeError)  # errors that a row alone is the reason of
 
 
 @functools.lru_cache(maxsize=1)
-def loaded(model: str) -> Pipeline:
+def loaded(model: str, engine: str = "keras", dtype: str | None = None) -> Pipeline:
     """The pipeline of a checkpoint, kept in this process until another one is asked for."""
     from s2s_zoo.pipeline.loading import from_pretrained
 
-    return from_pretrained(model)
+    return from_pretrained(model, dtype=dtype, engine=engine)
 
 
 class Writer:
@@ -53,6 +53,7 @@ class Writer:
         column: str, where the source is: a text, or the path or the bytes of an image or a
             recording.
         output: str, the column to be added.
+        engine, dtype: str, as `from_pretrained` takes them.
         **options: of the pipeline's call, such as `num_beams=1`.
 
     Call arguments:
@@ -69,15 +70,24 @@ class Writer:
     """
 
     def __init__(
-        self, model: StrPath, column: str = "text", output: str = "output", **options: Any
+        self,
+        model: StrPath,
+        column: str = "text",
+        output: str = "output",
+        engine: str = "keras",
+        dtype: str | None = None,
+        **options: Any,
     ) -> None:
         self.model, self.column, self.output, self.options = str(model), column, output, options
+        self.engine = {name: x for name, x in (("engine", engine), ("dtype", dtype)) if x}
+        if engine == "keras":
+            del self.engine["engine"]
         self.error = f"{output}_error"
 
     def __call__(self, rows: Sequence[Row]) -> list[Row]:
         for row in rows:
             self.check_columns(row, "The rows already have")
-        pipeline = loaded(self.model)
+        pipeline = loaded(self.model, **self.engine)
         pipeline([], progress=False, **self.options)
         answers = self._answers(pipeline, rows)
         for _, error in answers:
@@ -177,7 +187,9 @@ def run(
     shards = list(_shards(writer, inputs, shard_size))
     job: dict[str, Any] = {
         "model": writer.model,
-        "options": {"column": writer.column, "output": writer.output, **writer.options},
+        "options": {"column": writer.column, "output": writer.output}
+        | writer.engine
+        | writer.options,
         "shards": [[str(path), start, stop] for path, start, stop in shards],
         "format": format,
     }

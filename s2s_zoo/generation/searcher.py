@@ -208,18 +208,23 @@ class Searcher:
         streamer = self._kept(key, lambda: Streamer(self.model, **settings))
         return streamer.stream(**inputs)
 
+    def limits(self, search: Search, rows: Sequence[np.ndarray]) -> np.ndarray:
+        """The most tokens of the target of each row, (B,) int."""
+        lengths = np.array([len(row) for row in rows])
+        limit = self._limit(search.max_length)
+        if search.max_length is not None:
+            return np.full(len(rows), limit)
+        least = dict(search.options).get("min_length", 0) + 1
+        return np.minimum(np.maximum(self.longest_target(lengths), least), limit)
+
     def _prepared(self, search, rows, most=None):
         """What a search is made with and called with, for a batch: two dicts of arguments."""
         if most is None:
             most = getattr(getattr(self.model, "encoder", None), "longest", None)
         source = pad(rows, most)
-        lengths = np.array([len(row) for row in rows])
         options, limit = dict(search.options), self._limit(search.max_length)
         limits = np.full(len(source), 1)  # a filler row ends at once
-        limits[: len(rows)] = limit
-        if search.max_length is None:
-            wanted = np.maximum(self.longest_target(lengths), options.get("min_length", 0) + 1)
-            limits[: len(rows)] = np.minimum(wanted, limit)
+        limits[: len(rows)] = self.limits(search, rows)
         compiled, numbers = numbers_of(options)
         settings = {"max_length": limit, **compiled}
         inputs = {"source": source, "max_lengths": limits, **numbers}

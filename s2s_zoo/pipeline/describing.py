@@ -22,6 +22,7 @@ def described(pipeline: Pipeline) -> dict[str, str]:
         "processor": type(pipeline.processor).__name__,
         "parameters": f"{model.count_params():,}",
         "dtype": str(model.dtype_policy.name),
+        "engine": " ".join(pipeline.engine or ()),
         "from": pipeline.origin or "",
     }
     return {name: value for name, value in said.items() if value}

@@ -23,26 +23,37 @@ def fingerprint(pipeline: Pipeline) -> str:
     Returns:
         str, 32 hex digits.
     """
-    from keras import ops
-
     models = getattr(pipeline.model, "members", [pipeline.model])
-    weights = [weight for model in models for weight in model.weights]
-    with ThreadPoolExecutor() as pool:
-        digests = pool.map(lambda weight: _digest(ops.convert_to_numpy(weight.value)), weights)
-        named = [
-            [weight.path.partition("/")[2], digest]
-            for weight, digest in zip(weights, digests, strict=True)
-        ]
     shortlist = pipeline.shortlist
     settings = {
         "task": pipeline.task,
         "models": [[_config(model), model.dtype_policy.name] for model in models],
-        "weights": named,
+        "weights": _weights(models),
         "processor": pipeline.processor.get_config(),
         "generation": pipeline.generation,
         "shortlist": None if shortlist is None else _hash(shortlist.pack()),
+        **({} if pipeline.engine is None else {"engine": list(pipeline.engine)}),
     }
     return _hash(json.dumps(settings, sort_keys=True).encode())
+
+
+def fingerprint_of_model(model: Any) -> str:
+    """The same of a model alone: of its configuration and its weights as they are now."""
+    about = {"config": _config(model), "weights": _weights([model])}
+    return _hash(json.dumps(about, sort_keys=True).encode())
+
+
+def _weights(models):
+    """[name, digest] of each weight."""
+    from keras import ops
+
+    weights = [weight for model in models for weight in model.weights]
+    with ThreadPoolExecutor() as pool:
+        digests = pool.map(lambda weight: _digest(ops.convert_to_numpy(weight.value)), weights)
+        return [
+            [weight.path.partition("/")[2], digest]
+            for weight, digest in zip(weights, digests, strict=True)
+        ]
 
 
 def _config(model: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, overload
 
 from s2s_zoo.checkpoints.catalog import find_translation, resolve
 from s2s_zoo.checkpoints.directory import load_checkpoint
+from s2s_zoo.pipeline.engines import named_engine
 from s2s_zoo.pipeline.pipeline import Pipeline
 from s2s_zoo.pipeline.pivoting import Pivot
 from s2s_zoo.protocol.errors import CheckpointError
@@ -16,25 +17,34 @@ from s2s_zoo.protocol.types import StrPath
 
 @overload
 def from_pretrained(
-    name_or_path: StrPath, revision: str | None = None, dtype: str | None = None, **options: Any
+    name_or_path: StrPath,
+    revision: str | None = None,
+    dtype: str | None = None,
+    engine: str = "keras",
+    **options: Any,
 ) -> Pipeline: ...
 
 
 @overload
 def from_pretrained(
-    name_or_path: list[str] | tuple[str, ...], *, dtype: str | None = None
+    name_or_path: list[str] | tuple[str, ...], *, dtype: str | None = None, engine: str = "keras"
 ) -> Pivot: ...
 
 
 @overload
 def from_pretrained(
-    *, source: str, target: str, via: None = None, dtype: str | None = None
+    *, source: str, target: str, via: None = None, dtype: str | None = None, engine: str = "keras"
 ) -> Pipeline: ...
 
 
 @overload
 def from_pretrained(
-    *, source: str, target: str, via: str | Sequence[str], dtype: str | None = None
+    *,
+    source: str,
+    target: str,
+    via: str | Sequence[str],
+    dtype: str | None = None,
+    engine: str = "keras",
 ) -> Pivot: ...
 
 
@@ -42,6 +52,7 @@ def from_pretrained(
     name_or_path: StrPath | list[str] | tuple[str, ...] | None = None,
     revision: str | None = None,
     dtype: str | None = None,
+    engine: str = "keras",
     **options: Any,
 ) -> Pipeline | Pivot:
     """Loads a pipeline, ready to call and compiled for `fit`.
@@ -61,7 +72,12 @@ def from_pretrained(
             in the cache is loaded without a network.
         dtype: str, the dtype policy of the model: "float32"; "bfloat16", the fastest to call
             where the machine has bfloat16 products, too coarse to train; "mixed_bfloat16" or
-            "mixed_float16" to train. None takes `keras.config.dtype_policy()`.
+            "mixed_float16" to train. None takes `keras.config.dtype_policy()`. With another
+            engine the precision that it computes in: "float32", which None is, "int8", …
+        engine: "keras", or "ctranslate2" (`pip install 's2s-zoo[ctranslate2]'`), which searches
+            with the same weights, converted once into a private cache, on the CPU: Transformers
+            that read and write text. What it cannot do is refused, and its beam search always has
+            `early_stopping=True, renormalize=True`. Such a pipeline does not train.
         **options: for the layout of transformers: "task", and the language codes "source" and
             "target". Without a name: "source", "target" and, for a `Pivot`, "via", the language in
             between, or a list of them.
@@ -74,7 +90,7 @@ def from_pretrained(
     use()
     if name_or_path is None:
         names = _between(**options)
-        return from_pretrained(names if len(names) > 1 else names[0], revision, dtype)
+        return from_pretrained(names if len(names) > 1 else names[0], revision, dtype, engine)
     if isinstance(name_or_path, list | tuple):
         if revision is not None or options:
             said = ", ".join([*options, *(["revision"] if revision is not None else [])])
@@ -82,12 +98,14 @@ def from_pretrained(
                 f"{said} belongs to one checkpoint. Received: a list of {len(name_or_path)}. Load "
                 "each with its own, and give the pipelines to s2s_zoo.Pivot([…])."
             )
-        return Pivot([from_pretrained(name, dtype=dtype) for name in name_or_path])
+        return Pivot([from_pretrained(name, dtype=dtype, engine=engine) for name in name_or_path])
     if "via" in options:
         raise ValueError(
             f"via finds checkpoints by source=… and target=… alone. Received: {name_or_path!r} "
             "with it. Give the names of all, in a list."
         )
+    searches = named_engine(engine, dtype)
+    dtype = dtype if searches is None else "float32"
     opened = resolve(name_or_path, revision)
     if opened.layout == "transformers":
         from s2s_zoo.checkpoints.pretrained.loader import load_pretrained
@@ -98,11 +116,14 @@ def from_pretrained(
         check_keys(options, (), "checkpoint")
         checkpoint = load_checkpoint(opened, dtype)
     try:
-        pipeline = Pipeline(*checkpoint)
+        pipeline = Pipeline(*checkpoint, engine=searches)
+    except CheckpointError:
+        raise
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{opened.directory} cannot be used: {error}") from error
     pipeline.origin = str(name_or_path) + (f"@{revision}" if revision else "")
-    pipeline.compile()
+    if searches is None:
+        pipeline.compile()
     return pipeline
 
 

@@ -11,6 +11,7 @@ from s2s_zoo.generation.options import PIPELINE_DEFAULTS, check_names
 from s2s_zoo.generation.searcher import Search, Searcher
 from s2s_zoo.pipeline import describing, saving
 from s2s_zoo.pipeline.calling import Asked, answered, streamed
+from s2s_zoo.pipeline.engines import Engine, check_trains, engine_of
 from s2s_zoo.pipeline.fitting import compile_model
 from s2s_zoo.pipeline.result import Result
 from s2s_zoo.pipeline.scoring import score_targets
@@ -49,10 +50,13 @@ class Pipeline:
         languages: list of str, the codes of the language that is read, or of several, and of the
             one that is written.
         shortlist: a `Shortlist` of the model, or None; see `build_shortlist`.
+        engine: an `Engine`, what searches in place of Keras, or None; see `from_pretrained`. It has
+            the weights that the model has now, so such a pipeline does not train.
 
     Raises:
         ValueError: for an unknown task or option, a task of other sources, a vocabulary of another
-            size than the model's, or a shortlist that does not fit the model.
+            size than the model's, a shortlist that does not fit the model, or a model that the
+            engine cannot hold.
 
     Attributes:
         origin: str, what `from_pretrained` loaded it from, or None.
@@ -68,6 +72,7 @@ class Pipeline:
         generation: Config | None = None,
         languages: Iterable[str] = (),
         shortlist: Shortlist | None = None,
+        engine: Engine | None = None,
     ) -> None:
         use()
         known = lookup(TASKS, task, "task")
@@ -88,14 +93,18 @@ class Pipeline:
         if shortlist is not None:
             shortlist.check_model(model)
         longest = processor.max_target_length
+        self.engine = engine
         self.searcher = Searcher(model, known.longest_target, longest, shortlist)
-        self.scorer = Scorer(model)
+        self.scorer: Any = Scorer(model)
+        if engine is not None:
+            found = engine_of(engine, self.searcher, processor, self.generation)
+            self.searcher, self.scorer, self.generation = found
         speaks = hasattr(processor, "prompt")  # a Whisper goes through recordings in its own way
         self.transcriber = Transcriber(model, processor) if speaks else None
 
     def __reduce__(self):
         parts = self.task, self.model, self.processor, self.settings, self.languages, self.shortlist
-        return type(self), parts, {"origin": self.origin}
+        return type(self), (*parts, self.engine), {"origin": self.origin}
 
     def __repr__(self) -> str:
         return describing.as_line(self)
@@ -286,6 +295,7 @@ class Pipeline:
 
     def batches(self, pairs: Any, **options: Any) -> Any:
         """Returns training batches for `model.fit`: see `s2s_zoo.data.batches`."""
+        check_trains(self.engine)
         from s2s_zoo.data import batches
 
         return batches(self.processor, pairs, **options)
@@ -348,4 +358,5 @@ class Pipeline:
 
     def compile(self) -> None:
         """Makes the model ready for `fit`: Adam, clipped gradients, smoothed cross-entropy."""
+        check_trains(self.engine)
         compile_model(self.model)

@@ -6,7 +6,7 @@ from typing import Any
 
 from s2s_zoo.apps import bulk
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
-from s2s_zoo.apps.cli.shared import NAME, positive
+from s2s_zoo.apps.cli.shared import NAME, add_engine, engine_options, positive
 from s2s_zoo.protocol.errors import DataError
 
 
@@ -26,16 +26,18 @@ def add_command(commands: Any) -> None:
     add("--resume", action="store_true", help="leave out the shards that are there")
     add("--language", metavar="NAME", help="what is spoken in all recordings")
     add("--translate", action="store_true", help="write English, whatever is spoken")
+    add_engine(command)
     add_search_options(command)
 
 
 def _bulk(arguments):
-    options = search_options(arguments)
+    options, engine = search_options(arguments), engine_options(arguments)
     options |= {"language": arguments.language} if arguments.language else {}
     options |= {"task": "translate"} if arguments.translate else {}
     if options and not arguments.actors:  # which load a model of their own
-        check_search(arguments, bulk.loaded(arguments.model), options)
-    writer = bulk.Writer(arguments.model, arguments.column, arguments.output_column, **options)
+        check_search(arguments, bulk.loaded(arguments.model, **engine), options)
+    columns = arguments.column, arguments.output_column
+    writer = bulk.Writer(arguments.model, *columns, **engine, **options)
     rows = failed = 0
     for shard in bulk.run(
         writer,

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from s2s_zoo.apps.cli.search import add_search_options, search_held_out
-from s2s_zoo.apps.cli.shared import add_pairs, load
+from s2s_zoo.apps.cli.shared import add_engine, add_pairs, engine_options, load
 from s2s_zoo.data import read_pairs
 from s2s_zoo.generation.options import beams_of
 from s2s_zoo.protocol.errors import DataError
@@ -41,6 +41,7 @@ def add_command(commands: Any) -> None:
     command.add_argument("--breakdown", action="store_true", help=parted)
     train = "pairs it was trained on, which say how rare words are; default: the references"
     command.add_argument("--train", metavar="FILE", help=train)
+    add_engine(command)
     add_search_options(command, "seed")
 
 
@@ -48,7 +49,7 @@ def _evaluate(arguments):
     from s2s_zoo.training.metrics import corpus_scores
 
     pairs = read_pairs(arguments.data, arguments.swap, arguments.columns)
-    pipeline = load(arguments.model)
+    pipeline = load(arguments.model, **engine_options(arguments))
     _refuse_of_speech(arguments, pipeline)
     sources, references = pipeline.processor.held_out(pairs, arguments.folder)
     told = {"language": arguments.language} if arguments.language else {}

@@ -28,8 +28,9 @@ def add_commands(commands: Any) -> None:
     command.set_defaults(command=_export)
     command.add_argument("--model", required=True, metavar="NAME", help=NAME)
     command.add_argument(
-        "--format", default="saved_model", help="saved_model (default), onnx, litert"
+        "--format", default="saved_model", help="saved_model (default), onnx, litert, ctranslate2"
     )
+    command.add_argument("--quantization", help="of ctranslate2: int8, int8_float32, float16, …")
     command.add_argument("directory", metavar="DIR", help="absent or empty")
     add_search_options(command, "num_return")
 
@@ -63,7 +64,13 @@ def _export(arguments):
 
     options = search_options(arguments)
     try:
-        export(pipeline, arguments.directory, arguments.format, **options)
+        export(
+            pipeline,
+            arguments.directory,
+            arguments.format,
+            quantization=arguments.quantization,
+            **options,
+        )
     except ValueError as error:
         raise CheckpointError(error) from error
     print(arguments.directory)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
-from s2s_zoo.apps.cli.shared import NAME, load, positive
+from s2s_zoo.apps.cli.shared import NAME, add_engine, engine_options, load, positive
 from s2s_zoo.protocol.errors import S2SZooError
 
 MAX_BODY = {"text": 1 << 20, "image": 16 << 20, "audio": 32 << 20}  # bytes
@@ -60,6 +60,7 @@ def add_command(commands: Any) -> None:
         metavar="N",
         help="may wait; more are told to come back (default: 256)",
     )
+    add_engine(command)
     add_search_options(command)
 
 
@@ -74,7 +75,7 @@ def _serve(arguments):
             "Install them with `pip install 's2s-zoo[serve]'`."
         ) from error
     with _bind(arguments.host, arguments.port) as listener:
-        pipeline = load(arguments.model)
+        pipeline = load(arguments.model, **engine_options(arguments))
 
         from s2s_zoo.apps.serving.app import Limits
         from s2s_zoo.apps.serving.served import Served

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import s2s_zoo
 from s2s_zoo.checkpoints.catalog import list_checkpoints
-from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.errors import CheckpointError, S2SZooError
 from s2s_zoo.protocol.tasks import Task
 
 if TYPE_CHECKING:
     from s2s_zoo.pipeline.pipeline import Pipeline
     from s2s_zoo.pipeline.pivoting import Pivot
 
+ENGINES = ("keras", "ctranslate2")
 NAME = "a name of `list`, hf://organization/name[@revision], or a directory"
 
 
@@ -54,16 +55,41 @@ def only_checkpoint(task: Task) -> str:
     )
 
 
-def load(name: str | list[str]) -> Pipeline | Pivot:
+def add_engine(command: Any) -> None:
+    """Adds --engine and --dtype to a command that searches."""
+    add = command.add_argument
+    add("--engine", choices=ENGINES, help="what searches (default: keras)")
+    add("--dtype", metavar="DTYPE", help="in which precision: float32, bfloat16; int8 of an engine")
+
+
+def engine_options(arguments: Any) -> dict[str, str]:
+    """What of --engine and --dtype was given, for `load`."""
+    given = {name: getattr(arguments, name) for name in ("engine", "dtype")}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def load(name: str | list[str], **options: Any) -> Pipeline | Pivot:
     """Returns the pipeline of a checkpoint, or the `Pivot` of several.
 
     What TensorFlow has to say first is not shown.
+
+    Args:
+        name: str, or list of str.
+        **options: "engine" and "dtype", of `from_pretrained`.
+
+    Raises:
+        CheckpointError: for a checkpoint that cannot be loaded so.
     """
     if "keras" not in sys.modules:
         with _silent_on_success(), _uncollected():
             from s2s_zoo.protocol import onednn  # noqa: F401  # isort: skip  # before Keras
             import keras  # noqa: F401
-    return s2s_zoo.from_pretrained(name)
+    try:
+        return s2s_zoo.from_pretrained(name, **options)
+    except ValueError as error:
+        if not options or isinstance(error, S2SZooError):
+            raise
+        raise CheckpointError(error) from error
 
 
 @contextmanager

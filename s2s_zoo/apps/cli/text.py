@@ -16,7 +16,7 @@ from s2s_zoo.apps.cli.documents import (
     translate_document,
 )
 from s2s_zoo.apps.cli.search import add_search_options, check_search, search_options
-from s2s_zoo.apps.cli.shared import NAME, load, only_checkpoint
+from s2s_zoo.apps.cli.shared import NAME, add_engine, engine_options, load, only_checkpoint
 from s2s_zoo.checkpoints.catalog import find_translation
 from s2s_zoo.data import read_lines
 from s2s_zoo.data.text.formats import BILINGUAL, FORMATS, PARTS, format_of
@@ -78,6 +78,7 @@ def _add_arguments(command):
         metavar="FILE",
         help="write this file; it is FILE.part until the last line is written",
     )
+    add_engine(command)
     add_search_options(command, "seed")
 
 
@@ -197,7 +198,7 @@ def _opened(arguments, name, options, reading):
             target,
             lambda found: _opened(arguments, found, options, reading),
         )
-    pipeline = load(name)
+    pipeline = load(name, **engine_options(arguments))
     check_search(arguments, pipeline, options)
     check_reading(arguments, pipeline, reading)
     return pipeline

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from s2s_zoo.apps.exporting.onnx import write_onnx
+from s2s_zoo.pipeline.on_ctranslate2 import completed
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.types import StrPath
@@ -20,8 +23,9 @@ if TYPE_CHECKING:
 def export(
     pipeline: Pipeline,
     directory: StrPath,
-    format: Literal["saved_model", "onnx", "litert"] = "saved_model",
+    format: Literal["saved_model", "onnx", "litert", "ctranslate2"] = "saved_model",
     return_alignment: bool = True,
+    quantization: str | None = None,
     **options: Any,
 ) -> None:
     """Writes a pipeline so that it runs without this package.
@@ -72,6 +76,19 @@ def export(
     counterpart (TensorFlow 2.21): sampling (`tf.StatelessRandomUniformV2`), and in recurrent
     models a batch of any size (`tf.TensorListReserve` "requires element_shape to be static").
 
+    "ctranslate2" is for the engine of that name, which serves Transformers fast on CPUs: a folder
+    that `ctranslate2.Translator` opens, with
+
+        model.bin, config.json, source_vocabulary.json, target_vocabulary.json or, where they are
+            the same, shared_vocabulary.json: the model. END behind a source is put there by
+            CTranslate2, but of an imported checkpoint by its tokenizer
+        search.json: "translate_batch", its options for the search of this pipeline, and
+            "target_prefix"
+        source.model, target.model: as above
+
+    It needs `pip install 's2s-zoo[ctranslate2]'`, and no torch. `from_pretrained(…,
+    engine="ctranslate2")` is the same with the whole pipeline around it.
+
     None of them parts texts into sentences, puts what must not change behind symbols and back, or
     brings texts to their normal form: a warning says so where the model was trained with that.
 
@@ -79,16 +96,18 @@ def export(
         pipeline: a `Pipeline`. The tokenizers of imported checkpoints cannot run in the graph of
             a SavedModel.
         directory: str or path, absent or empty.
-        format: "saved_model", "onnx" or "litert".
+        format: "saved_model", "onnx", "litert" or "ctranslate2".
         return_alignment: bool; without it long texts take less memory.
+        quantization: str, of "ctranslate2" alone: "int8", "int8_float32", "int8_float16",
+            "int8_bfloat16", "int16", "float16" or "bfloat16"; None is "float32".
         **options: as in a call of the pipeline, now fixed: `num_beams`, `max_length`, …
 
     Raises:
-        ValueError: for an unknown format or option, tokenizers that cannot run in a graph, and a
-            model that ONNX or LiteRT cannot hold.
+        ValueError: for an unknown format or option, tokenizers that cannot run in a graph, a model
+            that the format cannot hold, and a search that CTranslate2 does not do.
         CheckpointError: if the directory holds something, or cannot be written.
     """
-    write = lookup(FORMATS, format, "export format")
+    write: Callable[..., None] = lookup(FORMATS, format, "export format")
     if pipeline.processor.reads == "audio":
         raise ValueError(
             f"export expected a model that reads text or images. Received: one of {pipeline.task}, "
@@ -98,6 +117,13 @@ def export(
         raise ValueError(
             f"ONNX graphs have no search in them. Received: {', '.join(options)}. Leave it out."
         )
+    if quantization is not None:
+        if format != "ctranslate2":
+            raise ValueError(
+                "quantization belongs to format='ctranslate2'. Received: "
+                f"{quantization!r} with format={format!r}. Leave it out."
+            )
+        write = functools.partial(write, quantization=quantization)
     directory = Path(directory).resolve()
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise CheckpointError(
@@ -109,6 +135,8 @@ def export(
             "An exported search is over the whole vocabulary. Received: shortlist=True. Leave it "
             "out."
         )
+    if format == "ctranslate2":
+        options = completed(options, pipeline.generation)
     search = pipeline.plan(options, True, return_alignment)
     if pipeline.processor.prepares:
         warnings.warn(
@@ -141,4 +169,15 @@ def _litert(pipeline, search, directory):
     write_litert(pipeline, search, directory)
 
 
-FORMATS = {"saved_model": _saved_model, "onnx": write_onnx, "litert": _litert}
+def _ctranslate2(pipeline, search, directory, quantization=None):
+    from s2s_zoo.apps.exporting.ctranslate2 import write_ctranslate2
+
+    write_ctranslate2(pipeline, search, directory, quantization)
+
+
+FORMATS = {
+    "saved_model": _saved_model,
+    "onnx": write_onnx,
+    "litert": _litert,
+    "ctranslate2": _ctranslate2,
+}
