@@ -96,9 +96,14 @@ def test_every_family_has_its_own_scores(name, tmp_path):
     write_model(model, tmp_path / "model", (NAMES, NAMES), UNK, positions)
     translator = ctranslate2.Translator(str(tmp_path / "model"), compute_type="float32")
     assert max(differences(model, translator)) < 1e-4
-    assert positions == {"bart": 96, "mbart": 96, "pre": 80, "t5": None, "mt5": None, "umt5": None}.get(
-        name, 1024
-    )
+    assert positions == {
+        "bart": 96,
+        "mbart": 96,
+        "pre": 80,
+        "t5": None,
+        "mt5": None,
+        "umt5": None,
+    }.get(name, 1024)
 
 
 def test_int8_is_near_and_smaller(tmp_path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from s2s_zoo.checkpoints.on_ctranslate2 import package, positions_of, write_model
+from s2s_zoo.checkpoints.on_ctranslate2 import check_convertible, package, positions_of, write_model
 from s2s_zoo.generation.scorer import after_start, log_probs_of
 from s2s_zoo.pipeline.on_ctranslate2 import call_of
 from s2s_zoo.protocol import END, UNK
@@ -26,6 +26,7 @@ def write_ctranslate2(
 ) -> None:
     """Writes the model, what a search has to know, and the vocabularies: see `export`."""
     model, processor = pipeline.model, pipeline.processor
+    check_convertible(model)
     limit = search.max_length or processor.max_target_length
     lengths = limit, processor.max_target_length, getattr(processor, "max_source_length", 0) or 0
     positions = positions_of(model, max(lengths))
