@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from s2s_zoo import Pipeline, from_pretrained
+from s2s_zoo.apps import bulk
+from s2s_zoo.apps.cli.main import main
 from s2s_zoo.generation import Generator
 from s2s_zoo.generation.searcher import Searcher
 from s2s_zoo.pipeline import engines
@@ -218,6 +220,19 @@ def test_the_cache_is_of_its_user_alone(post, cache):
             with_engine(post[0])
     finally:
         cache.chmod(0o700)
+
+
+def test_by_command_and_in_bulk(post, tmp_path, capsys):
+    post[0].save(tmp_path / "saved")
+    wanted = post[1](TEXTS[0], num_beams=1)
+    asked = ["translate", "--model", str(tmp_path / "saved"), "--num-beams", "1", TEXTS[0]]
+    assert main([*asked, "--engine", "ctranslate2"]) == 0
+    assert capsys.readouterr().out == wanted + "\n"
+    assert main([*asked, "--engine", "ctranslate2", "--dtype", "int3"]) == 1
+    assert "CTranslate2 computes in" in capsys.readouterr().err
+    writer = bulk.Writer(tmp_path / "saved", engine="ctranslate2", num_beams=1)
+    assert writer([{"text": TEXTS[0]}])[0]["output"] == wanted
+    assert bulk.loaded(writer.model, "ctranslate2").engine == ("ctranslate2", "float32")
 
 
 def test_by_name(post, tiny_checkpoint, tmp_path, monkeypatch):
