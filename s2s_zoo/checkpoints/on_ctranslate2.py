@@ -16,6 +16,12 @@ QUANTIZATIONS = (
     *("int8", "int8_float32", "int8_float16", "int8_bfloat16"),
 )
 ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "gelu_tanh": "GELUTanh", "swish": "SWISH"}
+# The options of both sides that are in what is written; of others a model may say nothing.
+OPTIONS = frozenset(
+    "name trainable dtype vocabulary_size embedding_dim layers heads hidden_dim head_dim "
+    "activation gated norm normalization epsilon embedding_norm positions relative_positions "
+    "scale_embedding scale_scores bias dropout tie_embeddings output_bias start_token".split()
+)
 POSITIONS = 1024  # of a table that could have any length, at least
 REMEDY = "Use it with Keras: from_pretrained without engine=…, or another format of export."
 
@@ -137,15 +143,16 @@ def _reasons(model):
         return
     for side in sides:
         name = type(side).__name__
-        if getattr(side, "lsh", None) is not None:
-            yield f"{name} that attends within the buckets of a hash (lsh)"
+        for option, value in side.get_config().items():
+            if option not in OPTIONS and value is not None and value is not False and value != 0:
+                yield f"{name} with {option}={value!r}"
+        if side.options["embedding_norm"] == "before":
+            yield f"{name} with embedding_norm='before'"
         bias = _biases(side.stack)[0]
         if None not in (side.stack.positions, bias):
             yield f"{name} with positions and relative_positions at once"
         if bias is not None and not _same_buckets(bias):
             yield f"{name} whose relative_positions it would put into other buckets"
-        if side.stack.transform is not None:
-            yield f"{name} with output_transform"
     if len({side.options["epsilon"] for side in sides}) > 1:
         yield "an encoder and a decoder of different epsilon"
     if sides[0].memory_dim != sides[1].embedding_dim:

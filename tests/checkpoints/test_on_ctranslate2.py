@@ -124,10 +124,17 @@ RECURRENT = {"name": "recurrent", "units": 4, "vocabulary_size": SIZE, "embeddin
     [
         (RECURRENT, OURS["post"], "RecurrentEncoder, no TransformerEncoder"),
         (OURS["post"], {**OURS["post"], "name": "ssru"}, "SSRUDecoder, no TransformerDecoder"),
-        ({**OURS["post"], "lsh": {}}, OURS["post"], "buckets of a hash"),
+        ({**OURS["post"], "lsh": {}}, OURS["post"], "TransformerEncoder with lsh="),
         ({**OURS["post"], "epsilon": 1e-6}, OURS["post"], "different epsilon"),
         ({**OURS["post"], "embedding_dim": 16}, OURS["post"], "different widths"),
-        (OURS["post"], {**OURS["post"], "output_transform": True}, "output_transform"),
+        *(
+            (OURS["post"], {**OURS["post"], option: value}, f"TransformerDecoder with {option}")
+            for option, value in (
+                ("output_transform", True),
+                ("pointer", True),
+                ("embedding_norm", "before"),
+            )
+        ),
         (
             {**OURS["post"], "relative_positions": {"buckets": 8, "max_distance": 9}},
             OURS["post"],
