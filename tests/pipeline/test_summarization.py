@@ -178,13 +178,15 @@ def test_command_line_of_documents(directory, tmp_path, summarize, capsys):
         main([*model, str(tmp_path / "app.po")])
 
 
-@pytest.mark.parametrize("names", [[], ["one"], ["one", "two"]])
+@pytest.mark.parametrize(
+    "names", [[], ["one"], ["one", "two"], ["summarization-en", "summarization-titles-en"]]
+)
 def test_the_only_summarizer_is_the_default(directory, summarize, names, monkeypatch, capsys):
     entry = {"task": "summarization", "languages": ["en"], "path": str(directory), "files": {}}
     monkeypatch.setattr(hub, "_catalog", lambda: dict.fromkeys(names, entry))
     code = main(["summarize", TEXT])
     out, err = capsys.readouterr()
-    if len(names) == 1:
+    if len(names) == 1 or "summarization-en" in names:
         assert (code, out) == (0, summarize(TEXT) + "\n")
     else:
         assert (code, out) == (1, "") and "Give --model" in err

@@ -41,14 +41,16 @@ def add_pairs(command: Any, help: str, positional: bool = False) -> None:
 
 
 def only_checkpoint(task: Task) -> str:
-    """The name of the only checkpoint of a `Task`.
+    """The name of the only checkpoint of a `Task`, or of several the one that bears its name.
 
     Raises:
-        CheckpointError: if there are more, or none.
+        CheckpointError: if there are several others, or none.
     """
     found = [name for name, entry in list_checkpoints().items() if entry["task"] == task.name]
     if len(found) == 1:
         return found[0]
+    if (plain := f"{task.name}-en") in found:
+        return plain
     raise CheckpointError(
         f"{task.name.capitalize()} has {len(found)} checkpoints of its own: "
         f"{', '.join(found) or 'none'}. Give --model with a name or a directory."
