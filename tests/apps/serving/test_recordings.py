@@ -12,6 +12,7 @@ for package in ("fastapi", "prometheus_client", "uvicorn"):
 soundfile = pytest.importorskip("soundfile")
 
 from s2s_zoo.apps.serving import hearing  # noqa: E402
+from s2s_zoo.pipeline.transcript import Segment, Word  # noqa: E402
 from tests.apps.serving.test_app import error_of, events_of  # noqa: E402
 from tests.tiny_whisper import RATE, sound  # noqa: E402
 
@@ -35,15 +36,16 @@ def test_answers_are_those_of_the_pipeline(serve, transcribe):
     sounds = [encoded(sound(0.7)), encoded(sound(2.1, 1), "FLAC")]
     files = [base64.b64decode(x) for x in sounds]
     texts = transcribe(files, **SURE)
-    expected = transcribe(files[1], return_timestamps="word", **SURE)
+    expected = transcribe(files[1], return_timestamps=True, **SURE)
     client = serve(transcribe)
     given = client.post("/generate", json={"audios": sounds, **SURE}).json()["results"]
     assert [x["text"] for x in given] == texts
-    asked = {"audios": sounds[1:], "return_timestamps": "word", **SURE}
+    asked = {"audios": sounds[1:], "return_timestamps": True, **SURE}
     [found] = client.post("/generate", json=asked).json()["results"]
     assert (found["language"], found["seconds"]) == ("de", pytest.approx(2.1))
     assert [x["text"] for x in found["segments"]] == [x.text for x in expected.segments]
-    assert found["segments"][0]["words"][0] == expected.segments[0].words[0]._asdict()
+    assert found["segments"][0]["end"] == expected.segments[0].end
+    assert "words" not in found["segments"][0]  # which nobody asked for
     events = events_of(client.post("/stream", json={"audio": sounds[1], **SURE}))
     assert [x["segment"]["text"] for x in events[:-1]] == [x.text for x in expected.segments]
     assert events[-1]["done"] and events[-1]["text"] == expected.text
@@ -94,6 +96,13 @@ def test_what_may_be_drawn_is_alone_in_its_batch(transcribe):
     sure, drawn = Sounds(audios=[], temperature=0.0), Sounds(audios=[])
     assert served.generation(sure) == served.generation(sure)
     assert served.generation(drawn) != served.generation(drawn)
+
+
+def test_words_of_a_segment_are_told_with_their_times():
+    words = (Word(" a", 0.0, 0.5), Word(" b", 0.5, 1.0))
+    told = hearing.segment_as_json(Segment(" a b", 0.0, 1.0, float("-inf"), words=words))
+    assert told["words"][1] == {"text": " b", "start": 0.5, "end": 1.0}
+    assert told["score"] is None  # JSON has no infinity
 
 
 def test_the_work_of_a_recording_is_that_of_its_windows(transcribe):
