@@ -25,6 +25,7 @@ import training as shared  # noqa: E402
 # For a Whisper that is fine-tuned, where no flag says otherwise: it knows most of it.
 FINE_TUNING = {
     **{"epochs": 3, "batch_tokens": 128, "learning_rate": 1e-4, "warmup_steps": 50},
+    "ema": 0.95,  # of the last twenty steps: there may be no more than some hundred
     "valid_size": 100,  # each is a window of 30 seconds, however short the recording is
 }
 OF_LORA = {"learning_rate": 1e-3}  # its matrices begin at nothing

@@ -135,7 +135,9 @@ def test_a_whisper_is_tuned_by_the_same_command(flags, arguments, tiny_whisper, 
         lines = "".join(f"{data / file}\tone two\n" for file, _ in short[:2])
         (folder / f"{split}.tsv").write_text(lines)
     arguments[arguments.index("--data") + 1] = str(folder)
-    recipe("speech").main([*arguments, *more])
+    train = recipe("speech")
+    train.FINE_TUNING["warmup_steps"] = 1  # of three steps
+    train.main([*arguments, *more, "--learning-rate", "0.01"])
     after = s2s_zoo.from_pretrained(tmp_path / "run" / "best")
     weights = [
         {w.path: keras.ops.convert_to_numpy(w) for w in x.model.weights} for x in (before, after)
@@ -172,6 +174,7 @@ def test_fine_tuning_has_settings_of_its_own_where_no_flag_says_otherwise(argume
     rates = [x["training"]["learning_rate"] for x in (new, tuned, lora, adapted)]
     assert rates == [0.001, 1e-4, 0.5, 1e-3]
     assert [x["training"]["epochs"] for x in (new, tuned, lora)] == [1, 9, 3]
+    assert tuned["training"]["ema"] < new["training"]["ema"]  # few steps: it would keep the first
 
 
 def test_data_that_is_not_there(arguments, tmp_path):
