@@ -275,13 +275,14 @@ class CTranslate2Searcher(Searcher):
 
 
 class CTranslate2Scorer:
-    """Scores given targets in CTranslate2, as `Scorer` does. Arguments: as `CTranslate2Searcher`.
+    """Scores given targets in CTranslate2, as `Scorer` does.
 
-    Attributes:
-        translator, names: as of the searcher.
+    Args:
+        searcher: the `CTranslate2Searcher` of the same model.
     """
 
     def __init__(self, searcher: CTranslate2Searcher) -> None:
+        self.model = searcher.model
         self.translator = searcher.translator
         self.names = searcher.names
 
