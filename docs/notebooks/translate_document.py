@@ -52,7 +52,7 @@ translate("Zwei Kinder spielen im Garten.", num_beams=5, return_alignment=True)
 # `keep` has what must come through as it is, `terms` translations that you want.
 
 # %%
-translate("Der Hund Waldi spielt im Garten.", keep=["Waldi"], num_beams=5)
+translate("Ich wohne in Gelsenkirchen.", keep=["Gelsenkirchen"], num_beams=5)
 
 # %% [markdown]
 # ## A file
