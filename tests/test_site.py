@@ -40,7 +40,7 @@ def test_every_public_name_is_in_the_api(api):
 def test_pages_and_navigation_have_the_same_pages(api):
     from pages import sources
 
-    config = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]
+    config = tomllib.loads((ROOT / "docs" / "zensical.toml").read_text(encoding="utf-8"))["project"]
 
     def places(entries):
         for entry in entries:

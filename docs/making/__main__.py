@@ -1,4 +1,4 @@
-"""Makes the site in build/site, to be looked at without a server: python docs/making [--no-run].
+"""Makes the site in docs/build/site, to be looked at without a server: python docs/making [--no-run].
 
 --no-run: notebooks are shown without what comes out of them.
 """
@@ -14,13 +14,13 @@ from pages import ROOT
 
 
 def main():
-    staged, site = ROOT / "build" / "pages", ROOT / "build" / "site"
+    staged, site = (ROOT / "docs" / "build" / name for name in ("pages", "site"))
     for folder in (staged, site):
         shutil.rmtree(folder, ignore_errors=True)
     staged.mkdir(parents=True)
     pages.write(staged)
     notebooks.write(staged / "notebooks", running="--no-run" not in sys.argv)
-    build = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
+    build = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "-f", "docs/zensical.toml"]
     done = subprocess.run(build, cwd=ROOT).returncode
     wrong = links.broken(site)
     print(*wrong, f"{len(list(site.rglob('*.html')))} pages, {len(wrong)} broken links", sep="\n")
