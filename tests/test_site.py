@@ -160,6 +160,9 @@ def test_the_notebook_of_a_hub_checkpoint_runs(tmp_path, monkeypatch):
 
 
 @pytest.mark.examples
+@pytest.mark.filterwarnings(
+    "ignore::s2s_zoo.protocol.errors.TextWarning"
+)  # what a reader sees as well
 def test_the_notebook_of_a_document_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(DOCS / "notebooks" / "translate_document.py"))

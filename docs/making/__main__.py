@@ -1,4 +1,4 @@
-"""Makes the site in docs/build/site, to be looked at without a server: python docs/making [--no-run].
+"""Makes the site in docs/build/site, to be looked at without a server: docs/making [--no-run].
 
 --no-run: notebooks are shown without what comes out of them.
 """
@@ -20,7 +20,16 @@ def main():
     staged.mkdir(parents=True)
     pages.write(staged)
     notebooks.write(staged / "notebooks", running="--no-run" not in sys.argv)
-    build = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "-f", "docs/zensical.toml"]
+    build = [
+        sys.executable,
+        "-m",
+        "zensical",
+        "build",
+        "--strict",
+        "--clean",
+        "-f",
+        "docs/zensical.toml",
+    ]
     done = subprocess.run(build, cwd=ROOT).returncode
     wrong = links.broken(site)
     print(*wrong, f"{len(list(site.rglob('*.html')))} pages, {len(wrong)} broken links", sep="\n")

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE))
+sys.path.insert(0, str(HERE))  # other recipes have a train.py too
 
 import train as recipe  # noqa: E402
 from s2s_zoo.metrics import corpus_score  # noqa: E402

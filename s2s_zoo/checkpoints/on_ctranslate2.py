@@ -263,6 +263,7 @@ def _set_norm(spec, norm):
 
 def _numbers(weight):
     """A weight as a float32 array."""
+    import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip
     from keras import ops
 
     return np.asarray(ops.convert_to_numpy(ops.cast(weight, "float32")))

@@ -63,14 +63,10 @@ def _export(arguments):
     from s2s_zoo.apps.exporting.export import export
 
     options = search_options(arguments)
+    if arguments.quantization:
+        options["quantization"] = arguments.quantization
     try:
-        export(
-            pipeline,
-            arguments.directory,
-            arguments.format,
-            quantization=arguments.quantization,
-            **options,
-        )
+        export(pipeline, arguments.directory, arguments.format, **options)
     except ValueError as error:
         raise CheckpointError(error) from error
     print(arguments.directory)

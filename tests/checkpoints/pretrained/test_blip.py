@@ -127,7 +127,7 @@ def test_outputs(oracle, pipeline):
     here, there = ops.convert_to_numpy(ours), theirs.logits.numpy()[..., processor.order]
     real = (labels != 0)[..., None]
     assert np.abs(there).max() > 1
-    np.testing.assert_allclose(here * real, there * real, atol=1e-4)
+    np.testing.assert_allclose(here * real, there * real, atol=5e-4)  # of logits up to 20
 
 
 @pytest.mark.parametrize(("beams", "prompt"), [(1, None), (4, None), (1, "a dog")])
