@@ -314,6 +314,8 @@ def report(args, generation, state):
 
 def looked_at(generation):
     """What the model looked at while it wrote the samples, for the page."""
+    if distribution.current().processes > 1:  # nor do the others exchange their weights now
+        return []
     with averaged_weights(generation.pipeline.model):
         results = aligned(generation)
     return [

@@ -166,9 +166,11 @@ def aligned(metrics: GenerationMetrics) -> list[Any]:
     """The results of the samples with their alignments.
 
     Returns:
-        list of Result, empty where a model has no alignments, or several devices share it.
+        list of Result, empty where a model has no alignments, or several devices or processes
+            share it: the others would not search with this one.
     """
-    if distribution.current().devices > 1:
+    parallel = distribution.current()
+    if max(parallel.devices, parallel.processes) > 1:
         return []
     sources = [source for source, *_ in metrics.samples]
     try:
