@@ -18,7 +18,6 @@ from s2s_zoo import DataError, S2SZooError, distribution
 from s2s_zoo.data.buckets import COMPILED
 from s2s_zoo.protocol.console import write_utf8
 from s2s_zoo.protocol.tasks import TASKS
-from s2s_zoo.training.averaged import averaged_weights
 from s2s_zoo.training.progress import EpochLine, TensorBoardSamples, aligned
 from s2s_zoo.training.report import page
 
@@ -314,17 +313,13 @@ def report(args, generation, state):
 
 def looked_at(generation):
     """What the model looked at while it wrote the samples, for the page."""
-    if distribution.current().processes > 1:  # nor do the others exchange their weights now
-        return []
-    with averaged_weights(generation.pipeline.model):
-        results = aligned(generation)
     return [
         {
             "source": [str(token) for token in result.source_tokens],
             "target": [str(token) for token in result.target_tokens],
             "weights": [[round(float(x), 3) for x in row] for row in result.alignment],
         }
-        for result in results
+        for result in aligned(generation)
         if len(result.source_tokens) == result.alignment.shape[1] <= LONGEST_MAP
     ]
 

@@ -7,14 +7,8 @@ paragraphs of very many packages, such as what the Haskell Platform is, may be o
 """
 
 import re
-import sys
 from collections import Counter
-from pathlib import Path
 from typing import NamedTuple
-
-sys.path.append(str(Path(__file__).parent.parent / "translation" / "real_text"))
-
-from held_out import drawn, family, package_is_held_out, page_is_held_out  # noqa: E402
 
 SHORTEST = 50  # letters and digits of a paragraph that tells texts apart
 BOILERPLATE = 40  # texts that have a paragraph which tells nothing of any of them
@@ -39,21 +33,6 @@ class Pair(NamedTuple):
     origin: str
     group: str
     part: str
-
-
-def part_of_package(package):
-    """The part of the data that the family of a package is in."""
-    return _part(package_is_held_out(package), f"part {family(package)}")
-
-
-def part_of_page(page):
-    """The part of the data that a page of help is in."""
-    return _part(page_is_held_out(page), f"part {page}")
-
-
-def _part(held_out, name):
-    """A quarter of what is held out chooses the epoch; the rest is for the report."""
-    return "train" if not held_out else "valid" if drawn(name, 250) else "test"
 
 
 def masked(text):

@@ -17,9 +17,10 @@ from s2s_zoo.data.text.invented import invented, ordinary_words
 from s2s_zoo.data.text.normal import normalize
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE))
+sys.path += [str(HERE), str(HERE.parent / "translation" / "real_text")]
 
-from apart import Pair, family, kept_apart, part_of_package, part_of_page  # noqa: E402
+from apart import Pair, kept_apart  # noqa: E402
+from held_out import family, part_of_package, part_of_page  # noqa: E402
 
 SHORTEST = 60  # characters of a text
 IN_TEST = 200  # of one that scores are of

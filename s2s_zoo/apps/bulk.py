@@ -79,9 +79,9 @@ class Writer:
         **options: Any,
     ) -> None:
         self.model, self.column, self.output, self.options = str(model), column, output, options
-        self.engine = {name: x for name, x in (("engine", engine), ("dtype", dtype)) if x}
-        if engine == "keras":
-            del self.engine["engine"]
+        self.engine = {} if engine == "keras" else {"engine": engine}
+        if dtype is not None:
+            self.engine["dtype"] = dtype
         self.error = f"{output}_error"
 
     def __call__(self, rows: Sequence[Row]) -> list[Row]:

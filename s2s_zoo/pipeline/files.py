@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from s2s_zoo.data.text.formats import format_of, parse_file
-from s2s_zoo.data.text.passages import prose
+from s2s_zoo.data.text.passages import prose_of
 from s2s_zoo.protocol.errors import DataError, TextWarning
 from s2s_zoo.protocol.types import StrPath
 from s2s_zoo.protocol.written import written
@@ -56,11 +56,7 @@ def text_of_bytes(data: bytes, name: str, format: str) -> str:
     Raises:
         DataError: for a file that is none of its format.
     """
-    try:
-        file = parse_file(data, format)
-    except DataError as error:
-        raise DataError(f"{name}: {error}") from error
-    return "\n\n".join(prose(block, file.markdown) for block in file.texts)
+    return prose_of(_parsed(data, name, format))
 
 
 def translate_bytes(
@@ -85,10 +81,7 @@ def translate_bytes(
     Returns:
         bytes, the file with its translation.
     """
-    try:
-        file = parse_file(data, format, retranslate)
-    except DataError as error:
-        raise DataError(f"{name}: {error}") from error
+    file = _parsed(data, name, format, retranslate)
     if not file.texts:
         warnings.warn(f"{name} has nothing to translate, and stays as it is.", stacklevel=3)
         return data
@@ -99,3 +92,10 @@ def translate_bytes(
     for warning in dict.fromkeys(told.values()):
         warnings.warn(warning, TextWarning, stacklevel=3)
     return file.join([getattr(one, "text", one) for one in best], told)
+
+
+def _parsed(data, name, format, retranslate=False):
+    try:
+        return parse_file(data, format, retranslate)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from s2s_zoo.data.text.formats import FORMATS, parse
-from s2s_zoo.data.text.passages import prose
+from s2s_zoo.data.text.passages import prose_of
 from s2s_zoo.generation.options import BEAM, beams_of, strategy_of
 from s2s_zoo.pipeline.doubts import doubt
 from s2s_zoo.pipeline.reading import Reading, least_trusted, take_reading
@@ -59,8 +59,7 @@ class Summarizing:
         """A text of the format as a person reads it."""
         if self.format == "text":
             return text
-        file = parse(text, self.format)
-        return "\n\n".join(prose(block, file.markdown) for block in file.texts)
+        return prose_of(parse(text, self.format))
 
     def doubts(self, source: str, result: Result, at_limit: bool) -> str | None:
         """What should make a reader look twice at what a model wrote, or None."""

@@ -130,9 +130,7 @@ class TensorBoardSamples(keras.callbacks.Callback):
             said = f"{source}\n\n→ **{text}**\n\n= {target}"
             about = of_texts.create_summary_metadata(display_name="", description="")
             self._write(f"sample {place + 1}", [said], about, epoch)
-        with averaged_weights(self.model):
-            results = aligned(self.metrics)
-        for place, result in enumerate(results):
+        for place, result in enumerate(aligned(self.metrics)):
             picture = io.BytesIO()
             try:
                 figure = result.plot(picture)
@@ -163,18 +161,18 @@ class TensorBoardSamples(keras.callbacks.Callback):
 
 
 def aligned(metrics: GenerationMetrics) -> list[Any]:
-    """The results of the samples with their alignments.
+    """The results of the samples with their alignments, by the averaged weights.
 
     Returns:
         list of Result, empty where a model has no alignments, or several devices or processes
-            share it: the others would not search with this one.
+            share it: the others would neither search nor exchange weights with this one.
     """
     parallel = distribution.current()
     if max(parallel.devices, parallel.processes) > 1:
         return []
     sources = [source for source, *_ in metrics.samples]
     try:
-        with warnings.catch_warnings():
+        with averaged_weights(metrics.pipeline.model), warnings.catch_warnings():
             warnings.simplefilter("ignore", TextWarning)  # which training mends
             found = metrics.pipeline(sources, return_alignment=True, **metrics.options)
     except (S2SZooError, ValueError):

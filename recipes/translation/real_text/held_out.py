@@ -39,6 +39,22 @@ def page_is_held_out(page):
     return drawn(f"lo {page.split('#')[0]}", 50)
 
 
+def part_of_package(package):
+    """The part of the data that the family of a package is in: "train", "valid" or "test"."""
+    return _part(package_is_held_out(package), f"part {family(package)}")
+
+
+def part_of_page(page):
+    """The part that a page of LibreOffice's help is in."""
+    page = page.split("#")[0]
+    return _part(page_is_held_out(page), f"part {page}")
+
+
+def _part(held_out, name):
+    """A quarter of what is held out chooses the epoch; the rest is for the report."""
+    return "train" if not held_out else "valid" if drawn(name, 250) else "test"
+
+
 def gnome_page_is_held_out(page):
     """Says whether a page of GNOME's help, such as `net-findip.page`, is."""
     return drawn(f"gnome {page}", 330)

@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 sys.path.append(str(HERE))
 
 from entities import LANGUAGES, Entities  # noqa: E402
-from held_out import drawn, family, package_is_held_out, page_is_held_out  # noqa: E402
+from held_out import part_of_package, part_of_page  # noqa: E402
 
 SYMBOLS = [TEMPLATE.format(number) for number in range(1, 13)]
 LONGEST = {"de": 80, "fr": 90, "zh": 130}  # words, or Chinese characters
@@ -64,19 +64,12 @@ def everyday(folder, language, split):
 def descriptions(folder, language):
     """Yields (the family's part of the data, English, other)."""
     for package, _, english, *other in read(folder / "debian_descriptions" / f"{language}.tsv"):
-        apart = package_is_held_out(package)
-        yield part(apart, f"part {family(package)}"), english, " ".join(other)
+        yield part_of_package(package), english, " ".join(other)
 
 
 def helps(folder, language):
     for place, english, other in read(folder / "libreoffice_help" / f"{language}.tsv"):
-        page = place.split("#")[0]
-        yield part(page_is_held_out(page), f"part {page}"), english, other
-
-
-def part(held_out, name):
-    """A quarter of what is held out chooses the epoch; the rest is for the report."""
-    return "train" if not held_out else "valid" if drawn(name, 250) else "test"
+        yield part_of_page(place), english, other
 
 
 def read(path):

@@ -116,9 +116,7 @@ def _unified(tensors):
             yield name, patches(tensor)
         elif name.endswith("position_embedding"):
             yield name, reshaped(tensor, tensor.shape[1:])
-        elif (
-            name == "decoder.decoder.bias"
-        ):  # that of the output matrix, which the other one copies
+        elif name == "decoder.decoder.bias":  # of the output matrix, which the other one copies
             yield "decoder.bias", reshaped(tensor, (1, *tensor.shape))
         elif name == "decoder.bias":
             if "text_decoder.cls.predictions.decoder.bias" not in tensors:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from s2s_zoo.data.text.documents import fitting, split
 from s2s_zoo.data.text.formats.marked import TAG
@@ -61,6 +62,15 @@ def _within(group: Sequence[str], size: Size, limit: int) -> list[str]:
         return [whole]
     middle = len(group) // 2
     return [*_within(group[:middle], size, limit), *_within(group[middle:], size, limit)]
+
+
+def prose_of(file: Any) -> str:
+    """What a person reads of a file: its paragraphs with a blank line between them.
+
+    Args:
+        file: what `parse` or `parse_file` gives.
+    """
+    return "\n\n".join(prose(block, file.markdown) for block in file.texts)
 
 
 def prose(block: str, markdown: bool = False) -> str:

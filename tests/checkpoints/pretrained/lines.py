@@ -43,3 +43,21 @@ def write_marian_pieces(directory, source_size, target_size):
         for piece in pieces[3:]:
             vocabulary.setdefault(piece, len(vocabulary))
     return vocabulary
+
+
+def write_byte_pairs(directory, special, **options):
+    """Writes vocab.json and merges.txt of a byte-level BPE of the lines."""
+    from tokenizers import ByteLevelBPETokenizer
+
+    trained = ByteLevelBPETokenizer(**options)
+    trained.train_from_iterator(LINES, 420, special_tokens=special, show_progress=False)
+    trained.save_model(str(directory))
+
+
+def write_word_pieces(directory):
+    """Writes vocab.txt of a WordPiece of the lines."""
+    from tokenizers import BertWordPieceTokenizer
+
+    trained = BertWordPieceTokenizer()
+    trained.train_from_iterator(LINES, 300, show_progress=False)
+    trained.save_model(str(directory))

@@ -4,7 +4,12 @@ import json
 
 import numpy as np
 
-from tests.checkpoints.pretrained.lines import LINES, pieces_model, write_marian_pieces
+from tests.checkpoints.pretrained.lines import (
+    LINES,
+    pieces_model,
+    write_byte_pairs,
+    write_marian_pieces,
+)
 
 END_SCALE = 2.5  # random models would hardly ever end
 SIZES = {
@@ -87,13 +92,9 @@ def _marian(directory, options):
 
 
 def _bart(directory, options):
-    from tokenizers import ByteLevelBPETokenizer
     from transformers import BartConfig, BartForConditionalGeneration, BartTokenizer
 
-    trained = ByteLevelBPETokenizer()
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    trained.train_from_iterator(LINES, 420, special_tokens=special, show_progress=False)
-    trained.save_model(str(directory))
+    write_byte_pairs(directory, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
     tokenizer = BartTokenizer.from_pretrained(directory)
     tokenizer.save_pretrained(directory)
     config = BartConfig(vocab_size=425, forced_bos_token_id=0, **{**SIZES, **options})
@@ -244,13 +245,9 @@ def _byt5(directory, options):
 
 
 def _codet5(directory, options):
-    from tokenizers import ByteLevelBPETokenizer
     from transformers import RobertaTokenizer
 
-    trained = ByteLevelBPETokenizer()
-    special = ["<pad>", "<s>", "</s>", "<unk>", "<mask>"]
-    trained.train_from_iterator(LINES, 420, special_tokens=special, show_progress=False)
-    trained.save_model(str(directory))
+    write_byte_pairs(directory, ["<pad>", "<s>", "</s>", "<unk>", "<mask>"])
     tokenizer = RobertaTokenizer.from_pretrained(directory)
     tokenizer.save_pretrained(directory)
     ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
@@ -258,7 +255,6 @@ def _codet5(directory, options):
 
 
 def _blenderbot(directory, options):
-    from tokenizers import ByteLevelBPETokenizer
     from tokenizers.processors import TemplateProcessing
     from transformers import (
         BlenderbotConfig,
@@ -266,10 +262,8 @@ def _blenderbot(directory, options):
         BlenderbotTokenizer,
     )
 
-    trained = ByteLevelBPETokenizer(add_prefix_space=True)
     special = ["<pad>", "<s>", "</s>", "<unk>", "<mask>"]
-    trained.train_from_iterator(LINES, 420, special_tokens=special, show_progress=False)
-    trained.save_model(str(directory))
+    write_byte_pairs(directory, special, add_prefix_space=True)
     tokenizer = BlenderbotTokenizer.from_pretrained(directory)
     # transformers 5 has lost the end of a text.
     end = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 2)])

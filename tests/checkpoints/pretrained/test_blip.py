@@ -11,8 +11,8 @@ from s2s_zoo import enable_lora, from_pretrained
 from s2s_zoo.checkpoints.pretrained import blip
 from s2s_zoo.checkpoints.pretrained.tied import as_tied
 from s2s_zoo.protocol.errors import CheckpointError
-from tests.checkpoints.pretrained.lines import LINES
-from tests.checkpoints.pretrained.test_loader import change_tensors
+from tests.checkpoints.pretrained.lines import LINES, write_word_pieces
+from tests.checkpoints.pretrained.test_loader import change_tensors, edit_within
 from tests.checkpoints.pretrained.test_vision import images
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -25,12 +25,9 @@ def oracle(request, tmp_path_factory):
     """A directory, the model that wrote it, its tokenizer and its image processor."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    from tokenizers import BertWordPieceTokenizer
 
     directory = tmp_path_factory.mktemp("blip")
-    trained = BertWordPieceTokenizer()
-    trained.train_from_iterator(LINES, 300, show_progress=False)
-    trained.save_model(str(directory))
+    write_word_pieces(directory)
     tokenizer = transformers.BertTokenizer.from_pretrained(directory)
     tokenizer.save_pretrained(directory)
     count = len(tokenizer)
@@ -204,11 +201,7 @@ def test_what_a_config_leaves_out():
 )
 def test_what_is_refused(oracle, tmp_path, file, change, message):
     copy = shutil.copytree(oracle[0], tmp_path / "copy")
-    config = json.loads((copy / file).read_text()) if (copy / file).exists() else {}
-    for key, value in change.items():
-        inner = isinstance(value, dict)
-        config[key] = {**config[key], **value} if inner else value
-    (copy / file).write_text(json.dumps(config))
+    edit_within(copy / file, change)
     with pytest.raises(CheckpointError, match=message):
         from_pretrained(copy)
 

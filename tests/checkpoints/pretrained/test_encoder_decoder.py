@@ -1,6 +1,5 @@
 """BERT2BERT and RoBERTa against transformers: ids, outputs, searches, shared weights."""
 
-import json
 import shutil
 
 import numpy as np
@@ -10,26 +9,20 @@ from keras import ops
 from s2s_zoo import enable_lora, from_pretrained
 from s2s_zoo.checkpoints.pretrained import encoder_decoder
 from s2s_zoo.protocol.errors import CheckpointError
-from tests.checkpoints.pretrained.lines import LINES
-from tests.checkpoints.pretrained.test_loader import change_tensors, edit
+from tests.checkpoints.pretrained.lines import LINES, write_byte_pairs, write_word_pieces
+from tests.checkpoints.pretrained.test_loader import change_tensors, edit, edit_within
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TEXTS = [*LINES[::40], "Don't  X"]
 
 
 def tokenizer_of(kind, directory):
-    import tokenizers
     import transformers
 
     if kind == "bert":
-        made = tokenizers.BertWordPieceTokenizer()
-        made.train_from_iterator(LINES, 300, show_progress=False)
-        made.save_model(str(directory))
+        write_word_pieces(directory)
         return transformers.BertTokenizer.from_pretrained(directory)
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    made = tokenizers.ByteLevelBPETokenizer()
-    made.train_from_iterator(LINES, 420, special_tokens=special, show_progress=False)
-    made.save_model(str(directory))
+    write_byte_pairs(directory, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
     return transformers.RobertaTokenizer.from_pretrained(directory)
 
 
@@ -195,9 +188,6 @@ def test_what_a_config_leaves_out(tmp_path, kind):
 )
 def test_what_is_refused(oracle, tmp_path, file, change, message):
     copy = shutil.copytree(oracle[0], tmp_path / "copy")
-    config = json.loads((copy / file).read_text())
-    for key, value in change.items():
-        config[key] = {**config[key], **value} if isinstance(value, dict) else value
-    (copy / file).write_text(json.dumps(config))
+    edit_within(copy / file, change)
     with pytest.raises(CheckpointError, match=message):
         from_pretrained(copy)

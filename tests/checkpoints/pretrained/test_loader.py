@@ -33,6 +33,14 @@ def edit(path, **changes):
     path.write_text(json.dumps({k: v for k, v in value.items() if v is not None}))
 
 
+def edit_within(path, changes):
+    """As `edit`; of a dict in the file only the keys that are named change."""
+    value = json.loads(path.read_text()) if path.exists() else {}
+    for key, change in changes.items():
+        value[key] = {**value[key], **change} if isinstance(change, dict) else change
+    path.write_text(json.dumps(value))
+
+
 def change_tensors(directory, change):
     tensors = load_file(directory / "model.safetensors")
     change(tensors)

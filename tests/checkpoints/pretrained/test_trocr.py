@@ -1,6 +1,5 @@
 """TrOCR against transformers: two encoders, two decoders, two tokenizers."""
 
-import json
 import shutil
 
 import numpy as np
@@ -10,7 +9,8 @@ from keras import ops
 from s2s_zoo import enable_lora, from_pretrained
 from s2s_zoo.checkpoints.pretrained import vision_encoder_decoder
 from s2s_zoo.protocol.errors import CheckpointError
-from tests.checkpoints.pretrained.lines import LINES, pieces_model
+from tests.checkpoints.pretrained.lines import LINES, pieces_model, write_byte_pairs
+from tests.checkpoints.pretrained.test_loader import edit_within
 from tests.checkpoints.pretrained.test_vision import images
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -33,13 +33,9 @@ VARIANTS = {
 
 def tokenizer_of(name, directory):
     import transformers
-    from tokenizers import ByteLevelBPETokenizer
 
     if name == "base":
-        special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-        trained = ByteLevelBPETokenizer()
-        trained.train_from_iterator(LINES, 420, special_tokens=special, show_progress=False)
-        trained.save_model(str(directory))
+        write_byte_pairs(directory, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
         return transformers.RobertaTokenizer.from_pretrained(directory)
     (directory / "sentencepiece.bpe.model").write_bytes(pieces_model(200)[0])
     return transformers.XLMRobertaTokenizer.from_pretrained(directory)
@@ -183,9 +179,6 @@ def test_what_a_config_leaves_out(tmp_path):
 )
 def test_what_is_refused(oracle, tmp_path, file, change, message):
     copy = shutil.copytree(oracle[0], tmp_path / "copy")
-    config = json.loads((copy / file).read_text())
-    for key, value in change.items():
-        config[key] = {**config[key], **value} if isinstance(value, dict) else value
-    (copy / file).write_text(json.dumps(config))
+    edit_within(copy / file, change)
     with pytest.raises(CheckpointError, match=message):
         from_pretrained(copy)

@@ -10,7 +10,7 @@ from keras import ops
 from s2s_zoo import from_pretrained
 from s2s_zoo.checkpoints.pretrained.images import image_options
 from s2s_zoo.protocol.errors import CheckpointError, DataError
-from tests.checkpoints.pretrained.lines import LINES
+from tests.checkpoints.pretrained.lines import LINES, write_byte_pairs
 from tests.checkpoints.pretrained.test_loader import change_tensors
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -36,12 +36,9 @@ def oracle(request, tmp_path_factory):
     """A directory, the model that wrote it, its tokenizer and its image processor."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    from tokenizers import ByteLevelBPETokenizer
 
     directory = tmp_path_factory.mktemp("captioner")
-    trained = ByteLevelBPETokenizer()
-    trained.train_from_iterator(LINES, 420, special_tokens=[END], show_progress=False)
-    trained.save_model(str(directory))
+    write_byte_pairs(directory, [END])
     tokenizer = transformers.GPT2Tokenizer.from_pretrained(directory)
     tokenizer.save_pretrained(directory)
     end = tokenizer.convert_tokens_to_ids(END)
