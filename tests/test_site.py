@@ -147,9 +147,22 @@ def test_the_installation_is_said_in_one_place():
 
 
 @pytest.mark.examples
-@pytest.mark.filterwarnings(  # as a reader sees it, on machines where the model loses the name
-    "ignore:The model lost what must not change; a text was translated in pieces. 'Ich wohne in "
-    "Gelsenkirchen:s2s_zoo.protocol.errors.TextWarning"
+@pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
+def test_the_notebook_of_a_hub_checkpoint_runs(tmp_path, monkeypatch):
+    pytest.importorskip("transformers")
+    from tests.checkpoints.pretrained.oracle import make
+
+    make("marian", tmp_path / "opus")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CHECKPOINT", str(tmp_path / "opus"))
+    runpy.run_path(str(DOCS / "notebooks" / "finetune_hub.py"))
+    assert (tmp_path / "my-opus" / "model.safetensors").exists()
+
+
+@pytest.mark.examples
+@pytest.mark.filterwarnings(  # as a reader sees it, of a model that was not trained with symbols
+    "ignore:The model lost what must not change; a text was translated in pieces"
+    ":s2s_zoo.protocol.errors.TextWarning"
 )
 def test_the_notebook_of_a_document_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
