@@ -68,13 +68,6 @@ def add_arguments(parser, config):
     )
 
 
-def table_of(folder, split):
-    """The table of a split in a folder, or the .tsv that it might have been."""
-    kinds = (".tsv", ".csv", ".jsonl", ".parquet", ".tmx")
-    found = [folder / f"{split}{kind}" for kind in kinds if (folder / f"{split}{kind}").exists()]
-    return (found or [folder / f"{split}.tsv"])[0]
-
-
 def read_config(args, preset=None):
     """The configuration, with what a preset and the flags say in place of what it says."""
     config = json.loads(args.config.read_text(encoding="utf-8"))

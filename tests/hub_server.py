@@ -44,9 +44,12 @@ class HubServer(ThreadingHTTPServer):
         pass  # a client that was killed
 
     def add(self, repo_id, directory, private=False):
-        """Publishes the files of a directory; returns the commit."""
+        """Publishes the files of a directory; returns the commit. Data sets are "datasets/…"."""
         repository = self.repositories.setdefault(repo_id, Repository(private))
-        return repository.commit({path.name: path.read_bytes() for path in directory.iterdir()})
+        files = [path for path in directory.rglob("*") if path.is_file()]
+        return repository.commit(
+            {path.relative_to(directory).as_posix(): path.read_bytes() for path in files}
+        )
 
     def fail(self, pattern, **options):
         self.faults.append(Fault(pattern, **options))
@@ -174,6 +177,25 @@ class Handler(BaseHTTPRequestHandler):
             siblings = [{"rfilename": name} for name in files]
             self.reply(200, {"id": repo, "sha": commit, "private": False, "siblings": siblings})
 
+    def tree(self, repo, revision, folder=""):
+        if (found := self.commit_of(repo, revision)) is None:
+            return
+        _, files = found
+        inside = f"{folder}/" if folder else ""
+        entries = [self.entry(name, files) for name in files if name.startswith(inside)]
+        if folder and not entries:
+            return self.refuse(404, "EntryNotFound", "Entry not found")
+        self.reply(200, entries)
+
+    def paths_info(self, repo, revision):
+        if (found := self.commit_of(repo, revision)) is not None:
+            names = parse_qs(self.body.decode()).get("paths") or json.loads(self.body)["paths"]
+            self.reply(200, [self.entry(name, found[1]) for name in names if name in found[1]])
+
+    @staticmethod
+    def entry(name, files):
+        return {"type": "file", "path": name, "size": len(files[name]), "oid": oid(files[name])}
+
     def who_am_i(self):
         if self.token() not in (READ, WRITE):
             return self.refuse(401, "", "Invalid credentials in Authorization header")
@@ -283,6 +305,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 REPO = r"(?P<repo>[^/]+/[^/]+?)"
+DATASET = r"(?P<repo>datasets/[^/]+/[^/]+?)"
 REVISION = r"(?P<revision>.+?)"
 ROUTES = (
     (r"GET /api/whoami-v2", Handler.who_am_i),
@@ -296,5 +319,10 @@ ROUTES = (
     (rf"POST /{REPO}\.git/info/lfs/objects/batch", Handler.lfs_batch),
     (r"PUT /upload/(?P<oid>[0-9a-f]{64})", Handler.lfs_upload),
     (r"(GET|HEAD) /cdn/(?P<oid>[0-9a-f]{64})/(?P<name>.+)", Handler.cdn_file),
+    (rf"(GET|HEAD) /{DATASET}/resolve/(?P<revision>[^/]+)/(?P<name>.+)", Handler.resolve_file),
+    (rf"GET /api/{DATASET}/tree/(?P<revision>[^/]+)(/(?P<folder>.+))?", Handler.tree),
+    (rf"POST /api/{DATASET}/paths-info/(?P<revision>[^/]+)", Handler.paths_info),
+    (rf"GET /api/{DATASET}/revision/{REVISION}", Handler.model_info),
+    (rf"GET /api/{DATASET}", Handler.model_info),
     (rf"(GET|HEAD) /{REPO}/resolve/{REVISION}/(?P<name>[^/]+)", Handler.resolve_file),
 )

@@ -20,6 +20,7 @@ from s2s_zoo.protocol.tasks import TRANSCRIPTION
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent))
 
+import sources  # noqa: E402
 import training as shared  # noqa: E402
 
 # For a Whisper that is fine-tuned, where no flag says otherwise: it knows most of it.
@@ -65,7 +66,7 @@ def parse(argv=None):
 
 def load(folder, split):
     """The pairs (file, text) of a split."""
-    table = shared.table_of(folder, split)
+    table = sources.table_of(folder, split)
     if not table.exists():
         raise DataError(f"{table} is missing. Name the folder of the data with --data.")
     return [(str(folder / name), text) for name, text in read_pairs(table)]

@@ -7,6 +7,7 @@ import argparse
 import hashlib
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 from s2s_zoo.distribution import data_parallel
@@ -24,9 +25,9 @@ from s2s_zoo.protocol.tasks import SUMMARIZATION
 
 HERE = Path(__file__).parent
 TUNED = 0.0005  # the learning rate of a model that knows its task
-HELD_OUT = 10  # one pair of so many of a table chooses the epoch
 sys.path.append(str(HERE.parent))
 
+import sources  # noqa: E402
 import training as shared  # noqa: E402
 
 
@@ -36,11 +37,11 @@ def parse(argv=None):
     shared.add_arguments(parser, HERE / "config.json")
     add(
         "--data",
-        type=Path,
+        type=sources.data_source,
         nargs="+",
         required=True,
         help="folders with train and valid .tsv, text TAB summary, .csv, .jsonl or .parquet; or "
-        "tables, of which every tenth pair is held out",
+        "tables, of which every tenth pair is held out; or hf://datasets/NAME",
     )
     add("--columns", nargs=2, metavar="NAME", help="of the text and of its summary in a table")
     add("--since", type=int, metavar="YEAR", help="only what train.ids says is not older")
@@ -73,10 +74,10 @@ def load(args, config, split):
     """The pairs of every --data folder, those of --since where it was asked for."""
     pairs = []
     for folder in args.data:
-        if folder.is_file():
-            pairs += part_of_table(folder, args.columns, split)
+        if sources.is_table(folder):
+            pairs += sources.part_of_table(folder, split, partial(read_pairs, columns=args.columns))
             continue
-        table = shared.table_of(folder, split)
+        table = sources.table_of(folder, split)
         if not table.exists():
             raise DataError(f"{table} is missing. Name the folder of the data with --data.")
         known = config["data"].get(folder.name, {}).get(table.name)
@@ -90,22 +91,6 @@ def load(args, config, split):
             found = recent(found, folder / f"{split}.ids", args.since)
         pairs += found
     return pairs
-
-
-def part_of_table(path, columns, split):
-    """Every tenth pair of a table, which chooses the epoch, or the others."""
-    pairs = read_pairs(path, columns=columns)
-    if len(pairs) < HELD_OUT:
-        raise DataError(
-            f"{path} expected at least {HELD_OUT} pairs, one in {HELD_OUT} being held out to "
-            f"choose the epoch. Received: {len(pairs)}. Give more, or a folder with train.csv "
-            "and valid.csv."
-        )
-    held_out = pairs[HELD_OUT - 1 :: HELD_OUT]
-    if split == "valid":
-        return held_out
-    apart = set(held_out)
-    return [pair for pair in pairs if pair not in apart]
 
 
 def recent(pairs, path, year):

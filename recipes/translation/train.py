@@ -17,6 +17,7 @@ from s2s_zoo.data import SentencePieceTokenizer, TextProcessor, read_pairs
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent))
 
+import sources  # noqa: E402
 import training as shared  # noqa: E402
 
 
@@ -26,10 +27,11 @@ def parse(argv=None):
     shared.add_arguments(parser, HERE / "config.json")
     add(
         "--data",
-        type=Path,
+        type=sources.data_source,
         nargs="+",
         required=True,
-        help="folders with train.LANG and val.LANG, or train and valid .tsv, .csv, .jsonl, .tmx …",
+        help="folders with train.LANG and val.LANG, or train and valid .tsv, .csv, .jsonl, .tmx …; "
+        "or such tables, of which every tenth pair is held out; or hf://datasets/NAME",
     )
     add("--source", required=True, metavar="LANG")
     add("--target", required=True, metavar="LANG")
@@ -45,34 +47,40 @@ def parse(argv=None):
     return args, shared.read_config(args, preset)
 
 
-def load(args, splits):
-    """The pairs of every --data folder for the first of the splits that it has."""
-    pairs = []
-    for folder in args.data:
-        for split in splits:
-            parallel = folder / f"{split}.{args.source}", folder / f"{split}.{args.target}"
-            table = shared.table_of(folder, split)
-            if parallel[0].exists():
-                pairs += read_pairs(parallel)
-                break
-            if table.exists() and table.suffix != ".tsv":
-                pairs += read_pairs(table, columns=args.columns or [args.source, args.target])
-                break
-            if table.exists():
-                columns = args.columns or [args.source, args.target]
-                if sorted(columns) != sorted([args.source, args.target]):
-                    raise DataError(
-                        f"--columns names the languages of {table}. Received: {columns}; "
-                        f"expected {args.source} and {args.target} in some order."
-                    )
-                pairs += read_pairs(table, swap=columns[0] == args.target)
-                break
-        else:
-            raise DataError(
-                f"{folder} has neither {splits[0]}.{args.source} and {splits[0]}.{args.target} "
-                f"nor {splits[-1]}.tsv. Name the folder of the data with --data."
-            )
-    return pairs
+def load(args, split):
+    """The pairs of all --data, those that are trained on or those that choose the epoch."""
+    return [pair for source in args.data for pair in of_source(args, source, split)]
+
+
+def of_source(args, source, split):
+    """Pairs of a table, or of the first of the files of a split that a folder has."""
+    if sources.is_table(source):
+        return sources.part_of_table(source, split, lambda table: of_table(args, table))
+    names = {"train": ["train"], "valid": ["val", "valid"]}[split]
+    for name in names:
+        parallel = source / f"{name}.{args.source}", source / f"{name}.{args.target}"
+        if parallel[0].exists():
+            return read_pairs(parallel)
+        table = sources.table_of(source, name)
+        if table.exists():
+            return of_table(args, table)
+    raise DataError(
+        f"{source} has neither {names[0]}.{args.source} and {names[0]}.{args.target} "
+        f"nor {names[-1]}.tsv. Name the folder of the data with --data."
+    )
+
+
+def of_table(args, table):
+    """Pairs of columns that the languages name; in a TSV the order of these says which is which."""
+    columns = args.columns or [args.source, args.target]
+    if getattr(table, "suffix", None) != ".tsv":
+        return read_pairs(table, columns=columns)
+    if sorted(columns) != sorted([args.source, args.target]):
+        raise DataError(
+            f"--columns names the languages of {table}. Received: {columns}; "
+            f"expected {args.source} and {args.target} in some order."
+        )
+    return read_pairs(table, swap=columns[0] == args.target)
 
 
 def new_pipeline(args, config, pairs):
@@ -99,8 +107,8 @@ def main(argv=None):
 
 def train(args, config):
     shared.prepare(args, config["training"])
-    pairs = load(args, ["train"])
-    valid = load(args, ["val", "valid"])
+    pairs = load(args, "train")
+    valid = load(args, "valid")
     if args.checkpoint:
         pipeline = s2s_zoo.from_pretrained(args.checkpoint)
         if args.lora:

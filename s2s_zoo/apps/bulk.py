@@ -160,10 +160,11 @@ def run(
 
     Args:
         writer: a `Writer`.
-        inputs: list of files or folders: Parquet, JSON lines (.jsonl), CSV with a header, other
-            names text, one row for each line in a column of the writer's name; all but Parquet
-            also as .gz, .bz2, .xz. Of an image or a recording its path; in a folder all files, of
-            images or recordings their paths.
+        inputs: list of files or folders: Parquet, JSON lines (.jsonl), CSV and TSV with a header,
+            translation memories (.tmx) with a column for each language, other names text, one row
+            for each line in a column of the writer's name; all but Parquet also as .gz, .bz2, .xz.
+            Of an image or a recording its path; in a folder all files, of images or recordings
+            their paths. Also names of data sets of the Hub, as for `read_pairs`.
         output: str or path, a folder.
         format: "jsonl" or "parquet"; for what a row has and the format has not, see `write_rows`.
         shard_size: int, in rows.
@@ -236,11 +237,9 @@ def _shards(writer, inputs, size):
     """(path, first row, row after the last) of each shard."""
     if size < 1:
         raise DataError(f"A shard has at least one row. Received: shard_size={size}.")
-    for path in map(Path, inputs):
-        if not path.exists():
-            raise DataError(f"{path} is not there. Name files or folders.")
-        for file in files_of_rows(path):
-            if file.name == MANIFEST:  # of a job whose shards are read again
+    for data in inputs:
+        for file in files_of_rows(data):
+            if Path(file).name == MANIFEST:  # of a job whose shards are read again
                 continue
             count = 0
             for row in read_rows(file, writer.column):
@@ -253,7 +252,7 @@ def _shards(writer, inputs, size):
 def _work(writer, task):
     """Does one shard and returns what came of it."""
     path, start, stop, target = task
-    rows = itertools.islice(read_rows(Path(path), writer.column), start, stop)
+    rows = itertools.islice(read_rows(path, writer.column), start, stop)
     done = writer([_with_key(row, f"{path}:{i}") for i, row in enumerate(rows, start)])
     target = Path(target)
     aside = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")

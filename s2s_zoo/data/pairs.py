@@ -4,10 +4,10 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from itertools import chain, zip_longest
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from s2s_zoo.data.columns import Columns, choose, pairs_of_rows, text_of
+from s2s_zoo.data.hub_datasets import DATASETS, hub_rows, is_address
 from s2s_zoo.data.lines import kind_of, read_lines
 from s2s_zoo.data.rows import JSON_LINES, UNREADABLE, read_rows
 from s2s_zoo.data.tables import table_pairs
@@ -28,8 +28,10 @@ def read_pairs(
             translation memory (.tmx), any other a TSV with the source in the first column and the
             target in the second, further columns ignored; all but Parquet may be packed (.gz,
             .bz2, .xz). Or a tuple of two paths, line n of the one being the translation of line n
-            of the other. Or an iterable of (source, target) strings or of dicts, a frame of pandas
-            or polars, a table of Arrow, a data set of Hugging Face `datasets`, with
+            of the other. Or the name of a data set of the Hub, where the package `datasets` is
+            installed: "hf://datasets/organization/name[@revision][/configuration][:split]". Or an
+            iterable of (source, target) strings or of dicts, a frame of pandas or polars, a table
+            of Arrow, a data set of Hugging Face `datasets`, with
             {"translation": {"de": …, "en": …}} too, or a `tf.data.Dataset` of such strings.
         swap: bool, exchange source and target.
         columns: (source, target), the names of the columns, or the languages of a translation
@@ -67,7 +69,9 @@ def iterate_pairs(
     data: PairSource, swap: bool = False, columns: Columns | None = None
 ) -> Iterator[tuple[str, str]]:
     """Yields all pairs of what `read_pairs` reads, blank ones too, one at a time."""
-    if isinstance(data, str | os.PathLike):
+    if is_address(data):
+        pairs = pairs_of_rows(hub_rows(data), columns, data)
+    elif isinstance(data, str | os.PathLike):
         pairs = _of_file(data, columns)
     elif _is_two_paths(data):
         pairs = _parallel(*data)
@@ -78,7 +82,16 @@ def iterate_pairs(
 
 
 def _of_file(path, columns):
+    if os.path.isdir(path):
+        raise DataError(
+            f"{path} cannot be read: Is a directory. Expected a file of pairs. What `datasets` has "
+            "saved is read by read_pairs(datasets.load_from_disk(folder)), or its split."
+        )
     _, kind = kind_of(path)
+    if not kind and not os.path.exists(path):
+        raise DataError(
+            f"There is no file {path}. A data set of the Hub is called {DATASETS}organization/name."
+        )
     if kind in JSON_LINES or kind == ".parquet":
         return pairs_of_rows(_readable(path), columns, str(path))
     if kind == ".tmx":
@@ -87,7 +100,7 @@ def _of_file(path, columns):
 
 
 def _readable(path):
-    for number, row in enumerate(read_rows(Path(path), ""), 1):
+    for number, row in enumerate(read_rows(path, ""), 1):
         if UNREADABLE in row:
             raise DataError(
                 f"{path}, line {number}: expected a JSON object in UTF-8. "
@@ -173,5 +186,5 @@ def _is_two_paths(data):
 
 def _name(data):
     if isinstance(data, str | os.PathLike):
-        return str(Path(data))
+        return str(data)
     return " and ".join(map(str, data)) if _is_two_paths(data) else "the list"

@@ -1,4 +1,4 @@
-"""Rows of files: Parquet, JSON lines, CSV and text in, Parquet and JSON lines out.
+"""Rows of files: Parquet, JSON lines, tables and text in, Parquet and JSON lines out.
 
 Whatever stands in one row, the rows beside it are read and written.
 """
@@ -10,16 +10,19 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
+from s2s_zoo.data.hub_datasets import hub_rows, is_address
 from s2s_zoo.data.images import FORMATS, image_files
 from s2s_zoo.data.lines import BYTE_ORDER_MARK, PACKED, UTF_16, kind_of, opened
 from s2s_zoo.data.sound import ENDINGS as SOUND_ENDINGS
 from s2s_zoo.data.sound import sound_files
-from s2s_zoo.data.tables import csv_rows
+from s2s_zoo.data.tables import csv_rows, tsv_rows
+from s2s_zoo.data.tmx import tmx_rows
 from s2s_zoo.protocol.errors import DataError
+from s2s_zoo.protocol.types import StrPath
 
 Row: TypeAlias = dict[str, Any]
 
@@ -30,14 +33,21 @@ DEEPEST = 100  # lists and objects in one another; Python's reader and writer en
 JSON_LINES = (".jsonl", ".ndjson")
 
 
-def files_of_rows(path: Path) -> list[Path]:
+def files_of_rows(data: StrPath) -> Sequence[StrPath]:
     """What holds rows: a file, a folder of images or of recordings, or the files of another one.
+
+    The name of a data set of the Hub is one by itself.
 
     In a folder names that begin with a dot or an underscore are nobody's data, as for Spark.
 
     Raises:
-        DataError: for a folder of images and recordings.
+        DataError: for a folder of images and recordings, or one that is not there.
     """
+    if is_address(data):
+        return [data]
+    path = Path(data)
+    if not path.exists():
+        raise DataError(f"{path} is not there. Name files or folders.")
     if not path.is_dir() or _media(path):
         return [path]
     return sorted(x for x in path.iterdir() if x.is_file() and x.name[0] not in "._")
@@ -57,12 +67,14 @@ def _media(path):
     return next(iter(found.values()), [])
 
 
-def read_rows(path: Path, column: str) -> Iterator[Row]:
+def read_rows(data: StrPath, column: str) -> Iterator[Row]:
     """Yields every row of a file as a dict.
 
     Args:
-        path: Parquet, JSON lines (.jsonl), CSV with a header, an image, a recording or a folder of
-            them, other names text; all but Parquet may be packed (.gz, .bz2, .xz).
+        data: the path of Parquet, JSON lines (.jsonl), CSV or TSV with a header, a translation
+            memory (.tmx) with a column for each language, an image, a recording or a folder of
+            them, other names text; all but Parquet may be packed (.gz, .bz2, .xz). Or the name of
+            a data set of the Hub, as for `read_pairs`.
         column: str, where the line of a text and the path of an image or a recording is.
 
     A line that is no UTF-8, no JSON object, nested deeper than `DEEPEST`, or has more or fewer
@@ -71,13 +83,21 @@ def read_rows(path: Path, column: str) -> Iterator[Row]:
     Raises:
         DataError: for a file that is damaged, or packed otherwise.
     """
+    if is_address(data):
+        yield from map(dict, hub_rows(data))
+        return
+    path = Path(data)
     packing, kind = kind_of(path)
     if media := _media(path):
         yield from ({column: str(file)} for file in media)
     elif kind == ".parquet" and not packing:
         yield from _parquet_rows(path)
     elif kind == ".csv":
-        yield from _rows_of_csv(path)
+        yield from _rows_of_table(csv_rows(path), path)
+    elif kind == ".tsv" and len(next(tsv_rows(path), (1, ()))[1]) > 1:
+        yield from _rows_of_table(tsv_rows(path), path)
+    elif kind == ".tmx":
+        yield from tmx_rows(path)
     elif kind in REFUSED:
         known = ", ".join(PACKED)
         raise DataError(
@@ -106,15 +126,14 @@ def _lines(file: BinaryIO, path: Path, is_json: bool, column: str) -> Iterator[R
             yield {UNREADABLE: line.decode("utf-8", "backslashreplace")}
 
 
-def _rows_of_csv(path: Path) -> Iterator[Row]:
-    rows = csv_rows(path)
+def _rows_of_table(rows: Iterator[tuple[int, list[str]]], path: Path) -> Iterator[Row]:
     _, header = next(rows, (1, []))
     if twice := [name for name in header if header.count(name) > 1]:
         raise DataError(f"{path} has the column {twice[0]!r} twice. Give one another name.")
     for _, cells in rows:
         if len(cells) == len(header):
             yield dict(zip(header, cells, strict=True))
-        elif cells:
+        elif any(cells):
             yield {UNREADABLE: ",".join(cells)}
 
 

@@ -29,7 +29,7 @@ def table_pairs(path: StrPath, columns: Columns | None, is_csv: bool) -> Iterato
     Raises:
         DataError: for a row of another number of columns, or a quote that is not closed.
     """
-    rows = csv_rows(path) if is_csv else _tsv_rows(path)
+    rows = csv_rows(path) if is_csv else tsv_rows(path)
     first = next(rows, None)
     if first is None:
         return
@@ -58,7 +58,8 @@ def table_pairs(path: StrPath, columns: Columns | None, is_csv: bool) -> Iterato
             yield row[places[0]], row[places[1]]
 
 
-def _tsv_rows(path):
+def tsv_rows(path: StrPath) -> Iterator[tuple[int, list[str]]]:
+    """Yields the cells of each line of a TSV, and its number."""
     for number, line in enumerate(read_lines(path), 1):
         yield number, line.split("\t")
 

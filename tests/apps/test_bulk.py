@@ -11,6 +11,7 @@ import pytest
 from s2s_zoo.apps import bulk
 from s2s_zoo.apps.bulk import Writer
 from s2s_zoo.apps.cli.main import main
+from s2s_zoo.data.rows import read_rows
 from s2s_zoo.protocol.errors import CheckpointError, DataError
 
 with_parquet = pytest.mark.skipif(
@@ -53,6 +54,34 @@ def test_a_row_that_cannot_be_used_does_not_fail_the_others(writer, texts, expec
     errors = {row["id"]: row["output_error"] for row in found}
     assert all(errors[i] is None for i in range(len(texts)))
     assert "str" in errors[-1] and "no column 'text'; there are: id" in errors[-2] and errors[-3]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x.tsv", "id\tde\n0\t{0}\n1\t{1}\n"),
+        ("x.csv", "id;de\n0;{0}\n1;{1}\n"),
+        (
+            "x.tmx",
+            "<tmx><body><tu><tuv xml:lang='de'><seg>{0}</seg></tuv></tu>"
+            "<tu><tuv xml:lang='de'><seg>{1}</seg></tuv></tu></body></tmx>",
+        ),
+    ],
+)
+def test_a_column_of_a_table(tiny_checkpoint, texts, expected, tmp_path, name, text):
+    (tmp_path / name).write_text(text.format(*texts), encoding="utf-8")
+    list(bulk.run(Writer(tiny_checkpoint, "de"), [tmp_path / name], tmp_path / "out"))
+    found = read(tmp_path / "out")
+    assert [row["de"] for row in found] == texts[:2]
+    assert [row["output"] for row in found] == [expected[text] for text in texts[:2]]
+
+
+def test_lines_without_a_tab_are_texts_whatever_the_file_is_called(tmp_path):
+    (tmp_path / "x.tsv").write_text("ein Hund\neine Katze\n", encoding="utf-8")
+    assert list(read_rows(tmp_path / "x.tsv", "text")) == [
+        {"text": "ein Hund"},
+        {"text": "eine Katze"},
+    ]
 
 
 def test_a_writer_goes_to_other_processes_without_its_model(writer, texts, expected):

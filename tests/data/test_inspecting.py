@@ -49,3 +49,16 @@ def test_what_a_tsv_cannot_hold_is_not_written(tmp_path, capsys):
     data.write_text('de,en\n"ein\nHund",a dog\n', encoding="utf-8")
     assert main(["inspect", str(data), "--clean", str(out)]) == 1
     assert "no place for a tab or a line end" in capsys.readouterr().err and not out.exists()
+
+
+def test_two_parallel_files_are_one_source_of_pairs(tmp_path, capsys):
+    paths = [tmp_path / f"train.{language}" for language in ("de", "en")]
+    for path, side in zip(paths, zip(*PAIRS, strict=True), strict=True):
+        path.write_text("\n".join(side), encoding="utf-8")
+    both = [str(path) for path in paths]
+    assert main(["inspect", *both, "--test", *both]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("12 pairs, 0 without a fault\n") and "leak" in said
+    with pytest.raises(SystemExit):
+        main(["inspect", *both, both[0]])
+    assert "a file, or two parallel ones. Received" in capsys.readouterr().err

@@ -38,6 +38,39 @@ def arguments(tmp_path):
     ]
 
 
+def test_a_table_of_ones_own_is_parted_into_pairs_that_train_and_that_choose(tmp_path):
+    train = recipe("translation")
+    path = tmp_path / "mine.csv"
+    rows = "".join(f"{i};word {i};Wort {i}\n" for i in range(30))
+    path.write_text("id;en;de\n" + rows, encoding="utf-8")
+    told = ["--source", "de", "--target", "en", "--output", str(tmp_path / "run")]
+    args, _ = train.parse(["--data", str(path), *told])
+    found = {split: train.load(args, split) for split in ("train", "valid")}
+    assert found["valid"] == [(f"Wort {i}", f"word {i}") for i in (9, 19, 29)]
+    assert len(found["train"]) == 27 and not {*found["train"]} & {*found["valid"]}
+    (tmp_path / "mine.tsv").write_text("a\tb\n" * 3, encoding="utf-8")
+    args, _ = train.parse(["--data", str(tmp_path / "mine.tsv"), *told])
+    with pytest.raises(DataError, match="at least 10 pairs"):
+        train.load(args, "train")
+
+
+def test_data_sets_of_the_hub_have_a_split_for_each_purpose(monkeypatch, tmp_path):
+    train = recipe("translation")
+    read = {}
+    sources = train.sources
+    monkeypatch.setattr(sources, "with_split", lambda name, splits: f"{name}:{splits[0]}")
+    monkeypatch.setattr(
+        train, "read_pairs", lambda name, columns: read.setdefault(name, [("a", "b")] * 10)
+    )
+    told = ["--source", "de", "--target", "en", "--output", str(tmp_path / "run")]
+    args, _ = train.parse(["--data", "hf://datasets/org/pairs/de-en", *told])
+    assert len(train.load(args, "train")) == len(train.load(args, "valid")) == 10
+    names = [f"hf://datasets/org/pairs/de-en:{split}" for split in ("train", "validation")]
+    assert list(read) == names
+    args, _ = train.parse(["--data", f"{names[0]}[:5%]", *told])
+    assert len(train.load(args, "valid")) == 1
+
+
 @pytest.mark.learns
 def test_translation_trains_a_checkpoint_that_loads(arguments, tmp_path, capsys):
     output = tmp_path / "run"

@@ -12,10 +12,11 @@ from s2s_zoo.protocol.errors import DataError
 
 def add_command(commands: Any) -> None:
     """Adds it to the subparsers of the command line."""
-    command = commands.add_parser("bulk", help="add a column to Parquet, JSON lines, CSV or text")
+    command = commands.add_parser("bulk", help="add a column to Parquet, JSON lines, CSV, text, …")
     command.set_defaults(command=_bulk)
     add = command.add_argument
-    add("input", nargs="+", metavar="FILE", help="files or folders; also of images, recordings")
+    inputs = "files or folders; also of images, recordings; hf://datasets/NAME"
+    add("input", nargs="+", metavar="FILE", help=inputs)
     add("--model", required=True, metavar="NAME", help=NAME)
     add("--output", required=True, metavar="DIR", help="a folder, for a file of each shard")
     add("--format", choices=bulk.FORMATS, default="jsonl")

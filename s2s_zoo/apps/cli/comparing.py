@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from s2s_zoo.apps.cli.search import add_search_options, search_held_out
-from s2s_zoo.apps.cli.shared import add_pairs, load, positive
+from s2s_zoo.apps.cli.shared import add_pairs, called, load, positive
 from s2s_zoo.data import read_lines, read_pairs
 from s2s_zoo.protocol.errors import DataError
 from s2s_zoo.protocol.tasks import TASKS
@@ -86,7 +86,7 @@ def _written(arguments, names, pairs):
     if wrong:
         raise DataError(
             f"A file of answers has a line for each of the {len(sources)} sources of "
-            f"{arguments.data}. Received: {wrong}."
+            f"{called(arguments.data)}. Received: {wrong}."
         )
     return task or "translation", texts, sources, references
 
@@ -117,8 +117,9 @@ def _lines(arguments, found, shown, number):
     from s2s_zoo.training.significance import SIGNIFICANT
 
     yield (
-        f"{arguments.data}: {number} sources, {arguments.samples} resamples; p is how likely "
-        f"such a difference to {found[0].systems[0].name} is by luck, * where below {SIGNIFICANT}"
+        f"{called(arguments.data)}: {number} sources, {arguments.samples} resamples; p is how "
+        f"likely such a difference to {found[0].systems[0].name} is by luck, * where below "
+        f"{SIGNIFICANT}"
     )
     width = max(len(name) for name in arguments.systems)
     for comparison in found:

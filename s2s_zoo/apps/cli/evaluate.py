@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from s2s_zoo.apps.cli.search import add_search_options, search_held_out
-from s2s_zoo.apps.cli.shared import add_engine, add_pairs, engine_options, load
+from s2s_zoo.apps.cli.shared import OneOrTwo, add_engine, add_pairs, called, engine_options, load
 from s2s_zoo.data import read_pairs
 from s2s_zoo.generation.options import beams_of
 from s2s_zoo.protocol.errors import DataError
@@ -40,7 +40,7 @@ def add_command(commands: Any) -> None:
     parted = "also by length, by how rare words are, and how many numbers and names come through"
     command.add_argument("--breakdown", action="store_true", help=parted)
     train = "pairs it was trained on, which say how rare words are; default: the references"
-    command.add_argument("--train", metavar="FILE", help=train)
+    command.add_argument("--train", nargs="+", action=OneOrTwo, metavar="FILE", help=train)
     add_engine(command)
     add_search_options(command, "seed")
 
@@ -75,7 +75,9 @@ def _evaluate(arguments):
     if arguments.json:
         print(json.dumps(report, indent=2, ensure_ascii=False))
         return
-    print(f"{report['model']} on {report['data']}: {len(sources)} sources, {num_beams} beams")
+    print(
+        f"{report['model']} on {called(arguments.data)}: {len(sources)} sources, {num_beams} beams"
+    )
     for metric in report["metrics"]:
         print(f"{metric['name']:<6} {metric['value']:6.2f}  {metric['signature']}")
     print(f"{report['sources_per_second']} sources/s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from s2s_zoo.apps.cli.shared import add_pairs
+from s2s_zoo.apps.cli.shared import OneOrTwo, add_pairs
 from s2s_zoo.protocol.errors import DataError
 
 
@@ -14,7 +14,8 @@ def add_command(commands: Any) -> None:
     command = commands.add_parser("inspect", help="what is in training data, and what is wrong")
     command.set_defaults(command=_inspect)
     add_pairs(command, "the pairs", positional=True)
-    command.add_argument("--test", metavar="FILE", help="pairs that must not be among them")
+    held_out = "pairs that must not be among them"
+    command.add_argument("--test", nargs="+", action=OneOrTwo, metavar="FILE", help=held_out)
     command.add_argument("--clean", metavar="OUT.tsv", help="write the pairs without a fault")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import gc
 import os
 import sys
@@ -30,12 +31,28 @@ def positive(text: str) -> int:
     return value
 
 
+class OneOrTwo(argparse.Action):
+    """What `read_pairs` takes: a file, or a tuple of two parallel ones."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
+        if len(values) > 2:
+            message = f"expected a file, or two parallel ones. Received: {' '.join(values)}"
+            raise argparse.ArgumentError(self, message)
+        setattr(namespace, self.dest, tuple(values) if len(values) == 2 else values[0])
+
+
+def called(data: str | tuple[str, str]) -> str:
+    """What `OneOrTwo` has found, in a line for users."""
+    return data if isinstance(data, str) else " and ".join(data)
+
+
 def add_pairs(command: Any, help: str, positional: bool = False) -> None:
     """Adds --data, or DATA, --columns and --swap to a command that reads pairs."""
     add = command.add_argument
-    kinds = "TSV, CSV, JSON lines, Parquet, TMX; .gz too"
+    kinds = "TSV, CSV, JSON lines, Parquet, TMX, or two parallel files; .gz too; hf://datasets/NAME"
     name: dict[str, Any] = {"metavar": "DATA"} if positional else {"required": True}
-    add("data" if positional else "--data", **{"metavar": "FILE", **name}, help=f"{help}: {kinds}")
+    of_files = {"metavar": "FILE", "nargs": "+", "action": OneOrTwo, **name}
+    add("data" if positional else "--data", **of_files, help=f"{help}: {kinds}")
     add("--columns", nargs=2, metavar="NAME", help="of the source and of the target")
     add("--swap", action="store_true", help="exchange source and target")
 
