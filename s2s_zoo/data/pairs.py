@@ -29,7 +29,7 @@ def read_pairs(
             target in the second, further columns ignored; all but Parquet may be packed (.gz,
             .bz2, .xz). Or a tuple of two paths, line n of the one being the translation of line n
             of the other. Or the name of a data set of the Hub, where the package `datasets` is
-            installed: "hf://datasets/organization/name[@revision][/configuration][:split]". Or an
+            installed: `hf://datasets/organization/name[@revision][/configuration][:split]`. Or an
             iterable of (source, target) strings or of dicts, a frame of pandas or polars, a table
             of Arrow, a data set of Hugging Face `datasets`, with
             {"translation": {"de": …, "en": …}} too, or a `tf.data.Dataset` of such strings.
