@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from s2s_zoo.data.pairs import PairSource
-from s2s_zoo.data.stored import describe_tokenizer
+from s2s_zoo.data.stored import WORDS, WORDS_FILE, describe_tokenizer
 from s2s_zoo.data.targets import Sampling, Targets, check_length, encode, require_text
+from s2s_zoo.data.text.known_words import KnownWords
 from s2s_zoo.data.text.normal import normalize as normal_form
 from s2s_zoo.data.text.symbols import Symbols, protect_pair
 from s2s_zoo.protocol.types import Config, StrPath
@@ -31,6 +32,8 @@ class TextProcessor(Targets):
             see `s2s_zoo.data.text.normal`.
         symbols: dict with "template" and "limit", the symbols that the model learned or is to
             learn to copy: see `s2s_zoo.data.text.symbols.Symbols`. None where there are none.
+        known_words: `s2s_zoo.data.text.known_words.KnownWords`, the words that the model learned
+            to write, so that a translation tells of one that it made up. None tells of none.
 
     Raises:
         ValueError: for a value outside its range.
@@ -42,7 +45,7 @@ class TextProcessor(Targets):
         *("type", "source_tokenizer", "target_tokenizer"),
         *("max_source_length", "max_target_length"),
     )
-    OPTIONAL: tuple[str, ...] = ("normalize", "symbols")
+    OPTIONAL: tuple[str, ...] = ("normalize", "symbols", WORDS)
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class TextProcessor(Targets):
         max_target_length: int = 256,
         normalize: bool = False,
         symbols: Config | None = None,
+        known_words: KnownWords | None = None,
     ) -> None:
         check_length("max_source_length", max_source_length)
         super().__init__(target_tokenizer, max_target_length)
@@ -59,6 +63,7 @@ class TextProcessor(Targets):
         self.max_source_length = max_source_length
         self.normalize = normalize
         self.symbols = None if symbols is None else Symbols.from_config(symbols)
+        self.known_words = known_words
 
     @property
     def prepares(self) -> bool:
@@ -66,7 +71,7 @@ class TextProcessor(Targets):
 
     @property
     def format_version(self) -> int:
-        return 2 if self.prepares else 1
+        return 2 if self.prepares or self.known_words is not None else 1
 
     @property
     def tokenizers(self) -> dict[str, Any]:
@@ -160,4 +165,10 @@ class TextProcessor(Targets):
             "max_target_length": self.max_target_length,
             **({"normalize": True} if self.normalize else {}),
             **({"symbols": self.symbols.get_config()} if self.symbols else {}),
+            **self._words_config(),
         }
+
+    def _words_config(self) -> Config:
+        if self.known_words is None:
+            return {}
+        return {WORDS: {"file": WORDS_FILE, "sha256": self.known_words.sha256}}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
+from s2s_zoo.data.text.known_words import KnownWords
 from s2s_zoo.data.tokenizers import SentencePieceTokenizer
 from s2s_zoo.data.words import WordTokenizer
 from s2s_zoo.protocol.errors import CheckpointError
@@ -21,6 +22,7 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {
 }
 SIDES = ("source_tokenizer", "target_tokenizer")
 TOKENIZER_KEYS = ("type", "file", "sha256")
+WORDS, WORDS_FILE, WORDS_KEYS = "known_words", "words.txt", ("file", "sha256")
 
 
 class Stored:
@@ -49,7 +51,7 @@ class Stored:
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         config = self.get_config()
-        for name in SIDES:
+        for name in (*SIDES, WORDS):
             if name in config:
                 getattr(self, name).save(directory / config[name]["file"])
         (directory / PROCESSOR).write_text(
@@ -80,6 +82,9 @@ class Stored:
                 same = [tokenizer for known, tokenizer in loaded if known == described]
                 config[name] = same[0] if same else load_tokenizer(directory, described)
                 loaded.append((described, config[name]))
+            if WORDS in config:
+                check_exactly(config[WORDS], WORDS_KEYS, "list of known words")
+                config[WORDS] = KnownWords(_read_recorded(directory, config[WORDS]))
             return cls(**config)
         except CheckpointError:
             raise
@@ -116,6 +121,11 @@ def load_tokenizer(directory: Path, config: Config) -> Tokenizer:
     """Returns the tokenizer of a description, its file compared with the recorded sha256."""
     check_exactly(config, TOKENIZER_KEYS, "tokenizer")
     kind = lookup(TOKENIZERS, config["type"], "tokenizer type")
+    return kind(_read_recorded(directory, config))
+
+
+def _read_recorded(directory: Path, config: Config) -> bytes:
+    """Reads a file of a checkpoint, compared with its recorded sha256."""
     check_name(config["file"])
     path = directory / config["file"]
     data = read_file(path)
@@ -125,7 +135,7 @@ def load_tokenizer(directory: Path, config: Config) -> Tokenizer:
             f"{path} ({len(data)} bytes) is truncated or was altered: its sha256 is not the one "
             "recorded. Download or copy the checkpoint again."
         )
-    return kind(data)
+    return data
 
 
 def check_exactly(

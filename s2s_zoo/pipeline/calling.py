@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from s2s_zoo.generation.options import TOKENS_OF_A_STREAM
 from s2s_zoo.pipeline.answering import Answerer, Answers, Form, growing
 from s2s_zoo.pipeline.documents import Documents
-from s2s_zoo.pipeline.reading import Reading
+from s2s_zoo.pipeline.reading import Reading, with_all_beams
 from s2s_zoo.pipeline.remembering import take_memory
 from s2s_zoo.pipeline.result import Result
 from s2s_zoo.pipeline.summaries import Summaries
@@ -58,9 +58,8 @@ def answered(
     if isinstance(how, Summarizing):
         wider = how.searched(options, pipeline.generation)
         search = pipeline.plan(wider, scored, aligned, asked.source, asked.target)
-    answerer = Answerer(
-        pipeline.searcher, search, processor, batch_size, details, asked.replace_unknown, doubts
-    )
+    said_how = processor, batch_size, details, asked.replace_unknown, doubts
+    answerer = Answerer(pipeline.searcher, search, *said_how)
     kept = None
     if asked.memory is not None:
         said = {
@@ -73,7 +72,12 @@ def answered(
         kept = take_memory(pipeline, asked.memory, search, reading, asked.return_alignment, said)
     answers: Answers = answerer.answers
     if isinstance(how, Reading):
-        answers = Documents(answerer, how, kept).answers
+        more = None
+        every = with_all_beams(options, pipeline.generation)
+        if every.get("num_return", 1) > num_return:
+            several = pipeline.plan(every, scored, aligned, asked.source, asked.target)
+            more = Answerer(pipeline.searcher, several, *said_how)
+        answers = Documents(answerer, how, kept, more).answers
     else:
         if how is not None:
             answers = Summaries(answerer, how, num_return).answers

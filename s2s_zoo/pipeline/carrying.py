@@ -20,28 +20,34 @@ Way: TypeAlias = Callable[[list[str], Spans], Sequence[Hypotheses]]
 
 
 def carry(
-    texts: Sequence[str], spans: Spans, generate: Generate, symbols: Symbols | None
+    texts: Sequence[str],
+    spans: Spans,
+    generate: Generate,
+    symbols: Symbols | None,
+    more: Generate | None = None,
 ) -> list[Hypotheses]:
     """Translates texts so that each hypothesis holds the spans of its source.
 
     One way after the other: with symbols, where the model knows them, numbers and times being
-    written by the model; with those behind symbols too; as it is, where the translation then has
-    every span as often as the source; the pieces between the spans each for itself; and the source
-    itself, the last two with a warning. Of several hypotheses those are left out that do not hold
-    the spans, while others do. Each way is one call of `generate` with all the texts that need it.
+    written by the model, and the same with more hypotheses; with those behind symbols too; as it
+    is, where the translation then has every span as often as the source; the pieces between the
+    spans each for itself; and the source itself, the last two with a warning. Of several hypotheses
+    those are left out that do not hold the spans, while others do. Each way is one call of
+    `generate` with all the texts that need it.
 
     Args:
         texts: list of str.
         spans: for each text its spans, as `find_spans` gives them.
         generate: from a list of texts to the hypotheses of each, the best first.
         symbols: Symbols, those that the model was trained to copy, or None.
+        more: as `generate`, with more hypotheses of each text, or None where there are no more.
 
     Returns:
         For each text at least one Result.
     """
     done: list[Hypotheses] = [()] * len(texts)
     left = list(range(len(texts)))
-    for way in _ways(generate, symbols):
+    for way in _ways(generate, symbols, more):
         if not left:
             break
         found = way([texts[i] for i in left], [spans[i] for i in left])
@@ -53,19 +59,21 @@ def carry(
     return done
 
 
-def _ways(generate: Generate, symbols: Symbols | None) -> list[Way]:
-    def behind(known: Symbols, again: bool) -> Way:
-        return lambda texts, spans: _with_symbols(texts, spans, generate, known, again)
+def _ways(generate: Generate, symbols: Symbols | None, more: Generate | None) -> list[Way]:
+    def behind(known: Symbols, asked: Generate, again: bool = False) -> Way:
+        return lambda texts, spans: _with_symbols(texts, spans, asked, known, again)
 
-    def plain(texts: list[str], spans: Spans) -> list[Hypotheses]:
-        return _plain(texts, spans, generate)
+    def plain(asked: Generate) -> Way:
+        return lambda texts, spans: _plain(texts, spans, asked)
 
     def pieces(texts: list[str], spans: Spans) -> list[Hypotheses]:
         return _pieces(texts, spans, generate, symbols)
 
+    asked = [generate] if more is None else [generate, more]
     if symbols is None:
-        return [plain, pieces]
-    return [behind(symbols.but_written(), False), behind(symbols, True), plain, pieces]
+        return [*map(plain, asked), pieces]
+    first = [behind(symbols.but_written(), one) for one in asked]
+    return [*first, behind(symbols, generate, again=True), plain(generate), pieces]
 
 
 def _warning(text: str, what: str) -> str:

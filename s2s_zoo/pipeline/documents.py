@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +10,8 @@ from s2s_zoo.data.text.documents import Document, fitting, split
 from s2s_zoo.data.text.normal import normalize as normal_form
 from s2s_zoo.data.text.symbols import protect
 from s2s_zoo.pipeline.answering import Answerer, growing
-from s2s_zoo.pipeline.carrying import Hypotheses, carry, held
+from s2s_zoo.pipeline.carrying import Hypotheses, Spans, carry, held
+from s2s_zoo.pipeline.making_up import warning_of, without_made_up
 from s2s_zoo.pipeline.reading import Reading
 from s2s_zoo.pipeline.remembering import Remembering
 from s2s_zoo.pipeline.result import Result, combined
@@ -29,12 +31,19 @@ class Documents:
         answerer: an `Answerer`.
         reading: a `Reading`.
         memory: a `Remembering`, asked before the model is, or None.
+        wider: an `Answerer` with more hypotheses, asked where none of the first ones holds what
+            must not change, or None.
     """
 
     def __init__(
-        self, answerer: Answerer, reading: Reading, memory: Remembering | None = None
+        self,
+        answerer: Answerer,
+        reading: Reading,
+        memory: Remembering | None = None,
+        wider: Answerer | None = None,
     ) -> None:
         self.answerer = answerer
+        self.more = None if wider is None else functools.partial(self._generate, answerer=wider)
         self.reading = reading
         self.memory = memory
         self.processor = answerer.processor
@@ -112,19 +121,39 @@ class Documents:
         notes = [self.reading.foreign(sentence) for sentence in sentences]
         read = [text for text, note in zip(sentences, notes, strict=True) if note is None]
         spans = [self.reading.spans(sentence) for sentence in read]
-        carried = iter(carry(read, spans, self._generate, self.symbols))
+        carried = iter(self._without_made_up(read, spans))
         return [
             next(carried) if note is None else [Result(text, warning=note)]
             for text, note in zip(sentences, notes, strict=True)
         ]
 
-    def _generate(self, texts: Sequence[str]) -> list[Hypotheses]:
+    def _without_made_up(self, texts: list[str], spans: Spans) -> list[Hypotheses]:
+        count = self.answerer.num_return
+        found = [
+            hypotheses[:count]
+            for hypotheses in carry(texts, spans, self._generate, self.symbols, self.more)
+        ]
+        words = self.processor.known_words
+        if words is None:
+            return found
+        if self.reading.protect and self.symbols is not None:
+            ways = self._generate, self.symbols, self.more
+            again = without_made_up(texts, spans, found, words, *ways)
+            found = [hypotheses[:count] for hypotheses in again]
+        if self.reading.doubt is None:
+            return found
+        return [
+            [noted([one], warning_of(one.text, text, words))[0] for one in hypotheses]
+            for text, hypotheses in zip(texts, found, strict=True)
+        ]
+
+    def _generate(self, texts: Sequence[str], answerer: Answerer | None = None) -> list[Hypotheses]:
         """The hypotheses for each text; those of capitals are made of small letters."""
         loud = [self.processor.normalize and in_capitals(text) for text in texts]
         read = [text.lower() if big else text for text, big in zip(texts, loud, strict=True)]
         return [
             [one._replace(text=one.text.upper()) for one in hypotheses] if big else hypotheses
-            for hypotheses, big in zip(self.answerer.answers(read), loud, strict=True)
+            for hypotheses, big in zip((answerer or self.answerer).answers(read), loud, strict=True)
         ]
 
     def _growing(self, sentence: str) -> Iterator[Result]:
@@ -143,8 +172,10 @@ class Documents:
         ):
             written = result.text.upper() if loud else result.text
             yield result._replace(text=protected.restore(written).text if protected else written)
-        if held(written, protected, spans) is None:  # else another search finds the same
-            [[carried, *_]] = self._translated([sentence])
+        last = held(written, protected, spans)
+        words = self.processor.known_words
+        if last is None or (words and words.made_up(last, sentence)):
+            [[carried, *_]] = self._translated([sentence])  # else that would find the same
             yield carried
 
     def _joined(self, text: str, document: Document, found: list[Hypotheses]) -> Hypotheses:

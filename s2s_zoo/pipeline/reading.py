@@ -10,6 +10,7 @@ from s2s_zoo.data.text.detection import KNOWN, code_of, detect, foreign
 from s2s_zoo.data.text.normal import shortened
 from s2s_zoo.data.text.numbers import in_notation
 from s2s_zoo.data.text.spans import Span, find_spans
+from s2s_zoo.generation.options import BEAM, beams_of, strategy_of
 from s2s_zoo.pipeline.doubts import doubt
 from s2s_zoo.pipeline.result import Result
 from s2s_zoo.protocol.tasks import TASKS
@@ -133,6 +134,13 @@ def take_reading(
     asked = (reading.split, reading.protect, reading.keep, reading.terms, reading.detect)
     plain = not any(asked) and reading.doubt is None
     return None if plain else reading, rest
+
+
+def with_all_beams(options: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """The options of a beam search that gives all of its hypotheses; those of another stay."""
+    if strategy_of(options, defaults) != BEAM:
+        return options
+    return {**options, "num_return": beams_of(options, defaults)}
 
 
 def _words(keep: Iterable[str]) -> tuple[str, ...]:

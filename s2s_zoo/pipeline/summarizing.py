@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from s2s_zoo.data.text.formats import FORMATS, parse
 from s2s_zoo.data.text.passages import prose_of
-from s2s_zoo.generation.options import BEAM, beams_of, strategy_of
 from s2s_zoo.pipeline.doubts import doubt
-from s2s_zoo.pipeline.reading import Reading, least_trusted, take_reading
+from s2s_zoo.pipeline.reading import Reading, least_trusted, take_reading, with_all_beams
 from s2s_zoo.pipeline.result import Result
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.tasks import SUMMARIZATION
@@ -67,9 +66,7 @@ class Summarizing:
 
     def searched(self, options: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
         """The options of a search that gives as many hypotheses as there are to choose from."""
-        if not self.faithful or strategy_of(options, defaults) != BEAM:
-            return options
-        return {**options, "num_return": beams_of(options, defaults)}
+        return with_all_beams(options, defaults) if self.faithful else options
 
 
 def take_summarizing(

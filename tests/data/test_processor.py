@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from s2s_zoo.data import SentencePieceTokenizer, TextProcessor
+from s2s_zoo.data.text.known_words import KnownWords
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.protocol.errors import CheckpointError
 
@@ -126,6 +127,22 @@ def test_save_and_load_with_two_tokenizers(tokenizer, other_tokenizer, tmp_path)
     assert loaded.source_tokenizer.sha256 == tokenizer.sha256
     assert loaded.target_tokenizer.sha256 == other_tokenizer.sha256
     assert (loaded.max_source_length, loaded.max_target_length) == (11, 13)
+
+
+def test_the_words_that_a_model_knows_are_a_file_of_their_own(tokenizer, tmp_path):
+    processor = TextProcessor(tokenizer, tokenizer, 9, 9, known_words=KnownWords(b"a\ndog"))
+    assert processor.format_version == 2, "an older package would take no notice of them"
+    processor.save(tmp_path)
+    assert (tmp_path / "words.txt").read_bytes() == b"a\ndog"
+    loaded = TextProcessor.load(tmp_path)
+    assert loaded.known_words.made_up("a dogg", "") == ["dogg"]
+    assert loaded.get_config() == processor.get_config()
+    (tmp_path / "words.txt").write_bytes(b"a\ndogg")
+    with pytest.raises(CheckpointError, match=r"words\.txt .* sha256 is not the one recorded"):
+        TextProcessor.load(tmp_path)
+    edit(tmp_path, lambda config: config["known_words"].update(file="../words.txt"))
+    with pytest.raises(CheckpointError, match="outside itself"):
+        TextProcessor.load(tmp_path)
 
 
 @pytest.mark.parametrize("keep", [0, 100, -1])

@@ -54,6 +54,27 @@ def test_a_model_that_copies_symbols_is_asked_once():
     assert calls == [["Schreib an ⟦1⟧!"]]
 
 
+def test_where_the_best_hypothesis_lost_a_span_another_one_is_looked_for():
+    asked = []
+
+    def model(name, *written):
+        def generate(texts):
+            asked.append(name)
+            return [[Result(text) for text in written] for _ in texts]
+
+        return generate
+
+    text = "Schreib an a@b.de!"
+    few = model("few", "Write!")
+    more = model("more", "Write!", "Write to ⟦1⟧!", "To ⟦1⟧!")
+    [found] = carry([text], [find_spans(text)], few, Symbols(), more)
+    assert [one.text for one in found] == ["Write to a@b.de!", "To a@b.de!"]
+    assert asked == ["few", "more"]
+    more = model("more", "Write!", "Write to a@b.de!")
+    [[one]] = carry([text], [find_spans(text)], few, None, more)
+    assert one == Result("Write to a@b.de!")
+
+
 def test_numbers_are_the_business_of_the_model_until_it_gets_one_wrong():
     calls = []
 

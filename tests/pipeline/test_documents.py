@@ -3,16 +3,18 @@
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import s2s_zoo
+from s2s_zoo.data.text.known_words import KnownWords
 from s2s_zoo.data.text.normal import normalize
 from s2s_zoo.data.text.symbols import Symbols
 from s2s_zoo.generation import normalise
 from s2s_zoo.pipeline.documents import Documents, in_capitals
 from s2s_zoo.pipeline.reading import Reading, take_reading
 from s2s_zoo.pipeline.result import Result
+from s2s_zoo.protocol.errors import TextWarning
 
 WORDS = {"Guten Tag.": "Good day.", "Wie geht es?": "How are you?", "an": "to", "und": "and"}
 
@@ -22,12 +24,13 @@ class Model:
 
     num_return = 1
 
-    def __init__(self, symbols=None, longest=200, strategy="greedy", **words):
+    def __init__(self, symbols=None, longest=200, strategy="greedy", known=None, **words):
         self.search = SimpleNamespace(strategy=strategy)
         self.words = WORDS | words
         self.calls = []
         self.processor = SimpleNamespace(
             symbols=symbols,
+            known_words=known,
             normalize=True,
             max_source_length=longest,
             is_blank=lambda text: not text.strip(),
@@ -116,6 +119,7 @@ def test_numbers_are_written_as_the_target_language_does_unless_they_are_to_stay
     assert read("Es kostet 1.234,56 Euro", model, notation=False).text == "Es kostet 1.234,56 Euro"
 
 
+@settings(deadline=None)
 @given(st.text().map(str.lower), st.sampled_from([None, Symbols()]))
 def test_a_model_that_copies_gives_any_text_back(text, symbols):
     assert read(text, Model(symbols)).text == (text if normalize(text) else "")
@@ -202,3 +206,77 @@ def test_a_checkpoint_says_when_it_is_to_be_doubted(tiny_pipeline, tmp_path, mon
     loaded = s2s_zoo.from_pretrained(tmp_path / "sure")
     assert loaded.doubt == -0.25 and "doubt" not in loaded.generation
     assert loaded("ein hund", return_scores=True, doubt=False).warning is None
+
+
+KNOWN = KnownWords(b"doctor\nlives\nsends")
+MADE_UP = {
+    "Cousin Weißgerber lebt in Jena.": "Doctor whitegerber lives in Jena.",
+    "Cousin ⟦1⟧ lebt in Jena.": "Doctor ⟦1⟧ lives in Jena.",
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted", "calls"),
+    [
+        ({}, "Doctor Weißgerber lives in Jena.", 2),
+        ({"doubt": -1.5}, "Doctor Weißgerber lives in Jena.", 2),
+        ({"protect": False}, "Doctor whitegerber lives in Jena.", 1),
+    ],
+)
+def test_a_name_that_a_model_made_a_word_of_is_copied(options, wanted, calls):
+    model = Model(Symbols(), known=KNOWN, **MADE_UP)
+    found = read("Cousin Weißgerber lebt in Jena.", model, **options)
+    assert (found.text, found.warning) == (wanted, None)
+    assert len(model.calls) == calls
+
+
+def test_where_copying_does_not_help_the_translation_stays_and_is_warned_of():
+    model = Model(Symbols(), known=KNOWN, **MADE_UP | {"Cousin ⟦1⟧ lebt in Jena.": "Hasrland."})
+    found = read("Cousin Weißgerber lebt in Jena.", model, doubt=-1.5)
+    assert found.text == "Doctor whitegerber lives in Jena."
+    assert found.warning == (
+        "The model made up 'whitegerber': 'Cousin Weißgerber lebt in Jena.'. Check it."
+    )
+    lost = {"Cousin ⟦1⟧ lebt in Jena.": "Doctor lives in Jena."}
+    found = read("Cousin Weißgerber lebt in Jena.", Model(Symbols(), known=KNOWN, **MADE_UP | lost))
+    assert found.text == "Doctor whitegerber lives in Jena.", "not one without the name"
+
+
+def test_a_model_without_symbols_or_words_is_asked_once():
+    for model in (Model(known=KNOWN, **MADE_UP), Model(Symbols(), **MADE_UP)):
+        found = read("Cousin Weißgerber lebt in Jena.", model)
+        assert (found.text, len(model.calls)) == ("Doctor whitegerber lives in Jena.", 1)
+
+
+def test_what_stays_behind_symbols_stays_there_when_a_name_is_copied():
+    model = Model(
+        Symbols(),
+        known=KNOWN,
+        **{
+            "Cousin Weißgerber lebt unter ⟦1⟧": "Doctor whitegerber lives at ⟦1⟧",
+            "Cousin ⟦1⟧ lebt unter ⟦2⟧": "Doctor ⟦1⟧ lives at ⟦2⟧",
+        },
+    )
+    assert read("Cousin Weißgerber lebt unter a@b.de", model).text == (
+        "Doctor Weißgerber lives at a@b.de"
+    )
+
+
+def test_of_a_beam_search_each_hypothesis_may_hold_what_must_not_change(tiny_pipeline, monkeypatch):
+    asked = []
+
+    def answers(self, texts):
+        asked.append(self.num_return)
+        written = ["Write!", "Write to a@b.de!", "To a@b.de!"]
+        return [[Result(text) for text in written[: self.num_return]] for _ in texts]
+
+    monkeypatch.setattr("s2s_zoo.pipeline.answering.Answerer.answers", answers)
+    options = {"protect": True, "split": True}
+    assert tiny_pipeline("Schreib an a@b.de!", num_beams=3, **options) == "Write to a@b.de!"
+    assert asked == [1, 3]
+    found = tiny_pipeline("Schreib an a@b.de!", num_beams=3, num_return=2, **options)
+    assert found == ["Write to a@b.de!"], "the first two have one that holds it"
+    asked.clear()
+    with pytest.warns(TextWarning, match="lost what must not change"):
+        tiny_pipeline("Schreib an a@b.de!", num_beams=1, **options)
+    assert set(asked) == {1}, "a greedy search has one"

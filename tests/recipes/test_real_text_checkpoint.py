@@ -33,14 +33,17 @@ def trained(symbols):
 @pytest.mark.parametrize("number", [0, 3])
 def test_a_checkpoint_is_finished_with_the_symbols_of_its_vocabulary(number, tmp_path):
     trained([f"⟦{i}⟧" for i in range(1, number + 1)]).save(tmp_path / "best")
+    pairs = tmp_path / "train.tsv"
+    pairs.write_text("ein Hund\ta dog\nder Hund\tThe dog\n", encoding="utf-8")
     finish.main(
         [str(tmp_path / "best"), str(tmp_path / "small")]
-        + ["--languages", "de", "fr", "en", "--doubt", "-1.1"]
+        + ["--languages", "de", "fr", "en", "--doubt", "-1.1", "--pairs", str(pairs)]
     )
     small = s2s_zoo.from_pretrained(tmp_path / "small")
     assert small.languages == ["de", "fr", "en"]
     assert small.doubt == -1.1
     assert small.processor.normalize
+    assert small.processor.known_words.model_bytes == b"dog", "of the targets, twice"
     symbols = small.processor.symbols
     assert (symbols.limit if symbols else 0) == number
     sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("best", "small")]

@@ -1,6 +1,7 @@
 """Gives a trained checkpoint what it reads real text with, and writes it small.
 
-python recipes/translation/real_text/finish.py run/best translation-de-en --languages de en
+python recipes/translation/real_text/finish.py run/best translation-de-en --languages de en \
+    --pairs data/real-de/train.tsv
 
 The normal form of texts and the symbols are in the training pairs already, so that they are no
 part of the configuration it was trained with.
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import s2s_zoo
 from s2s_zoo.data import TextProcessor
+from s2s_zoo.data.text.known_words import KnownWords
 from s2s_zoo.data.text.symbols import TEMPLATE
 
 
@@ -20,13 +22,14 @@ def parse(argv=None):
     add("checkpoint", type=Path, help="the directory that train.py wrote")
     add("output", type=Path)
     add("--languages", nargs="+", required=True, help="those it reads, and last what it writes")
+    add("--pairs", type=Path, help="what it was trained on: source, target; their words are known")
     add("--doubt", type=float, help="log-probability of a token: below it a result has a warning")
     add("--weights-dtype", default="int8", choices=("float32", "float16", "bfloat16", "int8"))
     add("--card", type=Path, help="README.md of the checkpoint")
     return parser.parse_args(argv)
 
 
-def reader(processor):
+def reader(processor, known_words=None):
     """The processor with the normal form, and as many symbols as its vocabulary has."""
     tokenizer = processor.source_tokenizer
     known = 0
@@ -39,6 +42,7 @@ def reader(processor):
         processor.max_target_length,
         normalize=True,
         symbols={"template": TEMPLATE, "limit": known} if known else None,
+        known_words=known_words,
     )
 
 
@@ -49,7 +53,10 @@ def is_unit(symbol, tokenizer):
 def main(argv=None):
     args = parse(argv)
     pipeline = s2s_zoo.from_pretrained(args.checkpoint)
-    pipeline.processor = reader(pipeline.processor)
+    words = None
+    if args.pairs:
+        words = KnownWords.collect(target for _, target in s2s_zoo.data.read_pairs(args.pairs))
+    pipeline.processor = reader(pipeline.processor, words)
     pipeline.languages = args.languages
     if args.doubt is not None:
         pipeline.doubt = args.doubt

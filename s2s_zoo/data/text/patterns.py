@@ -1,5 +1,7 @@
 """What must not change in a translation, a pattern for each kind."""
 
+import re
+
 CJK = "\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef"
 WORD = rf"[^\W{CJK}]"  # a letter, a digit or _ of a script with spaces
 LETTER = rf"[^\W\d_{CJK}]"
@@ -23,6 +25,17 @@ UNITS = (
 SPACE = "[ \u00a0\u202f]"
 GROUPED = r"\d{1,3}(?:[.,'’\u00a0\u202f ]\d{3})+(?!\d)|\d+"
 PART = r"(?:[A-Z]*\d[A-Z\d]*|[A-Z]+)"
+
+FORMS_OF_ADDRESS = (
+    *("Herr", "Herrn", "Frau", "Familie", "Prof.", "Professor", "Dr.", "Monsieur", "Madame", "M."),
+    *("Mme", "Mlle", "Mr.", "Mr", "Mrs.", "Mrs", "Ms.", "Ms"),
+)
+NO_NAMES = (
+    "Dr|Prof|Doc?k?to[ru]|Docteur|Professor|Professeur|Pr[äeé]sident|Dire[ck]t(?:o|eu)r|Minist(?:er|re)"
+    "|(?:Bundes)?[Kk]anzler|Richter|Lehrer|Ober|Nachbar|König|Pfarrer|Bürgermeister|Kolleg|Wirt"
+    "|Inspe[ck]t(?:o|eu)r|Kommissar|Hauptmann|General|Oberst|Maire|Speaker|Chair|Mayor|Justice|Secretary"
+    "|Staatsanwalt|Rechtsanwalt|Abgeordnete|Vorsitzende|Wachtmeister|Doktorand"
+)
 
 SOLID = {
     "code": (
@@ -114,5 +127,11 @@ LIGHT = {
         rf"(?<!{WORD})(?<!\d[.,])(?>(?:(?<![^\s(\[{{{CJK}])[+−±-])?(?:(?:US|A|C)?[$€£¥]{SPACE}?)?"
         rf"(?:{GROUPED})(?:[.,]\d+)?(?:[eE][+-]?\d+|/\d+(?![\d/]))?"
         rf"(?:{SPACE}?(?:{UNITS})(?![^\W\d_])|{SPACE}?[€$£¥](?!\d))?)(?!{WORD})(?![万亿億萬千百兆月])"
+    ),
+    "name": (
+        "(?:" + "|".join(rf"(?<=\b{re.escape(form)} )" for form in FORMS_OF_ADDRESS) + ")"
+        rf"(?!(?:{NO_NAMES}){LETTER}*)"
+        r"(?:(?:von|van|zu|de|del|della|di|da|du) (?:(?:der|den|dem|la) )?)?"
+        rf"(?=[^\W\d_a-zß-öø-ÿ]['’]?{LETTER}){LETTER}+(?:[-'’](?!s{OVER}){LETTER}+)*{OVER}"
     ),
 }
