@@ -15,7 +15,7 @@ from s2s_zoo.checkpoints.catalog import list_checkpoints
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
-PAGES = [README, *sorted(DOCS.rglob("*.md"))]
+PAGES = [README, *sorted(x for x in DOCS.rglob("*.md") if DOCS / "build" not in x.parents)]
 RUN = [page for page in PAGES if "```python\n" in page.read_text(encoding="utf-8")]
 COMMANDS = cli._parser()._subparsers._group_actions[0].choices
 

@@ -56,6 +56,28 @@ def test_pages_and_navigation_have_the_same_pages(api):
     assert sorted(named) == sorted(made)
 
 
+def test_a_site_that_is_there_is_no_page_of_the_next(tmp_path, monkeypatch):
+    import pages
+
+    for name in ("start.md", "build/pages/start.md"):
+        path = tmp_path / "docs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("# x", encoding="utf-8")
+    monkeypatch.setattr(pages, "ROOT", tmp_path)
+    assert tmp_path / "docs" / "start.md" in pages.sources()
+    assert tmp_path / "docs" / "build" / "pages" / "start.md" not in pages.sources()
+
+
+def test_what_a_cell_prints_is_one_block_and_its_errors_are_none(tmp_path):
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+    from notebooks import page
+
+    said = [("stdout", "a\n"), ("stderr", "no\n"), ("stdout", "b\n")]
+    outputs = [new_output("stream", name=name, text=text) for name, text in said]
+    cells = [new_markdown_cell("# x"), new_code_cell("print()", outputs=outputs)]
+    assert "```text\na\nb\n```" in page("x", new_notebook(cells=cells), tmp_path)
+
+
 def test_links_name_files_of_the_repository(tmp_path, monkeypatch):
     import pages
 

@@ -1,4 +1,4 @@
-"""Makes the site in docs/build/site, to be looked at without a server: docs/making [--no-run].
+"""Makes the site in docs/build/site: docs/making [--no-run]. Its search alone needs a server.
 
 --no-run: notebooks are shown without what comes out of them.
 """
@@ -6,6 +6,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import links
 import notebooks
@@ -19,6 +20,7 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
     staged.mkdir(parents=True)
     pages.write(staged)
+    shutil.copy(Path(__file__).with_name("wide.css"), staged)
     notebooks.write(staged / "notebooks", running="--no-run" not in sys.argv)
     build = [
         sys.executable,

@@ -36,7 +36,7 @@ def of_program(path):
     """A program as a notebook, in its small setting: what `main` does from top to bottom.
 
     Imports and what `main` calls come first, then its statements, a cell for each paragraph; what
-    `main` gives back is what the last cell shows.
+    `main` gives back, lists for tests, is not shown.
     """
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
@@ -82,9 +82,9 @@ def _paragraphs(code, main):
             while paragraph.startswith("#"):
                 comment, _, paragraph = paragraph.partition("\n")
                 cells.append(new_markdown_cell(comment.removeprefix("# ")))
-            if paragraph.startswith("return "):
-                paragraph = paragraph.removeprefix("return ")
-            cells.append(new_code_cell(paragraph.replace("\nreturn ", "\n")))
+            if isinstance(one, ast.Return):
+                paragraph = f"{paragraph};".removeprefix("return ").replace("\nreturn ", "\n")
+            cells.append(new_code_cell(paragraph))
     return cells
 
 
@@ -108,20 +108,32 @@ def page(name, notebook, folder):
             parts.append(cell.source)
             continue
         parts.append(f"```python\n{cell.source}\n```")
-        for k, output in enumerate(cell.get("outputs", [])):
+        for k, output in enumerate(_joined(cell.get("outputs", []))):
             data = output.get("data", {})
-            if output.get("name") == "stderr":
-                continue
             if "image/png" in data:
                 picture = f"{name}-{i}-{k}.png"
                 (folder / picture).write_bytes(base64.b64decode(data["image/png"]))
                 parts.append(f"![What the cell shows]({picture})")
             elif said := output.get("text", data.get("text/plain", "")).rstrip():
                 parts.append(f"```text\n{said}\n```")
-    parts.insert(
-        1, f"[This page as a notebook]({name}.ipynb), for the folder docs/notebooks of a clone."
-    )
+    about = f"[This page as a notebook]({name}.ipynb), for the folder docs/notebooks of a clone."
+    if name in ELSEWHERE:
+        about += " It downloads a checkpoint, so what its cells show is not on this page."
+    parts.insert(1, about)
     return "\n\n".join(parts) + "\n"
+
+
+def _joined(outputs):
+    """What a cell shows: all that it prints in a row as one, and nothing of standard error."""
+    joined = []
+    for output in outputs:
+        if output.get("name") == "stderr":
+            continue
+        if output.get("name") == "stdout" and joined and joined[-1].get("name") == "stdout":
+            joined[-1] = {**joined[-1], "text": joined[-1]["text"] + output["text"]}
+        else:
+            joined.append(output)
+    return joined
 
 
 def write(folder, running):

@@ -36,7 +36,8 @@ API = {
 def sources():
     """Where each page of the site is from: dict of Path in the repository to place in the site."""
     docs = ROOT / "docs"
-    found = {path: path.relative_to(docs).as_posix() for path in docs.rglob("*.md")}
+    written = (path for path in docs.rglob("*.md") if docs / "build" not in path.parents)
+    found = {path: path.relative_to(docs).as_posix() for path in written}
     found[docs / "examples" / "README.md"] = "examples.md"
     found[ROOT / "benchmarks" / "README.md"] = "benchmarks.md"
     found[ROOT / "CHANGELOG.md"] = "changelog.md"

@@ -27,7 +27,7 @@ def list_checkpoints(task: str | None = None) -> dict[str, Config]:
         task: str, only those of one task.
 
     Returns:
-        dict {name: entry of checkpoints.json}, in alphabetical order.
+        dict of names to their entries of checkpoints.json, in alphabetical order.
 
     Raises:
         CheckpointError: if no checkpoint has this task.

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
+from s2s_zoo.data.language_names import CODES_OF_NAMES
 from s2s_zoo.protocol.errors import DataError
 from s2s_zoo.protocol.registry import unknown_name
 
@@ -41,7 +42,7 @@ def is_header(cells: Sequence[str]) -> bool:
     names = [cell.strip().lower() for cell in cells]
     if any(source in names and target in names for source, target in KNOWN):
         return True
-    return len(set(_languages(names))) >= 2
+    return len({CODES_OF_NAMES.get(name, name) for name in _languages(names)}) >= 2
 
 
 def choose(names: Sequence[str], columns: Columns | None, where: str) -> tuple[str, str]:
@@ -49,9 +50,9 @@ def choose(names: Sequence[str], columns: Columns | None, where: str) -> tuple[s
 
     Args:
         names: list of str, the columns there are.
-        columns: (source, target), as the user says, "de" also for "de-DE"; None takes a pair of
-            `KNOWN`, of two languages, or the only two there are, and says so on standard error,
-            once.
+        columns: (source, target), as the user says, "de" also for "de-DE" and "German"; None takes
+            a pair of `KNOWN`, of two languages, or the only two there are, and says so on standard
+            error, once.
         where: str, what they are the columns of.
 
     Raises:
@@ -73,7 +74,7 @@ def choose(names: Sequence[str], columns: Columns | None, where: str) -> tuple[s
     if not found:
         raise DataError(
             f"{where} has the columns {', '.join(map(repr, names)) or 'none'}: which are the "
-            "source and the target? Say read_pairs(data, columns=(source, target))."
+            "source and the target? Say read_pairs(data, columns=(source, target)), or --columns."
         )
     _check_once(names, found[0], where)
     say(f"{where}: the source is {found[0][0]!r}, the target {found[0][1]!r}.")
@@ -148,7 +149,8 @@ def _find(names, column, where):
     if column in names:
         return column
     same = [name for name in names if name.strip().lower() == str(column).lower()]
-    same = same or [name for name in names if _code(name.lower()) == str(column).lower()]
+    code = CODES_OF_NAMES.get(str(column).lower(), str(column).lower())
+    same = same or [name for name in names if _code(name.strip().lower()) == code]
     if len(same) == 1:
         return same[0]
     if same:
@@ -162,10 +164,10 @@ def _check_once(names, chosen, where):
 
 
 def _languages(names):
-    """Those of the names that are codes of languages; beside two of them "id" is a number."""
+    """Those of the names that are of languages, or codes; beside two of them "id" is a number."""
     codes = [name for name in names if _code(name.strip().lower()) in CODES]
     return [name for name in codes if name.strip().lower() != "id"] if len(codes) > 2 else codes
 
 
 def _code(name):
-    return name.replace("_", "-").partition("-")[0]
+    return CODES_OF_NAMES.get(name) or name.replace("_", "-").partition("-")[0]

@@ -1,4 +1,4 @@
-"""What languages are called in English, by their codes of ISO 639."""
+"""What languages are called, by their codes of ISO 639, in English and some in others."""
 
 _TABLE = """
 af Afrikaans|am Amharic|ar Arabic|as Assamese|az Azerbaijani|ba Bashkir|be Belarusian|bg Bulgarian
@@ -17,3 +17,18 @@ uz Uzbek|vi Vietnamese|yi Yiddish|yo Yoruba|yue Cantonese|zh Chinese
 NAMES: dict[str, str] = dict(
     entry.split(" ", 1) for line in _TABLE.strip().splitlines() for entry in line.split("|")
 )
+
+# As tables of pairs call them: by themselves, and those most translated by their neighbours.
+_OTHERS = """
+de deutsch allemand alemán tedesco 德语|en englisch anglais inglés inglese 英语|fr französisch
+fr français francés francese 法语|es spanisch espagnol español spagnolo|it italienisch italiano
+pt português|nl nederlands|pl polski|cs čeština|ru русский|uk українська|tr türkçe|sv svenska
+da dansk|no norsk|fi suomi|hu magyar|ro română|el ελληνικά|zh chinesisch chinois 中文 汉语|ja 日本語
+ko 한국어|ar العربية
+"""
+CODES_OF_NAMES: dict[str, str] = {name.lower(): code for code, name in NAMES.items()} | {
+    name: code
+    for line in _OTHERS.strip().splitlines()
+    for code, *names in (entry.split() for entry in line.split("|"))
+    for name in names
+}

@@ -42,7 +42,10 @@ def table_pairs(path: StrPath, columns: Columns | None, is_csv: bool) -> Iterato
     else:
         rows = itertools.chain([first], rows)
         if is_csv and len(cells) > 1:
-            say(f"{path}: no header is recognised; the source is column 1, the target column 2.")
+            say(
+                f"{path}: no header is recognised; the source is column 1, the target column 2, "
+                f"from {cells[0]!r:.30} and {cells[1]!r:.30} on. If it is a header, name columns."
+            )
     width = len(cells) if is_csv else None
     for number, row in rows:
         if not any(row):

@@ -42,6 +42,8 @@ def write(tmp_path):
     [
         "de,en\nein Hund,a dog\neine Katze,a cat\n",
         "\ufeffde;en\r\nein Hund;a dog\r\neine Katze;a cat\r\n",
+        "Deutsch,English\nein Hund,a dog\neine Katze,a cat\n",
+        "id,Nr,german , anglais\n1,2,ein Hund,a dog\n3,4,eine Katze,a cat\n",
         "id\tde\ten\n1\tein Hund\ta dog\n2\teine Katze\ta cat\n",
         "en|x|source|target\n,,|1|ein Hund|a dog\n,|2|eine Katze|a cat",
         "ein Hund,a dog\neine Katze,a cat",
@@ -49,6 +51,14 @@ def write(tmp_path):
 )
 def test_a_csv_says_its_delimiter_and_header_itself(write, content):
     assert read_pairs(write(content, "data.csv")) == PAIRS
+
+
+def test_a_language_is_a_column_whatever_it_is_called(write):
+    path = write("English;Deutsch\na dog;ein Hund\na cat;eine Katze\n", "data.csv")
+    assert read_pairs(path, columns=("de", "en")) == PAIRS
+    assert read_pairs(path, columns=("German", "english")) == PAIRS
+    # a dictionary that begins with the name of a language has no header
+    assert read_pairs(write("Deutsch\tGerman\nein Hund\ta dog\n", "x.tsv"))[0][0] == "Deutsch"
 
 
 def test_quotes_of_a_csv(write):

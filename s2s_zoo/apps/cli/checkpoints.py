@@ -55,12 +55,12 @@ def _list(arguments):
         print(json.dumps(entries, indent=2, ensure_ascii=False))
         return
     for name, entry in entries.items():
-        scores = ", ".join(
-            f"{metric['name']} {metric['value']} on {metric['dataset']}"
-            for metric in entry["metrics"]
-        )
+        scores: dict[str, list[str]] = {}
+        for metric in entry["metrics"]:
+            scores.setdefault(metric["dataset"], []).append(f"{metric['name']} {metric['value']}")
+        told = "; ".join(f"{', '.join(found)} on {dataset}" for dataset, found in scores.items())
         where = "bundled" if "path" in entry else f"{REMOTE}{entry['repo_id']}"
-        print(f"{name:<24} {entry['parameters'] / 1e6:6.1f}M  {where:<8} {scores}")
+        print(f"{name:<24} {entry['parameters'] / 1e6:6.1f}M  {where:<8} {told}")
 
 
 def _show(arguments):

@@ -34,7 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not _has_streams():
         return 1
     write_utf8()
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.print_help(sys.stderr)
+        return 2
+    arguments = parser.parse_args(argv)
     with warnings.catch_warnings():
         warnings.filterwarnings("always", category=UserWarning, module="s2s_zoo")
         warnings.showwarning = _show_warning

@@ -70,6 +70,21 @@ def test_list(catalog, capsys):
     assert json.loads(capsys.readouterr().out)["translation-de-en"]["parameters"] == 1234567
 
 
+def test_scores_of_one_set_are_told_together(monkeypatch, capsys, tiny_checkpoint):
+    scores = [("bleu", 1, "a"), ("bleu", 2, "b"), ("chrf", 3, "a")]
+    names = ("name", "value", "dataset")
+    metrics = [dict(zip(names, score, strict=True)) for score in scores]
+    entry = {**ENTRY, "path": str(tiny_checkpoint), "metrics": metrics}
+    monkeypatch.setattr(hub, "_catalog", lambda: {"translation-de-en": entry})
+    assert main(["list"]) == 0
+    assert capsys.readouterr().out.endswith("  bundled  bleu 1, chrf 3 on a; bleu 2 on b\n")
+
+
+def test_the_program_alone_shows_what_it_can_do(capsys):
+    assert main([]) == 2
+    assert "what is in training data, and what is wrong" in capsys.readouterr().err
+
+
 def test_list_unknown_task(catalog, capsys):
     assert "Did you mean 'translation'" in error_of(capsys, main(["list", "--task", "translate"]))
 
