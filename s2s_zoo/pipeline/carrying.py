@@ -168,15 +168,26 @@ def _pieces(
             for piece in pieces
         ]
         parts = [result.text for result in results]
-        joined = "".join(
-            part + (own[i].target if i < len(own) else "") for i, part in enumerate(parts)
-        )
+        joined = parts[0]
+        for span, part in zip(own, parts[1:], strict=True):
+            joined = _beside(joined, span.target, _touch(text[: span.start], text[span.start :]))
+            joined = _beside(joined, part, _touch(text[: span.end], text[span.end :]))
         translated = [r for r, piece in zip(results, pieces, strict=True) if _has_letters(piece)]
         whole = combined(joined, translated)._replace(
             segments=(), warning=_warning(text, "was translated in pieces")
         )
         found.append([whole] if own and _has_no_symbol(parts, symbols) else ())
     return found
+
+
+def _beside(text: str, other: str, touched: bool) -> str:
+    """Two texts one after the other, with a space where they run together as they did not."""
+    return f"{text} {other}" if _touch(text, other) and not touched else text + other
+
+
+def _touch(text: str, other: str) -> bool:
+    """Whether letters or digits of two texts touch, in a script with spaces."""
+    return bool(re.search(rf"[^\W{CJK}]$", text) and re.match(rf"[^\W{CJK}]", other))
 
 
 def _has_no_symbol(parts: Sequence[str], symbols: Symbols | None) -> bool:

@@ -126,6 +126,19 @@ def test_a_piece_without_an_end_mark_gets_none():
     assert one.text == "Write a@b.de" and "in pieces" in one.warning
 
 
+def test_pieces_and_spans_that_were_apart_do_not_run_together():
+    def generate(texts):
+        return [{"am": "on", ". Mai": "May", "年": "year", "px": "px"}.get(t, "") for t in texts]
+
+    for text, wanted in [
+        ("am 14. Mai a@b.de", "on 14 May a@b.de"),
+        ("1914年", "1914 year"),
+        ("%dpx", "%dpx"),
+    ]:
+        [[one]] = carried([text], generate)
+        assert one.text == wanted
+
+
 def test_a_text_without_spans_loses_a_symbol_that_was_made_up():
     [[one]] = carried(["Guten Tag"], lambda texts: ["Good day ⟦3⟧"])
     assert (one.text, one.warning) == ("Good day ", None)
