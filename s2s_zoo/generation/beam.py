@@ -53,9 +53,9 @@ def beam_search(
 
     with `lp` of `normalise` and `cp` of `coverage_score`. A row ends when none of its live beams
     can still enter the hypotheses to return, were the model sure of the next `CERTAIN` tokens. Up
-    to a limit of so many stopping early never changes the answer, and beyond it the time follows
-    what is written, not what may be. With one beam the first hypothesis is the answer: greedy
-    search.
+    to a limit of so many stopping early never changes the answer (unless `end_growth` makes an END
+    worth more than nothing), and beyond it the time follows what is written, not what may be. With
+    one beam the first hypothesis is the answer: greedy search.
 
     With G groups each has K / G of the beams and searches so on its own, but for what the groups
     before it cost it: see `best_of_groups`. What ranks hypotheses is the score above, without that.

@@ -3,7 +3,6 @@
 import numpy as np
 from keras import ops
 
-from s2s_zoo.generation.options import is_default
 from s2s_zoo.generation.rules import Rules
 from s2s_zoo.generation.scores import flat_cells, log_normaliser, log_softmax
 from s2s_zoo.protocol import END, PAD
@@ -29,12 +28,12 @@ def best_tokens(
         (N, C) log-probabilities, best first, and (N, C) tokens.
     """
     each = min(each, logits.shape[-1])
-    if is_default("repetition_penalty", rules.repetition_penalty):
+    if not rules.penalises:
         # Within a row logits rank as log-probabilities do: only what is chosen is normalised.
         scores = logits
         best, tokens, norm = rules.best(scores, index, history, each)  # (N, C), (N, C), (N, 1)
     else:
-        scores, norm = rules.penalise(log_softmax(logits), history), 0.0
+        scores, norm = rules.penalise(log_softmax(logits), index, history), 0.0
         best, tokens, _ = rules.best(scores, index, history, each)
     if renormalize:
         of_allowed = log_normaliser(rules.restrict(scores, index, history))

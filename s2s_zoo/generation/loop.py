@@ -6,7 +6,6 @@ from typing import TypeAlias
 import numpy as np
 from keras import ops
 
-from s2s_zoo.generation.options import is_default
 from s2s_zoo.generation.rows import while_active
 from s2s_zoo.generation.rules import Rules
 from s2s_zoo.generation.scores import flat_cells, log_softmax
@@ -112,10 +111,9 @@ def advance(
         index, tokens, unfinished, history, extra and state after the step.
     """
     logits, state = step(tokens, index, state, memory)
-    repeats_less = not is_default("repetition_penalty", rules.repetition_penalty)
-    needs_log_probs = "scores" in extra or repeats_less
+    needs_log_probs = "scores" in extra or rules.penalises
     scores = log_softmax(logits) if needs_log_probs else logits
-    scores = rules.penalise(scores, history)
+    scores = rules.penalise(scores, index, history)
     chosen = choose(rules.restrict(scores, index, history), index)
     tokens = rules.force(chosen, index)
     extra = dict(extra)

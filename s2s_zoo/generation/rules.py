@@ -13,6 +13,7 @@ from s2s_zoo.generation.scores import flat_cells, largest, log_normaliser, log_n
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.protocol.types import Nest, Tensor
 
+MOST_GROWTH = 1e9  # beyond it sums of float32 would not be finite
 FEW = 8  # tokens that are cheaper to leave out of the best than to mask in all scores
 
 
@@ -34,6 +35,9 @@ class Rules:
         repetition_penalty: float > 0, multiplies the log-probability of every token the
             hypothesis already has, once however often it occurs (Keskar et al. 2019, 1909.05858,
             section 4.1, applied to log-probabilities). The scores contain it.
+        end_growth, end_growth_start: float > 0 and int; with n tokens more than the start the
+            log-probability s of END is s + |s| (growth^n - 1). The scores contain it. With a
+            growth of 1 it is s.
         suppress_tokens: ids never generated, except where forced; a tuple of ids bans its last
             right after the others.
         forced_prefix: (B, P) int or None, how each text begins; PAD where a row is free.
@@ -55,6 +59,8 @@ class Rules:
         min_length: int | Tensor = 0,
         no_repeat_ngram_size: int = 0,
         repetition_penalty: float | Tensor = 1.0,
+        end_growth: float | Tensor = 1.0,
+        end_growth_start: int | Tensor = 0,
         suppress_tokens: Sequence[int | tuple[int, ...]] = (),
         forced_prefix: Tensor | None = None,
         score_forced: bool = True,
@@ -66,6 +72,8 @@ class Rules:
             no_repeat_ngram_size=no_repeat_ngram_size,
             encoder_no_repeat_ngram_size=encoder_no_repeat_ngram_size,
             repetition_penalty=repetition_penalty,
+            end_growth=end_growth,
+            end_growth_start=end_growth_start,
         )
         self.min_length = min_length
         self._has_least = not is_default("min_length", min_length)
@@ -82,6 +90,7 @@ class Rules:
             )
             self.source = repeat_rows(ops.cast(source, "int32"), copies)
         self.repetition_penalty = repetition_penalty
+        self.end_growth, self.end_growth_start = end_growth, end_growth_start
         self.score_forced = score_forced
         sequences = [tokens for tokens in suppress_tokens if isinstance(tokens, tuple)]
         _require(all(sequences), "no empty tuple in suppress_tokens", suppress_tokens=sequences)
@@ -117,18 +126,32 @@ class Rules:
         vars(rules).update(rows)
         return rules
 
-    def penalise(self, scores: Tensor, history: Tensor) -> Tensor:
-        """Applies the repetition penalty.
+    @property
+    def penalises(self) -> bool:
+        """Whether `penalise` changes anything, so that it has to be given log-probabilities."""
+        values = {name: getattr(self, name) for name in ("repetition_penalty", "end_growth")}
+        return not all(is_default(name, value) for name, value in values.items())
+
+    def penalise(self, scores: Tensor, index: Tensor, history: Tensor) -> Tensor:
+        """Applies the repetition penalty and the growth of END.
 
         Args:
             scores: (N, V) log-probabilities.
+            index: () int32, the number of tokens so far.
             history: (N, T) int32, the tokens so far, then END.
         """
-        if is_default("repetition_penalty", self.repetition_penalty):
-            return scores
-        cells = flat_cells(scores, history)
-        factors = ops.where(history == END, 1.0, self.repetition_penalty)
-        return _set(scores, cells, ops.take(ops.reshape(scores, (-1,)), cells) * factors)
+        if not is_default("repetition_penalty", self.repetition_penalty):
+            cells = flat_cells(scores, history)
+            factors = ops.where(history == END, 1.0, self.repetition_penalty)
+            scores = _set(scores, cells, ops.take(ops.reshape(scores, (-1,)), cells) * factors)
+        if not is_default("end_growth", self.end_growth):
+            cells = flat_cells(scores, ops.full_like(history[:, :1], END))
+            ends = ops.take(ops.reshape(scores, (-1,)), cells)
+            late = ops.cast(ops.maximum(index - self.end_growth_start, 0), "float32")
+            growth = ops.minimum(ops.power(self.end_growth, late), MOST_GROWTH)
+            gained = ops.where(ends > -np.inf, ops.abs(ends) * (growth - 1), 0.0)
+            scores = _set(scores, cells, ends + gained)
+        return scores
 
     def restrict(self, scores: Tensor, index: Tensor, history: Tensor) -> Tensor:
         """Puts -inf where a token may not be chosen freely.

@@ -11,10 +11,11 @@ from s2s_zoo.generation.options import check_values
 from s2s_zoo.generation.rows import static_shapes
 from s2s_zoo.generation.rules import Rules, repeat_rows
 from s2s_zoo.generation.scores import log_softmax
+from s2s_zoo.generation.truncation import truncated
 from s2s_zoo.protocol import SearchResult
 from s2s_zoo.protocol.types import Nest, Step, Tensor
 
-COLDEST, FEWEST = 1e-30, 1e-30  # of temperature and top_p: float32 may take less for 0
+COLDEST = 1e-30  # of temperature: float32 may take less for 0
 
 
 def sample(
@@ -26,6 +27,10 @@ def sample(
     temperature: float | Tensor = 1.0,
     top_k: int | None = None,
     top_p: float | Tensor | None = None,
+    min_p: float | Tensor | None = None,
+    typical_p: float | Tensor | None = None,
+    epsilon_cutoff: float | Tensor | None = None,
+    eta_cutoff: float | Tensor | None = None,
     seed: Any = None,
     num_return: int = 1,
     noise: Tensor | None = None,
@@ -37,13 +42,18 @@ def sample(
 
     The rules come first, then the temperature, then the `top_k` most probable tokens (Fan et al.
     2018, 1805.04833), then of these the smallest set with probability `top_p` (Holtzman et al.
-    2019, 1904.09751, section 3.1).
+    2019, 1904.09751, section 3.1), then `min_p`, `typical_p`, `epsilon_cutoff` and `eta_cutoff`,
+    each of what those before it left; see `truncated`.
 
     Args:
         step, state, memory, batch_size, max_length: as in `greedy_search`.
         temperature: float > 0, divides the log-probabilities; below 1 is more careful.
         top_k: int or None.
         top_p: float in (0, 1] or None.
+        min_p: float in [0, 1] or None, the least share of the probability of the first token.
+        typical_p: float in (0, 1] or None, the probability of the most typical tokens.
+        epsilon_cutoff: float in [0, 1] or None, the least probability.
+        eta_cutoff: float in [0, 1] or None, the same, and less where many tokens may come.
         seed: int, keras.random.SeedGenerator or None (the global generator of Keras). An int
             draws the same texts on every call.
         num_return: int, K, texts drawn for each row.
@@ -54,13 +64,20 @@ def sample(
 
     Returns:
         SearchResult, the most probable text first. Scores are sums of log-probabilities under
-        the model itself, at temperature 1 and before `top_k` and `top_p`, END included, not
+        the model itself, at temperature 1 and before `top_k` and the others, END included, not
         normalised by length.
 
     Raises:
         ValueError: for an option outside its range, or alignments the decoder does not have.
     """
-    check_values(temperature=temperature, top_k=top_k, top_p=top_p, num_return=num_return)
+    cuts = {
+        "top_p": top_p,
+        "min_p": min_p,
+        "typical_p": typical_p,
+        "epsilon_cutoff": epsilon_cutoff,
+        "eta_cutoff": eta_cutoff,
+    }
+    check_values(temperature=temperature, top_k=top_k, num_return=num_return, **cuts)
     rows = batch_size * num_return
     if noise is None:
         noise = keras.random.uniform((max_length, rows), dtype="float32", seed=seed)
@@ -75,10 +92,7 @@ def sample(
         # The largest is 0 now, so the smallest temperature takes it alone.
         scores = scores - ops.max(scores, axis=-1, keepdims=True)
         probs = ops.exp(log_softmax(scores / ops.maximum(temperature, COLDEST)))
-        if top_p is not None:
-            before = ops.cumsum(probs, axis=-1) - probs
-            probs = ops.where(before < ops.maximum(top_p, FEWEST), probs, 0.0)
-        places = _categorical(probs, ops.take(noise, index, axis=0))
+        places = _categorical(truncated(probs, **cuts), ops.take(noise, index, axis=0))
         if top_k is not None or top_p is not None:
             places = ops.take_along_axis(ids, places, axis=-1)
         return ops.cast(places[:, 0], "int32")

@@ -16,7 +16,7 @@ from s2s_zoo.protocol.types import Config, Tensor
 # What CTranslate2 does in every beam search, whatever a checkpoint says.
 BEAM_SEARCH: Config = {"early_stopping": True, "renormalize": True}
 # What it has no counterpart of, unless it says nothing.
-LACKING = ("repetition_penalty", "coverage_penalty", "num_beam_groups")
+LACKING = ("repetition_penalty", "end_growth", "coverage_penalty", "num_beam_groups")
 IMPOSSIBLE = -1e6  # a score of what the rules leave no room for
 ELSEWHERE = "Or load the checkpoint without engine='ctranslate2'."
 

@@ -64,12 +64,16 @@ def small_model():
 SOURCE = np.array([[4, 5, 6, END], [7, 8, END, PAD], [9, END, PAD, PAD]], "int32")
 
 
+CUTS = {"min_p": 0.03, "typical_p": 0.95, "epsilon_cutoff": 0.01, "eta_cutoff": 0.01}
 # Of each strategy, all that is an input of its compiled search.
-NUMBERS = {"min_length": 3, "repetition_penalty": 1.7}
+NUMBERS = {
+    **{"min_length": 3, "repetition_penalty": 1.7},
+    **{"end_growth": 1.4, "end_growth_start": 2},
+}
 NUMBERS = {
     "greedy": NUMBERS,
     "beam": {**NUMBERS, "length_penalty": 0.37, "coverage_penalty": 0.3},
-    "sample": {**NUMBERS, "temperature": 0.61, "top_p": 0.7},
+    "sample": {**NUMBERS, "temperature": 0.61, "top_p": 0.7, **CUTS},
 }
 
 

@@ -77,6 +77,8 @@ def next_scores(
     min_length=0,
     no_repeat_ngram_size=0,
     repetition_penalty=1.0,
+    end_growth=1.0,
+    end_growth_start=0,
     suppress_tokens=(),
     forced_prefix=None,
     score_forced=True,
@@ -87,6 +89,7 @@ def next_scores(
     for token in set(tokens):
         scores[token] *= repetition_penalty
     index, n = len(tokens), no_repeat_ngram_size
+    scores[END] += abs(scores[END]) * (end_growth ** max(0, index - end_growth_start) - 1)
     only = None
     if forced_prefix is not None and index < len(forced_prefix[row]):
         only = forced_prefix[row][index] or None
@@ -226,6 +229,7 @@ RULES = {
     "bigrams": {"no_repeat_ngram_size": 2, "min_length": 5},
     "unigrams": {"no_repeat_ngram_size": 1},
     "repetition": {"repetition_penalty": 1.7},
+    "growth": {"end_growth": 1.15, "end_growth_start": 1},
     "suppress": {"suppress_tokens": (5, 3)},
     "sequences": {"suppress_tokens": ((4, 4), (6,), (3, 4), (4, 3, 4), (5, END)), "min_length": 2},
     "prefix": {"forced_prefix": np.array([[4, 4, 4], [6, 0, 0], [3, 5, 0]])},

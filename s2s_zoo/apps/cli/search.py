@@ -16,12 +16,18 @@ FLAGS = (
     "diversity_penalty",
     "no_repeat_ngram_size",
     "repetition_penalty",
+    "end_growth",
+    "end_growth_start",
     "min_length",
     "max_length",
     "strategy",
     "temperature",
     "top_k",
     "top_p",
+    "min_p",
+    "typical_p",
+    "epsilon_cutoff",
+    "eta_cutoff",
 )
 FLAGS_OF_SOME = ("num_return", "seed")
 METAVARS = {int: "N", float: "X"}

@@ -4,12 +4,14 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from s2s_zoo.generation.options import OPTIONS
+from s2s_zoo.generation.options import OPTIONS, check_groups
 from s2s_zoo.protocol import END
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.types import Config
 
 SAMPLING = ("temperature", "top_p")
+# The same, unless they are off.
+CUTS = {"min_p": 0.0, "typical_p": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0}
 # The options that keys of theirs become, where the names differ.
 OURS = {
     "min_new_tokens": "min_length",
@@ -17,6 +19,7 @@ OURS = {
     "renormalize_logits": "renormalize",
     "num_return_sequences": "num_return",
 }
+DECAY = "exponential_decay_length_penalty"
 LISTS = ("bad_words_ids", "suppress_tokens")  # checked as they are read
 TOP_K = 50  # of transformers, where a file that samples says nothing
 
@@ -24,9 +27,10 @@ TOP_K = 50  # of transformers, where a file that samples says nothing
 USED = frozenset(
     "max_length max_new_tokens min_length min_new_tokens early_stopping do_sample num_beams "
     "temperature top_k top_p repetition_penalty length_penalty no_repeat_ngram_size bad_words_ids "
-    "encoder_no_repeat_ngram_size "
-    "renormalize_logits suppress_tokens forced_bos_token_id forced_eos_token_id eos_token_id "
-    "decoder_start_token_id num_return_sequences force_bos_token_to_be_generated".split()
+    "encoder_no_repeat_ngram_size renormalize_logits suppress_tokens forced_bos_token_id "
+    "forced_eos_token_id eos_token_id decoder_start_token_id num_return_sequences min_p typical_p "
+    "epsilon_cutoff eta_cutoff num_beam_groups diversity_penalty exponential_decay_length_penalty "
+    "force_bos_token_to_be_generated".split()
 )
 # They change no text: what is returned beside it, caches, compilation, drafts of an assistant.
 WITHOUT_EFFECT = frozenset(
@@ -41,7 +45,6 @@ WITHOUT_EFFECT = frozenset(
 # A warning names them, unless they have the value that is off; None is off for all.
 NOT_DONE: dict[str, Any] = {
     "encoder_repetition_penalty": 1.0,
-    "exponential_decay_length_penalty": None,
     "begin_suppress_tokens": [],
     "sequence_bias": {},
     "token_healing": False,
@@ -49,8 +52,6 @@ NOT_DONE: dict[str, Any] = {
     "watermarking_config": None,
     "max_time": None,
     "stop_strings": [],
-    "num_beam_groups": 1,
-    "diversity_penalty": 0.0,
     "penalty_alpha": 0.0,
     "dola_layers": None,
     "constraints": [],
@@ -58,13 +59,7 @@ NOT_DONE: dict[str, Any] = {
     "forced_decoder_ids": [],
 }
 # The same, where tokens are drawn.
-NOT_DRAWN_SO: dict[str, Any] = {
-    "min_p": 0.0,
-    "top_h": None,
-    "typical_p": 1.0,
-    "epsilon_cutoff": 0.0,
-    "eta_cutoff": 0.0,
-}
+NOT_DRAWN_SO: dict[str, Any] = {"top_h": None}
 KNOWN = USED | WITHOUT_EFFECT | NOT_DONE.keys() | NOT_DRAWN_SO.keys()
 
 
@@ -83,6 +78,7 @@ def search_defaults(config: Config, processor: Any, translates: bool, start: int
 
     Raises:
         CheckpointError: for several end tokens, and for values that no search could have.
+        ValueError: for groups that do not divide the beams.
     """
     config = {name: value for name, value in config.items() if value is not None}
     _check_ends(config, processor)
@@ -106,6 +102,12 @@ def search_defaults(config: Config, processor: Any, translates: bool, start: int
         options["early_stopping"] = None
     if config.get("renormalize_logits", False):
         options["renormalize"] = True
+    if DECAY in config:
+        options["end_growth_start"], options["end_growth"] = _decay(config[DECAY])
+    if config.get("num_beam_groups", 1) > 1:
+        options["num_beam_groups"] = config["num_beam_groups"]
+        options["diversity_penalty"] = config.get("diversity_penalty", 0.0)
+        check_groups(beams, options["num_beam_groups"], options["diversity_penalty"])
     if not translates and (limit := longest_target(config)) is not None:
         options["max_length"] = limit
     if "forced_bos_token_id" in config or processor.forces_language:
@@ -113,6 +115,7 @@ def search_defaults(config: Config, processor: Any, translates: bool, start: int
     if sampled:
         options["strategy"] = "sample"
         options |= {name: config[name] for name in SAMPLING if name in config}
+        options |= {k: config[k] for k, off in CUTS.items() if config.get(k, off) != off}
         options["top_k"] = config.get("top_k", TOP_K) or None
     if beams > 1 or sampled:
         options["num_return"] = config.get("num_return_sequences", 1)
@@ -179,7 +182,12 @@ def _not_done(
             yield name, value
     if beams > 1 and config.get("do_sample"):
         yield "do_sample", True
-    # There of the logits where no beams are, and of the token that the decoder starts from.
+    if config.get("diversity_penalty") and config.get("num_beam_groups", 1) == 1:
+        yield "diversity_penalty", config["diversity_penalty"]
+    # There of the logits where no beams are.
+    if DECAY in config and beams == 1:
+        yield DECAY, config[DECAY]
+    # The same, and of the token that the decoder starts from.
     if config.get("repetition_penalty", 1.0) != 1 and (beams == 1 or start == END):
         yield "repetition_penalty", config["repetition_penalty"]
     forced = config.get("forced_eos_token_id")
@@ -190,6 +198,21 @@ def _not_done(
         begun = processor.encode_target([""])[0]
         if len(begun) < 2 or processor.to_ours(first) != begun[0]:
             yield "forced_bos_token_id", first
+
+
+def _decay(written):
+    """The start and the factor of an exponential_decay_length_penalty."""
+    options = [OPTIONS[name] for name in ("end_growth_start", "end_growth")]
+    fits = isinstance(written, list | tuple) and len(written) == len(options)
+    if not fits or not all(
+        option.fits(value) and option.allows(value)
+        for option, value in zip(options, written, strict=True)
+    ):
+        raise CheckpointError(
+            f"generation_config.json expected {DECAY} to be a number of tokens and a factor above "
+            f"0, such as [15, 1.6]. Received: {written!r:.60}. Correct the file, or leave it out."
+        )
+    return written
 
 
 def _suppressed(config, processor):

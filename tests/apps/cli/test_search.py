@@ -18,11 +18,17 @@ VALUES = {
     "diversity_penalty": 0.75,
     "no_repeat_ngram_size": 2,
     "repetition_penalty": 1.5,
+    "end_growth": 1.25,
+    "end_growth_start": 3,
     "min_length": 4,
     "max_length": 12,
     "temperature": 0.5,
     "top_k": 6,
     "top_p": 0.75,
+    "min_p": 0.125,
+    "typical_p": 0.5,
+    "epsilon_cutoff": 0.25,
+    "eta_cutoff": 0.0625,
     "seed": 7,
 }
 COMMANDS = {

@@ -26,8 +26,9 @@ OPTIONS = (
     *("num_beams", "num_return", "max_length", "length_penalty", "no_repeat_ngram_size"),
     *("repetition_penalty", "forced_prefix", "temperature", "top_k", "top_p", "seed"),
     *("shortlist", "strategy", "return_alignment", "source", "target"),
+    *("end_growth", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"),
 )
-SAMPLING = ("temperature", "top_k", "top_p", "seed")
+SAMPLING = ("temperature", "top_k", "top_p", "seed", *OPTIONS[-4:])
 UNKNOWN = (
     "min_length",
     "suppress_tokens",

@@ -96,6 +96,12 @@ def test_a_half_of_a_character_is_no_text():
         ("temperature", 1e-3, 100, 0.5),
         ("top_k", 1, 1000, 1),
         ("top_p", 1e-3, 1, 0.5),
+        ("min_p", 0, 1, 0.5),
+        ("typical_p", 1e-3, 1, 0.5),
+        ("epsilon_cutoff", 0, 1, 0.5),
+        ("eta_cutoff", 0, 1, 0.5),
+        ("end_growth", 1e-3, 10, 0.5),
+        ("end_growth_start", 0, 1 << 16, 1),
         ("seed", 0, 2**31 - 1, 1),
     ],
 )

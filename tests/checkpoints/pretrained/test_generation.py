@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,7 +31,6 @@ TABLES = {
 # A value of each key that says something.
 SAID = {
     "encoder_repetition_penalty": 1.5,
-    "exponential_decay_length_penalty": [5, 1.1],
     "begin_suppress_tokens": [7],
     "sequence_bias": [[[7], -1.0]],
     "token_healing": True,
@@ -38,18 +38,12 @@ SAID = {
     "watermarking_config": {"bias": 2.5},
     "max_time": 3.0,
     "stop_strings": ["."],
-    "num_beam_groups": 2,
-    "diversity_penalty": 0.5,
     "penalty_alpha": 0.6,
     "dola_layers": "high",
     "constraints": [1],
     "force_words_ids": [[7]],
     "forced_decoder_ids": [[1, 7]],
-    "min_p": 0.1,
     "top_h": 0.5,
-    "typical_p": 0.9,
-    "epsilon_cutoff": 0.001,
-    "eta_cutoff": 0.001,
 }
 CHANGED = {
     "max_length": (20, {"max_length": 19}),
@@ -67,11 +61,20 @@ CHANGED = {
     "renormalize_logits": (True, {"renormalize": True}),
     "forced_bos_token_id": (4, {"forced_prefix": ""}),
 }
-OF_BEAMS = {"num_return_sequences": (2, {"num_return": 2})}
+OF_BEAMS = {
+    "num_return_sequences": (2, {"num_return": 2}),
+    "num_beam_groups": (3, {"num_beam_groups": 3, "diversity_penalty": 0.0}),
+    "exponential_decay_length_penalty": ([5, 1.1], {"end_growth_start": 5, "end_growth": 1.1}),
+}
+OF_GROUPS = {"diversity_penalty": (0.5, {"diversity_penalty": 0.5})}
 DRAWN = {
     "temperature": (0.5, {"temperature": 0.5}),
     "top_k": (7, {"top_k": 7}),
     "top_p": (0.5, {"top_p": 0.5}),
+    "min_p": (0.5, {"min_p": 0.5}),
+    "typical_p": (0.5, {"typical_p": 0.5}),
+    "epsilon_cutoff": (0.5, {"epsilon_cutoff": 0.5}),
+    "eta_cutoff": (0.5, {"eta_cutoff": 0.5}),
 }
 
 
@@ -101,18 +104,48 @@ def test_every_key_of_transformers_is_in_one_table():
     assert sum(map(len, TABLES.values())) == len(set().union(*TABLES.values()))
 
 
+def test_no_field_of_transformers_is_dropped_without_a_word():
+    """Each changes the options, is named in a warning, is refused, or changes no text anywhere."""
+    GenerationConfig = pytest.importorskip("transformers").GenerationConfig
+
+    used = {name: value for name, (value, _) in (CHANGED | OF_BEAMS | OF_GROUPS | DRAWN).items()}
+    used |= {"repetition_penalty": 1.5, "forced_eos_token_id": 9, "eos_token_id": 7}
+    said, found = {**SAID, **used}, {}
+    elsewhere = {"decoder_start_token_id"}  # the first token is no option: `_start` of the loader
+    for name in vars(GenerationConfig()).keys() - WITHOUT_EFFECT - elsewhere:
+        others = {"num_beams": 6, "num_beam_groups": 2} if name in OF_GROUPS else {"num_beams": 6}
+        others = {"do_sample": True} if name in DRAWN or name in NOT_DRAWN_SO else others
+        before = search_defaults(others, PROCESSOR, False)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                after = search_defaults({**others, name: said[name]}, PROCESSOR, False)
+            except CheckpointError as error:
+                found[name] = "refused" if name in str(error) else "silent"
+                continue
+        named = any(name in str(warning.message) for warning in caught)
+        found[name] = "changed" if after != before else "named" if named else "silent"
+    assert [name for name, what in found.items() if what == "silent"] == []
+    assert set(found.values()) == {"changed", "named", "refused"}
+
+
 def test_every_key_that_is_used_changes_the_options():
     plain = search_defaults({}, PROCESSOR, False)
     for name, (value, changes) in CHANGED.items():
         assert search_defaults({name: value}, PROCESSOR, False) == plain | changes, name
-    for more, table in (({"num_beams": 3}, OF_BEAMS), ({"do_sample": True}, DRAWN)):
+    groups = {"num_beams": 3, "num_beam_groups": 3}
+    for more, table in (
+        ({"num_beams": 3}, OF_BEAMS),
+        (groups, OF_GROUPS),
+        ({"do_sample": True}, DRAWN),
+    ):
         before = search_defaults(more, PROCESSOR, False)
         for name, (value, changes) in table.items():
             found = search_defaults({**more, name: value}, PROCESSOR, False)
             assert found == before | changes != before, name
     others = {"repetition_penalty", "forced_eos_token_id", "eos_token_id"}  # in tests of their own
     others |= {"decoder_start_token_id", "force_bos_token_to_be_generated"}
-    assert USED == {*CHANGED, *OF_BEAMS, *DRAWN, *others}
+    assert USED == {*CHANGED, *OF_BEAMS, *OF_GROUPS, *DRAWN, *others}
 
 
 def test_keys_without_effect_have_none():
@@ -142,6 +175,12 @@ def test_what_is_not_done_is_named_unless_it_is_off(name):
         ({"num_beams": 2, "do_sample": True}, 0, "do_sample=True"),
         ({"repetition_penalty": 1.5}, 0, "repetition_penalty=1.5"),
         ({"repetition_penalty": 1.5, "num_beams": 2}, END, "repetition_penalty=1.5"),
+        ({"diversity_penalty": 0.5, "num_beams": 2}, 0, "diversity_penalty=0.5"),
+        (
+            {"exponential_decay_length_penalty": [5, 1.1]},
+            0,
+            "exponential_decay_length_penalty=\\[5, 1.1\\]",
+        ),
         ({"forced_eos_token_id": 9}, 0, "forced_eos_token_id=9"),
         ({"forced_bos_token_id": 9}, 0, "forced_bos_token_id=9"),
         ({"an_invention": 1, "max_time": 2}, 0, "an_invention=1, max_time=2"),
@@ -185,11 +224,28 @@ def test_other_ends_are_refused(ends):
         ({"do_sample": True, "temperature": 0.0}, "temperature to be float above 0"),
         ({"do_sample": True, "top_p": 1.5}, "top_p to be float above 0 and at most 1"),
         ({"num_beams": 3, "num_return_sequences": 0}, "num_return_sequences to be int of at"),
+        ({"min_p": 1.5}, "min_p to be float from 0 to 1"),
+        ({"do_sample": True, "typical_p": 0.0}, "typical_p to be float above 0 and at most 1"),
+        ({"exponential_decay_length_penalty": 1.5}, "exponential_decay_length_penalty to be a num"),
+        ({"exponential_decay_length_penalty": [2, 0]}, "exponential_decay_length_penalty to be a"),
+        ({"exponential_decay_length_penalty": [2]}, "exponential_decay_length_penalty to be a num"),
     ],
 )
 def test_a_value_that_no_search_could_have_is_refused(config, message):
     with pytest.raises(CheckpointError, match=f"generation_config.json expected {message}"):
         search_defaults(config, PROCESSOR, False)
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+def test_groups_that_do_not_divide_the_beams_are_refused(beams):
+    with pytest.raises(ValueError, match=f"num_beam_groups=3, num_beams={beams}"):
+        search_defaults({"num_beams": beams, "num_beam_groups": 3}, PROCESSOR, False)
+
+
+def test_cuts_that_are_off_are_no_options():
+    plain = search_defaults({"do_sample": True}, PROCESSOR, False)
+    off = {"min_p": 0.0, "typical_p": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0}
+    assert search_defaults({"do_sample": True, **off}, PROCESSOR, False) == plain
 
 
 def test_of_a_config_what_tells_how_to_generate():

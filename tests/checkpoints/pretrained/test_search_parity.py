@@ -26,6 +26,7 @@ def padding_is_likely(oracle, tmp_path_factory):
 
     def change(tensors):
         tensors["final_logits_bias"][0, pad] += 6
+        tensors["final_logits_bias"][0, theirs.model.config.eos_token_id] += 2  # some texts end
 
     change_tensors(directory, change)
     return directory, theirs
@@ -36,12 +37,15 @@ def padding_is_likely(oracle, tmp_path_factory):
     [
         {"renormalize_logits": True},
         {"renormalize_logits": True, "early_stopping": "never", "repetition_penalty": 1.4},
+        {"exponential_decay_length_penalty": [2, 1.2]},
+        {"exponential_decay_length_penalty": [0, 0.8], "early_stopping": True},
+        {"min_new_tokens": 6, "min_length": 3},
     ],
-    ids=["renormalize", "never"],
+    ids=["renormalize", "never", "sooner", "later", "least"],
 )
 def test_beams_find_what_those_of_transformers_find(padding_is_likely, changes):
     import torch
-    from transformers import MarianMTModel
+    from transformers import GenerationConfig, MarianMTModel
 
     from tests.checkpoints.pretrained.oracle import padded
 
@@ -52,16 +56,17 @@ def test_beams_find_what_those_of_transformers_find(padding_is_likely, changes):
     pad = model.config.pad_token_id
     ids, mask = padded(theirs.tokenizer(TEXTS)["input_ids"], pad)
     options = {"max_length": LENGTH + 1, "suppress_tokens": [1]}  # the unknown token
+    rows = []
     with torch.no_grad():
-        rows, usual = (
-            model.generate(
-                input_ids=torch.tensor(ids), attention_mask=torch.tensor(mask), **options, **more
-            )
-            for more in ({}, {"renormalize_logits": False})
-        )
+        for config in (model.generation_config, GenerationConfig(**written)):
+            model.generation_config = config
+            inputs = {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+            rows.append(model.generate(**inputs, **options))
     pipeline = from_pretrained(directory)
     (directory / "generation_config.json").write_text(json.dumps(written))
-    expected = theirs.tokenizer.batch_decode(rows, skip_special_tokens=True)
+    expected, usual = (
+        theirs.tokenizer.batch_decode(found, skip_special_tokens=True) for found in rows
+    )
     assert pipeline(TEXTS, max_length=LENGTH, **AS_IT_IS) == expected
-    assert expected != theirs.tokenizer.batch_decode(usual, skip_special_tokens=True)
+    assert expected != usual
     assert len(set(expected)) > 3
