@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from s2s_zoo.generation.options import TOKENS_OF_A_STREAM
 from s2s_zoo.pipeline.answering import Answerer, Answers, Form, growing
 from s2s_zoo.pipeline.documents import Documents
+from s2s_zoo.pipeline.questions import Asking
 from s2s_zoo.pipeline.reading import Reading, with_all_beams
 from s2s_zoo.pipeline.remembering import take_memory
 from s2s_zoo.pipeline.result import Result
@@ -47,6 +48,8 @@ def answered(
         pipeline.transcriber.refuse(**asked._asdict())
         return pipeline.transcriber(sources, pipeline.generation, batch_size, progress, options)
     how, options = take_how(pipeline, options, asked.source, asked.target)
+    if isinstance(how, Asking):
+        sources, how = how.put(sources), None
     if asked.replace_unknown:
         options = allow_unknown(processor, options, pipeline.generation)
     aligned = asked.return_alignment or asked.replace_unknown
@@ -99,6 +102,8 @@ def streamed(pipeline: Pipeline, text: Any, asked: Asked, options: Config) -> It
         pipeline.transcriber.refuse(return_alignment=asked.return_alignment)
         return pipeline.transcriber.stream(text, pipeline.generation, options)
     how, options = take_how(pipeline, options, asked.source, asked.target)
+    if isinstance(how, Asking):
+        text, how = how.put(text), None
     search = pipeline.plan(options, True, asked.return_alignment, asked.source, asked.target)
     if search.max_length is not None and search.max_length > TOKENS_OF_A_STREAM:
         raise ValueError(

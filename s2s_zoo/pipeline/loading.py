@@ -113,8 +113,13 @@ def from_pretrained(
         check_keys(options, ("task", "source", "target"), "pretrained checkpoint")
         checkpoint = load_pretrained(opened, dtype, **options)
     else:
-        check_keys(options, (), "checkpoint")
+        check_keys(options, ("task",), "checkpoint")
         checkpoint = load_checkpoint(opened, dtype)
+        if options.get("task", checkpoint.task) != checkpoint.task:
+            raise ValueError(
+                f"{name_or_path} is a checkpoint for {checkpoint.task}. Received: task="
+                f"{options['task']!r}. Leave it out."
+            )
     try:
         pipeline = Pipeline(*checkpoint, engine=searches)
     except CheckpointError:

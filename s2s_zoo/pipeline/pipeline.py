@@ -168,6 +168,8 @@ class Pipeline:
                 `initial_prompt`, `hot_words`, …
                 For summarization those of `Summarizing`: `length` ("line", "short", "paragraph"
                 or a number of sentences), `bullets`, `format`, `split`, `faithful`, `detect`.
+                For question answering `context`, the text that the questions are about, or a list
+                with one for each, and `template`, see `pipeline.questions`.
 
         Returns:
             A str for one source, a list for a list or a folder, a generator for an iterator,

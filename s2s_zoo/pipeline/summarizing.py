@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from s2s_zoo.data.text.formats import FORMATS, parse
 from s2s_zoo.data.text.passages import prose_of
 from s2s_zoo.pipeline.doubts import doubt
+from s2s_zoo.pipeline.questions import Asking, take_asking
 from s2s_zoo.pipeline.reading import Reading, least_trusted, take_reading, with_all_beams
 from s2s_zoo.pipeline.result import Result
 from s2s_zoo.protocol.registry import lookup
@@ -138,11 +139,14 @@ def _count(length: Any) -> int:
 
 def take_how(
     pipeline: Pipeline, options: dict[str, Any], source: str | None, target: str | None
-) -> tuple[Reading | Summarizing | None, dict[str, Any]]:
+) -> tuple[Reading | Summarizing | Asking | None, dict[str, Any]]:
     """Takes the options of how texts are read out of those of a call, as its task has them.
 
-    Arguments, result and errors: as of `take_reading` and `take_summarizing`.
+    Arguments, result and errors: as of `take_reading`, `take_summarizing` and `take_asking`.
     """
+    asking, options = take_asking(pipeline, options)
+    if asking is not None:
+        return asking, take_reading(pipeline, options, source, target)[1]
     if pipeline.task == SUMMARIZATION.name:
         return take_summarizing(pipeline, options, source)
     return take_reading(pipeline, options, source, target)

@@ -58,6 +58,15 @@ TEXT2TEXT = Task(
     tag="text2text",
     command="translate",
 )
+QUESTION_ANSWERING = Task(
+    name="question_answering",
+    reads="text",
+    longest_target=lambda source: source + 512,
+    metrics=("answer_f1", "exact_match"),
+    tag="question-answering",
+    command="answer",
+    example="What is it about?",
+)
 CAPTIONING = Task(
     name="captioning",
     reads="image",
@@ -77,5 +86,13 @@ TRANSCRIPTION = Task(
     example="talk.mp3",
 )
 TASKS = {
-    task.name: task for task in (TRANSLATION, SUMMARIZATION, TEXT2TEXT, CAPTIONING, TRANSCRIPTION)
+    task.name: task
+    for task in (
+        TRANSLATION,
+        SUMMARIZATION,
+        TEXT2TEXT,
+        QUESTION_ANSWERING,
+        CAPTIONING,
+        TRANSCRIPTION,
+    )
 }

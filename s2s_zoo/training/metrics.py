@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from s2s_zoo.protocol.errors import S2SZooError
 from s2s_zoo.protocol.registry import lookup
+from s2s_zoo.training.answer_metrics import ANSWER_METRICS
 from s2s_zoo.training.caption_metrics import CAPTION_METRICS
 from s2s_zoo.training.speech_metrics import NORMALIZERS, SPEECH_METRICS, normalized
 
@@ -77,6 +78,7 @@ METRICS: dict[str, Callable[..., tuple[float, str]]] = {
     "chrf": _chrf,
     **{kind: functools.partial(_rouge, kind) for kind in ROUGE},
     "repetition": _repetition,
+    **ANSWER_METRICS,
     **CAPTION_METRICS,
     **SPEECH_METRICS,
 }
@@ -99,7 +101,8 @@ def corpus_score(
             "rougeLsum" with sentences that end in `.`, `!` or `?`; "repetition", the share of
             texts that have three words in a row twice (less is better; See et al. 2017,
             1704.04368, figure 4), whatever the references; "wer" and "cer", the errors in words and
-            characters for each of the references (less is better); or one of `CAPTION_METRICS`.
+            characters for each of the references (less is better); "answer_f1" and "exact_match" of
+            answers, as SQuAD counts; or one of `CAPTION_METRICS`.
         hypotheses: list of str.
         references: list of str, one for each hypothesis; for captions a list of lists of str.
         lowercase: bool, compare without case, as ROUGE always does.

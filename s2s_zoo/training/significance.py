@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from s2s_zoo.protocol.registry import lookup
+from s2s_zoo.training.answer_metrics import ANSWER_METRICS, SIGNATURE, answers_of_each
 from s2s_zoo.training.caption_metrics import cider_of_each
 from s2s_zoo.training.metrics import rouge_of_each
 from s2s_zoo.training.speech_metrics import errors_of_each
@@ -142,6 +143,8 @@ def _parts(name, hypotheses, references, lowercase):
     """(N,) numerators and (N,) denominators of the sentences, and the signature."""
     if name.startswith("rouge"):
         scores, signature = rouge_of_each(name, hypotheses, references)
+    elif name in ANSWER_METRICS:
+        scores, signature = answers_of_each(name, hypotheses, references), SIGNATURE
     elif name == "cider":
         scores, signature = cider_of_each(hypotheses, references)
     else:
@@ -154,12 +157,14 @@ COMPARED: dict[str, Any] = {
     "bleu": _by_sacrebleu,
     "chrf++": _by_sacrebleu,
     **dict.fromkeys(("rouge1", "rouge2", "rougeL", "cider", "wer", "cer"), _by_sentences),
+    **dict.fromkeys(ANSWER_METRICS, _by_sentences),
 }
 # What the texts of a task are compared by; sentences that differ are those of the first.
 OF_TASK = {
     "translation": ("bleu", "chrf++"),
     "text2text": ("bleu", "chrf++"),
     "summarization": ("rougeL", "rouge1", "rouge2"),
+    "question_answering": ("answer_f1", "exact_match"),
     "captioning": ("cider",),
     "transcription": ("wer", "cer"),
 }

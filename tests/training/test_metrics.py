@@ -56,6 +56,17 @@ def test_repetition_counts_texts_that_say_three_words_twice():
     assert score.signature.startswith("ngram:3")
 
 
+def test_answers_by_hand():
+    said = ["The Eiffel Tower!", "in Paris, France", "Rome", "", "a the"]
+    right = ["eiffel tower", "Paris", "", "", "the"]
+    # Words of the second: in, paris, france and paris; an answer without words is right where
+    # none is expected.
+    score = corpus_score("answer_f1", said, right)
+    assert score.value == pytest.approx(100 * (1 + 2 / 4 + 0 + 1 + 1) / 5)
+    assert corpus_score("exact_match", said, right).value == pytest.approx(100 * 3 / 5)
+    assert score.signature == "nrefs:1|case:lc|norm:squad"
+
+
 def test_rouge_is_the_mean_over_texts():
     assert corpus_score("rougeL", ["a b", "c"], ["a b", "d"]).value == pytest.approx(50)
     assert corpus_score("rouge1", [""], ["a"]).value == 0

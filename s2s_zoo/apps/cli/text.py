@@ -1,4 +1,4 @@
-"""The commands that read text and write text: `s2s-zoo translate` and `s2s-zoo summarize`."""
+"""The commands that read text and write text: `s2s-zoo translate`, `summarize` and `answer`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from s2s_zoo.generation.options import SAMPLE
 from s2s_zoo.pipeline.files import text_of_bytes
 from s2s_zoo.pipeline.summarizing import LENGTHS
 from s2s_zoo.protocol.errors import DataError, S2SZooError
-from s2s_zoo.protocol.tasks import SUMMARIZATION
+from s2s_zoo.protocol.tasks import QUESTION_ANSWERING, SUMMARIZATION
 
 NO_TEXT = (*BILINGUAL, "json", "properties")
 OF_TEXT = {*FORMATS, *PARTS} - {*NO_TEXT}
@@ -68,9 +68,14 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--plot", metavar="OUT.png", help="draw what was copied, of one text")
     _add_arguments(command)
 
+    command = commands.add_parser("answer", help="answer questions, one line for each line")
+    command.set_defaults(command=_answer, plot=None)
+    command.add_argument("--context", metavar="FILE", help="the text that they are about")
+    _add_arguments(command, "QUESTION")
 
-def _add_arguments(command):
-    command.add_argument("text", nargs="*", metavar="TEXT", help="default: standard input")
+
+def _add_arguments(command, text="TEXT"):
+    command.add_argument("text", nargs="*", metavar=text, help="default: standard input")
     command.add_argument("--model", metavar="NAME", help=NAME)
     command.add_argument("--input", metavar="FILE", help="read this file")
     command.add_argument(
@@ -135,6 +140,25 @@ def _summarize(arguments):
     _write(arguments, name, plot_copies, arguments.whole, how)
 
 
+def _answer(arguments):
+    about = {}
+    if arguments.context:
+        about["context"] = _context(arguments)
+    name = arguments.model or only_checkpoint(QUESTION_ANSWERING)
+    _write(arguments, name, None, reading=about, task=QUESTION_ANSWERING.name)
+
+
+def _context(arguments):
+    """The text of a file of any format that summaries are made of."""
+    path = Path(arguments.context)
+    format = format_of(path.name) or "text"
+    if format in NO_TEXT:
+        arguments.usage_error(f"a .{format} file is no text to ask about")
+    if format == "text":
+        return "\n".join(read_lines(path))
+    return text_of_bytes(path.read_bytes(), arguments.context, format)
+
+
 def _draw_alignment(pipeline, text, path, **options):
     if isinstance(pipeline, Detecting):
         pipeline = pipeline.pipeline_of(text)
@@ -145,7 +169,7 @@ def _draw_alignment(pipeline, text, path, **options):
     pipeline(text, return_alignment=True, split=False, **options).plot(path)
 
 
-def _write(arguments, name, draw, whole=False, reading=None):
+def _write(arguments, name, draw, whole=False, reading=None, **loading):
     """Writes a line for each text.
 
     Args:
@@ -154,6 +178,7 @@ def _write(arguments, name, draw, whole=False, reading=None):
         draw: function of a pipeline, the only text, the path of the picture and the options.
         whole: bool, take all of the input for one text.
         reading: dict, options of a call that say how texts are read.
+        **loading: options of `from_pretrained`.
     """
     from tqdm import tqdm
 
@@ -171,7 +196,7 @@ def _write(arguments, name, draw, whole=False, reading=None):
         tqdm(unit=" lines", disable=None if arguments.output else True) as bar,
     ):
         reading = reading or {}
-        pipeline = _opened(arguments, name, options, reading)
+        pipeline = _opened(arguments, name, options, reading, **loading)
         lines = _Arriving(stream, arguments.input or "standard input")
         if whole and getattr(arguments, "format", None) not in (None, "text"):
             arguments.text = [text_of_bytes(stream.read(), lines.name, arguments.format)]
@@ -189,7 +214,7 @@ def _write(arguments, name, draw, whole=False, reading=None):
             draw(pipeline, arguments.text[0], arguments.plot, **options, **reading)
 
 
-def _opened(arguments, name, options, reading):
+def _opened(arguments, name, options, reading, **loading):
     """The pipeline of a checkpoint, or what finds out which, for some options."""
     if name == AUTO:
         target = arguments.target or "en"
@@ -198,7 +223,7 @@ def _opened(arguments, name, options, reading):
             target,
             lambda found: _opened(arguments, found, options, reading),
         )
-    pipeline = load(name, **engine_options(arguments))
+    pipeline = load(name, **engine_options(arguments), **loading)
     check_search(arguments, pipeline, options)
     check_reading(arguments, pipeline, reading)
     return pipeline

@@ -12,6 +12,7 @@ from s2s_zoo.protocol.registry import unknown_name
 
 MOST_BEAMS = 16
 MOST_WORDS = 1000  # of a user, that come through or have a translation of their own
+MOST_CONTEXT = 1 << 20  # characters of the text that questions are about
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -91,6 +92,7 @@ class OfText(Options):
     bullets: bool | None = None
     format: Literal["text", "html", "markdown", "srt", "vtt"] | None = None
     faithful: bool | None = None
+    context: Annotated[str, Field(max_length=MOST_CONTEXT)] | None = None
 
     def chosen(self) -> dict[str, Any]:
         """The options that were given, a dict of what can be hashed."""

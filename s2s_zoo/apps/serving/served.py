@@ -16,6 +16,7 @@ from s2s_zoo.apps.serving.schema import OTHERS, REQUESTS
 from s2s_zoo.apps.serving.work import Generation
 from s2s_zoo.data.images import pixels_of
 from s2s_zoo.generation.options import beams_of, check_names
+from s2s_zoo.pipeline.questions import Asking
 from s2s_zoo.pipeline.summarizing import take_how
 from s2s_zoo.protocol.errors import DataError, is_failure
 
@@ -199,7 +200,7 @@ class Served:
                 raise Refused(400, f"Image {number + 1} of {len(images)}: {error}") from error
         return pixels
 
-    def reading(self, options: dict[str, Any]) -> Reading | Summarizing | None:
+    def reading(self, options: dict[str, Any]) -> Reading | Summarizing | Asking | None:
         """How the texts of a call with some options are read."""
         languages = (options.get("source"), options.get("target"))
         return take_how(self.pipeline, options, *languages)[0]
@@ -219,6 +220,9 @@ class Served:
             return False
         languages = {name: dict(options).get(name) for name in ("source", "target")}
         processor = self.pipeline.processor_for(**languages)
+        how = self.reading(dict(options))
+        if isinstance(how, Asking):
+            source = how.put(source)
         [row] = processor.encode_source([source], truncate=False)
         return len(row) > longest
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from s2s_zoo.apps.serving.hearing import Heard, transcript_as_json, work_of
 from s2s_zoo.generation.options import beams_of
+from s2s_zoo.pipeline.reading import Reading
 from s2s_zoo.pipeline.summarizing import Summarizing
 
 WIDTH = 4  # unfinished texts of a source, for the bound of the work
@@ -74,7 +75,7 @@ class Generation(NamedTuple):
         how = self.served.reading(options) if units > known or "length" in options else None
         if isinstance(how, Summarizing) and how.split:
             return self.width * longest * max(how.count, units // known + 1) / most
-        if units > known and how and how.split:
+        if units > known and isinstance(how, Reading) and how.split:
             return self.width * pipeline.searcher.longest_target(units) / most
         length = options.get("max_length")
         if length is None:

@@ -142,3 +142,16 @@ def test_a_page_is_summarized_whole_in_as_many_sentences_as_are_asked_for(serve,
     assert "for translation" in error_of(generate(client, ["x"], keep=["x"]), 422)
     answer = client.post("/v1/models/tiny:predict", json={"instances": [LONG]})
     assert answer.headers["x-truncated"] == "0", "the first; an export has the search alone"
+
+
+def test_questions_over_a_text(serve, loaded):
+    from s2s_zoo import Pipeline
+
+    answer = Pipeline("question_answering", loaded.model, loaded.processor)
+    client = serve(answer)
+    [found] = generate(client, ["ein hund"], context="die frau rennt").json()["results"]
+    assert found["text"] == answer("ein hund", context="die frau rennt") != answer("ein hund")
+    assert "truncated" not in found
+    [found] = generate(client, ["ein"], context="hund " * 200).json()["results"]
+    assert found["truncated"]
+    assert "is for questions" in error_of(generate(serve(loaded), ["x"], context="y"), 422)
