@@ -2,6 +2,7 @@
 
 import ast
 import runpy
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -76,6 +77,24 @@ def test_what_a_cell_prints_is_one_block_and_its_errors_are_none(tmp_path):
     outputs = [new_output("stream", name=name, text=text) for name, text in said]
     cells = [new_markdown_cell("# x"), new_code_cell("print()", outputs=outputs)]
     assert "```text\na\nb\n```" in page("x", new_notebook(cells=cells), tmp_path)
+
+
+def test_tables_are_as_the_code_and_its_tests_have_them():
+    from tables import PAGES, written
+
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert text == written(text), "python docs/making/tables.py"
+
+
+def test_what_no_test_compares_is_an_error(tmp_path, monkeypatch):
+    import tables
+
+    for name in ("conftest.py", "test_parity.py", "test_blip.py"):
+        shutil.copy(tables.TESTS / name, tmp_path)
+    monkeypatch.setattr(tables, "TESTS", tmp_path)
+    with pytest.raises(ValueError, match="No test compares vision-encoder-decoder, whisper, encod"):
+        tables.compared()
 
 
 def test_links_name_files_of_the_repository(tmp_path, monkeypatch):

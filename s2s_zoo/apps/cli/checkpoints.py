@@ -10,6 +10,7 @@ from s2s_zoo.apps.cli.shared import NAME
 from s2s_zoo.checkpoints.catalog import REMOTE, list_checkpoints, resolve
 from s2s_zoo.checkpoints.contents import check_opened
 from s2s_zoo.checkpoints.layout import CARD, WEIGHTS
+from s2s_zoo.checkpoints.popular import list_popular
 from s2s_zoo.checkpoints.quantization import SCALE
 from s2s_zoo.protocol.files import describe_file, read_file, verify_files
 from s2s_zoo.protocol.safetensors_file import read_header
@@ -21,6 +22,7 @@ def add_commands(commands: Any) -> None:
     command.set_defaults(command=_list)
     command.add_argument("--task", help="only those of one task, such as translation")
     command.add_argument("--json", action="store_true", help="everything known, as JSON")
+    command.add_argument("--hub", action="store_true", help="what people load from the Hub instead")
 
     command = commands.add_parser("show", help="one checkpoint: its card, parameters and shapes")
     command.set_defaults(command=_show)
@@ -50,6 +52,9 @@ def add_commands(commands: Any) -> None:
 
 
 def _list(arguments):
+    if arguments.hub:
+        _list_hub(arguments)
+        return
     entries = list_checkpoints(arguments.task)
     if arguments.json:
         print(json.dumps(entries, indent=2, ensure_ascii=False))
@@ -61,6 +66,19 @@ def _list(arguments):
         told = "; ".join(f"{', '.join(found)} on {dataset}" for dataset, found in scores.items())
         where = "bundled" if "path" in entry else f"{REMOTE}{entry['repo_id']}"
         print(f"{name:<24} {entry['parameters'] / 1e6:6.1f}M  {where:<8} {told}")
+
+
+def _list_hub(arguments):
+    entries = list_popular(arguments.task)
+    if arguments.json:
+        found = [{**x._asdict(), "line": x.line, "looked_up": x.looked_up} for x in entries]
+        print(json.dumps(found, indent=2))
+        return
+    for task in dict.fromkeys(entry.task for entry in entries):
+        print(f"{task}")
+        for entry in (entry for entry in entries if entry.task == task):
+            known = ", ".join(filter(None, (entry.license, entry.size, entry.languages)))
+            print(f"  {entry.line}{known and f'  # {known}, {entry.looked_up}'}")
 
 
 def _show(arguments):

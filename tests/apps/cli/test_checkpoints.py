@@ -1,12 +1,16 @@
 """`s2s-zoo list, show, download, verify` of what is not bundled; push and release: test_publish."""
 
+import ast
 import json
+import re
 import shutil
 
 import pytest
 
 from s2s_zoo.apps.cli.main import main
 from s2s_zoo.checkpoints import catalog as catalog_module
+from s2s_zoo.checkpoints.popular import POPULAR
+from s2s_zoo.checkpoints.pretrained import FAMILIES
 from s2s_zoo.protocol.files import describe_file
 
 REPO = "org/tiny"
@@ -84,3 +88,30 @@ def test_json_of_the_catalog_holds_the_pin(remote, capsys):
     assert main(["list", "--json"]) == 0
     entry = json.loads(capsys.readouterr().out)["tiny-de-en"]
     assert (entry["repo_id"], entry["revision"]) == (REPO, remote)
+
+
+def test_list_of_the_hub_needs_no_network(hub, capsys):
+    assert main(["list", "--hub"]) == 0
+    out = capsys.readouterr().out
+    assert main(["list", "--hub", "--task", "question_answering"]) == 0
+    part = capsys.readouterr().out
+    assert part.startswith("question_answering\n") and part in out and part.count("\n") == 3
+    assert main(["list", "--hub", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [entry["line"] in out for entry in found] == [True] * len(found) and len(found) > 20
+    assert main(["list", "--hub", "--task", "captionin"]) == 1
+    assert "Did you mean 'captioning'" in capsys.readouterr().err
+    assert hub.requests == []
+
+
+def test_what_is_listed_of_the_hub_can_be_loaded():
+    """Its family is one of ours, its line is Python, and what nobody looked up has no day."""
+    for entry in POPULAR:
+        call = ast.parse(entry.line).body[0].value
+        assert ast.literal_eval(call.args[0]) == f"hf://{entry.repo_id}"
+        assert {x.arg for x in call.keywords} <= {"task", "source", "target"}
+        own = FAMILIES[entry.family].task
+        assert entry.task == own or f'task="{entry.task}"' in entry.line
+        known = entry.license or entry.size or entry.languages
+        assert bool(known) == bool(re.fullmatch(r"\d{4}-\d\d-\d\d", entry.looked_up))
+    assert len({(entry.task, entry.repo_id) for entry in POPULAR}) == len(POPULAR)

@@ -23,6 +23,24 @@ FAMILIES = {
     "blenderbot": {},
     "blendersmall": {},
 }
+GREEDY = ("marian", "bart", "m2m_100", "t5")  # one of each way to begin a text
+PLAIN = tuple(name for name in FAMILIES if "-" not in name)
+# The model_type of those that are not called by it.
+MODEL_TYPES = {
+    "nllb": "m2m_100",
+    "byt5": "t5",
+    "codet5": "t5",
+    "blendersmall": "blenderbot-small",
+    "vit-gpt2": "vision-encoder-decoder",
+    "trocr": "vision-encoder-decoder",
+    "bert2bert": "encoder-decoder",
+    "roberta2roberta": "encoder-decoder",
+}
+
+
+def model_type(name):
+    """The model_type of a variant."""
+    return MODEL_TYPES.get(name) or MODEL_TYPES.get(name.split("-")[0], name.split("-")[0])
 
 
 class Oracle(NamedTuple):

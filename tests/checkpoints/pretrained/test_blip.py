@@ -76,6 +76,7 @@ def their_pixels(oracle, found):
     return oracle[3](found, return_tensors="pt")["pixel_values"]
 
 
+@pytest.mark.compares("pixels", of=("blip",))
 def test_pixels(oracle, pipeline):
     found = images(4)
     theirs = their_pixels(oracle, found).numpy().transpose(0, 2, 3, 1)
@@ -85,6 +86,7 @@ def test_pixels(oracle, pipeline):
     assert pipeline.processor.resize == "bicubic"
 
 
+@pytest.mark.compares("ids", "texts", of=("blip",))
 def test_ids_and_texts(oracle, pipeline, tmp_path):
     _, _, tokenizer, _ = oracle
     processor, texts = pipeline.processor, [*LINES[::5], "Ünïcode, A.B. don't  x", "犬 a😀", ""]
@@ -109,6 +111,7 @@ def test_ids_and_texts(oracle, pipeline, tmp_path):
     assert ids(from_pretrained(copy).processor) == cased != expected
 
 
+@pytest.mark.compares("logits", of=("blip",))
 def test_outputs(oracle):
     """In float64: what the two make of float32 differs from it by more than from one another."""
     import torch
@@ -130,6 +133,7 @@ def test_outputs(oracle):
     np.testing.assert_allclose(here * real, there * real, atol=2e-5)
 
 
+@pytest.mark.compares("greedy search", "beam search", of=("blip",))
 @pytest.mark.parametrize(("beams", "prompt"), [(1, None), (4, None), (1, "a dog")])
 def test_searches_find_what_transformers_finds(oracle, pipeline, beams, prompt):
     import torch

@@ -72,6 +72,7 @@ def pipeline(oracle):
     return from_pretrained(oracle[0])
 
 
+@pytest.mark.compares("ids", "texts", "logits", of=("bert2bert", "roberta2roberta"))
 def test_outputs_and_tokens(oracle, pipeline):
     import torch
 
@@ -100,6 +101,7 @@ def test_outputs_and_tokens(oracle, pipeline):
     np.testing.assert_allclose(here * real, there * real, atol=1e-4)
 
 
+@pytest.mark.compares("greedy search", "beam search", of=("bert2bert", "roberta2roberta"))
 @pytest.mark.parametrize("beams", [1, 4])
 def test_searches_find_what_transformers_finds(oracle, pipeline, beams):
     import torch

@@ -12,7 +12,7 @@ from keras import ops
 
 from s2s_zoo import from_pretrained
 from s2s_zoo.protocol.errors import CheckpointError, DataError
-from tests.checkpoints.pretrained.conftest import FAMILIES
+from tests.checkpoints.pretrained.conftest import FAMILIES, GREEDY, PLAIN
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -22,7 +22,6 @@ from tests.checkpoints.pretrained.oracle import padded  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SOURCES = LINES[::4]
-GREEDY = ("marian", "bart", "m2m_100", "t5")  # one of each way to begin a text
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -36,6 +35,7 @@ def their_ids(theirs, texts):
     return [row[:] for row in theirs.tokenizer(texts)["input_ids"]]
 
 
+@pytest.mark.compares("ids", "texts")
 def test_ids_and_texts_are_those_of_transformers(pair):
     pipeline, theirs = pair
     processor = pipeline.processor
@@ -75,6 +75,7 @@ def our_batch(pipeline, texts, targets):
     return {"source": source, "target": np.where(target == 2, 0, target)}, labels
 
 
+@pytest.mark.compares("logits", "gradients")
 def test_outputs_and_gradients(pair):
     import torch
 
@@ -155,6 +156,8 @@ def compare_gradients(pipeline, theirs, gradients, expected):
     assert compared == set(expected)
 
 
+@pytest.mark.compares("beam search")
+@pytest.mark.compares("greedy search", of=GREEDY)
 @pytest.mark.parametrize("beams", [1, 4])
 def test_searches_find_what_transformers_finds(pair, beams):
     import torch
@@ -188,12 +191,13 @@ def test_searches_find_what_transformers_finds(pair, beams):
     assert len({len(row) for row in expected}) > 1
 
 
+@pytest.mark.compares("its own defaults", of=PLAIN)
 def test_defaults_of_the_checkpoint(pair):
     """Without any option: the beams, penalties, forced tokens and lengths of its own."""
     import torch
 
     pipeline, theirs = pair
-    if "-" in theirs.directory.name:
+    if theirs.directory.name not in PLAIN:
         pytest.skip("a variant has the defaults of its family")
     processor = pipeline.processor
     texts = SOURCES[::3]

@@ -90,6 +90,7 @@ def pipeline(oracle):
     return from_pretrained(oracle[0])
 
 
+@pytest.mark.compares("pixels", "ids", "texts", "logits", of=("trocr",))
 def test_outputs_and_tokens(oracle, pipeline):
     import torch
 
@@ -113,6 +114,7 @@ def test_outputs_and_tokens(oracle, pipeline):
     np.testing.assert_allclose(here * real, logits[..., processor.order] * real, atol=1e-4)
 
 
+@pytest.mark.compares("greedy search", "beam search", of=("trocr",))
 @pytest.mark.parametrize("beams", [1, 4])
 def test_searches_find_what_transformers_finds(oracle, pipeline, beams):
     import torch

@@ -81,6 +81,7 @@ def their_pixels(pipeline, found):
     return ours, torch.tensor((ours / 255 - 0.5) / 0.5, dtype=torch.float32).permute(0, 3, 1, 2)
 
 
+@pytest.mark.compares("pixels", of=("vit-gpt2",))
 def test_pixels(oracle, pipeline):
     found = images(6)
     theirs = oracle[3](found, return_tensors="np")["pixel_values"].transpose(0, 2, 3, 1)
@@ -88,6 +89,7 @@ def test_pixels(oracle, pipeline):
     assert np.abs(ours - theirs).max() < 1e-5
 
 
+@pytest.mark.compares("logits", "gradients", of=("vit-gpt2",))
 def test_outputs_and_gradients(oracle, pipeline):
     import tensorflow as tf
     import torch
@@ -143,6 +145,7 @@ def test_outputs_and_gradients(oracle, pipeline):
         )
 
 
+@pytest.mark.compares("greedy search", "beam search", of=("vit-gpt2",))
 @pytest.mark.parametrize("beams", [1, 4])
 def test_searches_find_what_transformers_finds(oracle, pipeline, beams):
     import torch
@@ -161,6 +164,7 @@ def test_searches_find_what_transformers_finds(oracle, pipeline, beams):
     assert len(set(expected)) > 10
 
 
+@pytest.mark.compares("its own defaults", of=("vit-gpt2",))
 def test_defaults_and_saving(oracle, pipeline, tmp_path):
     found = images(3)
     assert pipeline.task == "captioning" and pipeline.generation["num_beams"] == 3

@@ -120,6 +120,7 @@ def language_of(pipeline):
     return {"language": "de"} if pipeline.processor.multilingual else {}
 
 
+@pytest.mark.compares("features", "logits", of=("whisper",))
 def test_features_and_outputs(oracle, pipeline):
     assert_same_outputs(oracle, pipeline)
 
@@ -157,6 +158,7 @@ def assert_same_outputs(oracle, pipeline):
     np.testing.assert_allclose(logits, expected[..., processor.order], atol=3e-4)
 
 
+@pytest.mark.compares("greedy search", "beam search", of=("whisper",))
 @pytest.mark.parametrize("timestamps", [False, True])
 @pytest.mark.parametrize("beams", [1, 5])
 def test_searches_find_what_transformers_finds(oracle, pipeline, beams, timestamps):
@@ -206,6 +208,7 @@ def test_a_text_that_never_ends_is_as_long_as_in_transformers(oracle, pipeline, 
     assert [processor.order[[*prompt, *row]].tolist() for row in found] == theirs
 
 
+@pytest.mark.compares("long recordings", of=("whisper",))
 def test_a_long_recording_follows_its_timestamps(oracle, pipeline):
     recording = sound(3.4, 3)
     options = {"max_length": LIMIT + 1, **FREE, **language_of(pipeline)}
@@ -236,6 +239,7 @@ def their_segments(oracle, pipeline, recording):
     return [x for x in found if x[0].strip()]
 
 
+@pytest.mark.compares("languages that are heard", of=("whisper",))
 def test_languages_are_found(oracle, pipeline):
     sounds = [sound(1, seed) for seed in range(4)]
     _, model, extractor = oracle
