@@ -30,9 +30,9 @@ def read_pairs(
             .bz2, .xz). Or a tuple of two paths, line n of the one being the translation of line n
             of the other. Or the name of a data set of the Hub, where the package `datasets` is
             installed: `hf://datasets/organization/name[@revision][/configuration][:split]`. Or an
-            iterable of (source, target) strings or of dicts, a frame of pandas or polars, a table
-            of Arrow, a data set of Hugging Face `datasets`, with
-            {"translation": {"de": …, "en": …}} too, or a `tf.data.Dataset` of such strings.
+            iterable of (source, target) strings or of dicts, a dict of columns, an array (N, 2), a
+            frame of pandas or polars, a table of Arrow, a data set of Hugging Face `datasets`,
+            with {"translation": {"de": …, "en": …}} too, or a `tf.data.Dataset` of such strings.
         swap: bool, exchange source and target.
         columns: (source, target), the names of the columns, or the languages of a translation
             memory. None takes those that data sets commonly have, two languages, or the only two
@@ -113,6 +113,8 @@ def _of_object(data, columns):
     """Pairs of an object, by the package it is of, which is imported where there is one."""
     package = type(data).__module__.partition(".")[0]
     name = f"the {type(data).__name__}"
+    if isinstance(data, dict) and (rows := _rows_of_columns(data, name)) is not None:
+        return pairs_of_rows(rows, columns, name)
     if isinstance(data, dict):  # a DatasetDict is one too
         raise DataError(
             f"Expected pairs. Received: a {type(data).__name__} of {', '.join(map(str, data))}. "
@@ -130,6 +132,8 @@ def _of_object(data, columns):
         )
     if package == "pyarrow" and hasattr(data, "to_batches"):
         data = chain.from_iterable(batch.to_pylist() for batch in data.to_batches())
+    elif package == "numpy" and hasattr(data, "tolist"):
+        data = data.tolist()
     elif package == "tensorflow" and hasattr(data, "as_numpy_iterator"):
         data = (_from_tensors(x, n) for n, x in enumerate(data.as_numpy_iterator(), 1))
     elif not hasattr(data, "__iter__"):
@@ -140,6 +144,19 @@ def _of_object(data, columns):
         where = name if package in ("datasets", "pyarrow", "tensorflow") else "the list"
         return pairs_of_rows(chain([first], rows), columns, where)
     return _checked(rows if first is None else chain([first], rows))
+
+
+def _rows_of_columns(data, name):
+    """Rows of a dict of columns, as `datasets` gives for dataset[:100]; None of any other dict."""
+    sides = [x.tolist() if hasattr(x, "tolist") else x for x in data.values()]
+    if not all(isinstance(side, list | tuple) for side in sides):
+        return None
+    if not any(isinstance(text, str) for side in sides for text in side[:1]):
+        return None
+    if len({len(side) for side in sides}) > 1:
+        told = ", ".join(f"{key} {len(side)}" for key, side in zip(data, sides, strict=True))
+        raise DataError(f"{name} has columns of different lengths: {told}. Make them alike.")
+    return (dict(zip(data, cells, strict=True)) for cells in zip(*sides, strict=True))
 
 
 def _from_tensors(element, number):

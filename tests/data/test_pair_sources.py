@@ -7,6 +7,7 @@ import lzma
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from s2s_zoo.data import read_pairs
@@ -149,6 +150,18 @@ def test_dicts_and_iterables_of_them():
     assert read_pairs(nested, columns=("en", "de")) == [(en, de) for de, en in PAIRS]
     summaries = [{"dialogue": "long", "summary": "short", "id": "7"}]
     assert read_pairs(summaries) == [("long", "short")]
+
+
+def test_a_dict_of_columns_and_an_array():
+    columns = {"id": [1, 2], "de": [de for de, _ in PAIRS], "en": np.array([en for _, en in PAIRS])}
+    assert read_pairs(columns) == PAIRS
+    nested = {"id": ["1", "2"], "translation": [{"de": de, "en": en} for de, en in PAIRS]}
+    assert read_pairs(nested, columns=("de", "en")) == PAIRS
+    with pytest.raises(DataError, match="the dict has columns of different lengths: de 2, en 1"):
+        read_pairs({"de": ["a", "b"], "en": ["c"]})
+    array = np.array(PAIRS)
+    assert read_pairs(array) == read_pairs(array.astype(object)) == PAIRS
+    assert type(read_pairs(array)[0][0]) is str
 
 
 def test_a_frame_of_pandas():
