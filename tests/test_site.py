@@ -97,6 +97,23 @@ def test_what_no_test_compares_is_an_error(tmp_path, monkeypatch):
         tables.compared()
 
 
+def test_a_page_shows_what_its_code_gives_back(tmp_path):
+    from nbformat.v4 import new_output
+    from notebooks import ANSWERED, _as_seen, _shown, of_page
+
+    text = "# x\n\n```python\n1 + 1\n```\n\ny\n\n```bash\nls\n```\n\n```python\nz = 3\n```\n"
+    notebook = of_page(text)
+    kinds = [cell.cell_type for cell in notebook.cells]
+    assert kinds == ["markdown", "code", "markdown", "code"]
+    notebook.cells[1].outputs = [new_output("execute_result", data={"text/plain": "2"})]
+    shown = "\n\n".join(_shown("x", notebook, tmp_path)) + "\n"
+    assert shown == text.replace("1 + 1\n```\n", "1 + 1\n```\n\n```text\n2\n```\n")
+    assert _as_seen("Epoch 1/2\n 1/2 ━\x1b[37m━\x1b[0m\r 2/2 ━━ loss: 1\nend") == (
+        "Epoch 1/2\n 2/2 ━━ loss: 1\nend"
+    )
+    assert all((DOCS / place).exists() for place in ANSWERED)
+
+
 def test_links_name_files_of_the_repository(tmp_path, monkeypatch):
     import pages
 

@@ -1,6 +1,6 @@
 """Makes the site in docs/build/site: docs/making [--no-run]. Its search alone needs a server.
 
---no-run: notebooks are shown without what comes out of them.
+--no-run: notebooks and pages are shown without what comes out of them.
 """
 
 import shutil
@@ -21,7 +21,10 @@ def main():
     staged.mkdir(parents=True)
     pages.write(staged)
     shutil.copy(Path(__file__).with_name("wide.css"), staged)
-    notebooks.write(staged / "notebooks", running="--no-run" not in sys.argv)
+    running = "--no-run" not in sys.argv
+    notebooks.write(staged / "notebooks", running)
+    for path in (staged / place for place in notebooks.ANSWERED if running):
+        path.write_text(notebooks.answered(path), encoding="utf-8")
     build = [
         sys.executable,
         "-m",

@@ -1,8 +1,12 @@
-"""Notebooks, of text and of the programs in docs/examples: python docs/making/notebooks.py"""
+"""Notebooks, of text and of the programs in docs/examples: python docs/making/notebooks.py
+
+Pages of docs too, where what their code gives back is to be seen.
+"""
 
 import ast
 import base64
 import os
+import re
 import tempfile
 import textwrap
 from pathlib import Path
@@ -16,6 +20,10 @@ INSTALL = '%pip install -q "../..[hub,plots]"  # the clone of the repository tha
 SKIPPED = "skip-execution"
 PROGRAMS = ("attention", "captioning", "pointer", "own_attention")
 ELSEWHERE = ("finetune_hub",)  # downloads; tests/test_notebooks.py runs it on a small checkpoint
+
+
+ANSWERED = ("start.md", "guides/search.md")  # pages that show what their code gives back
+PYTHON = re.compile(r"^```python\n(.*?)\n```$", re.DOTALL | re.MULTILINE)
 
 
 def all_of_them():
@@ -102,6 +110,30 @@ def run(notebook):
 
 def page(name, notebook, folder):
     """Markdown of a notebook, its pictures written into a folder."""
+    parts = _shown(name, notebook, folder)
+    about = f"[This page as a notebook]({name}.ipynb), for the folder docs/notebooks of a clone."
+    if name in ELSEWHERE:
+        about += " It downloads a checkpoint, so what its cells show is not on this page."
+    parts.insert(1, about)
+    return "\n\n".join(parts) + "\n"
+
+
+def answered(path):
+    """The Markdown of a page, each block of Python followed by what it gives back."""
+    notebook = of_page(path.read_text(encoding="utf-8"))
+    run(notebook)
+    return "\n\n".join(_shown(path.stem, notebook, path.parent)) + "\n"
+
+
+def of_page(text):
+    """A page as a notebook: its blocks of Python are the cells of code."""
+    pieces = [piece.strip("\n") for piece in PYTHON.split(text)]
+    cells = [(new_code_cell if i % 2 else new_markdown_cell)(x) for i, x in enumerate(pieces) if x]
+    return new_notebook(cells=cells)
+
+
+def _shown(name, notebook, folder):
+    """The cells in Markdown, and what those of code show."""
     parts = []
     for i, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
@@ -114,13 +146,17 @@ def page(name, notebook, folder):
                 picture = f"{name}-{i}-{k}.png"
                 (folder / picture).write_bytes(base64.b64decode(data["image/png"]))
                 parts.append(f"![What the cell shows]({picture})")
-            elif said := output.get("text", data.get("text/plain", "")).rstrip():
-                parts.append(f"```text\n{said}\n```")
-    about = f"[This page as a notebook]({name}.ipynb), for the folder docs/notebooks of a clone."
-    if name in ELSEWHERE:
-        about += " It downloads a checkpoint, so what its cells show is not on this page."
-    parts.insert(1, about)
-    return "\n\n".join(parts) + "\n"
+            elif (said := output.get("text", data.get("text/plain", "")).rstrip()) and (
+                not said.startswith("<Figure ")  # it was written into a file
+            ):
+                parts.append(f"```text\n{_as_seen(said)}\n```")
+    return parts
+
+
+def _as_seen(text):
+    """Lines as a terminal leaves them: what is before a return of the carriage was written over."""
+    text = re.sub(r"\x1b\[[0-9;]*m|\x08", "", text)
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2].rstrip() for line in text.split("\n"))
 
 
 def _joined(outputs):
