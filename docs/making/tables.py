@@ -84,7 +84,7 @@ def compared():
 
 def families_table():
     """The families, and what of each was compared."""
-    lines = ["| model_type | variants | compared with transformers |", "|---|---|---|"]
+    lines = ["| model_type | variants | what is compared |", "|---|---|---|"]
     for family, variants in compared().items():
         rows = {}
         for name, said in variants.items():

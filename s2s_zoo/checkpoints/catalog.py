@@ -8,6 +8,7 @@ from pathlib import Path
 
 from s2s_zoo.checkpoints.contents import Opened, check_opened, open_directory
 from s2s_zoo.checkpoints.download import download
+from s2s_zoo.checkpoints.elsewhere import known_as
 from s2s_zoo.checkpoints.replacing import recover
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import read_json, verify_files
@@ -116,6 +117,8 @@ def resolve(name_or_path: StrPath, revision: str | None = None, local_only: bool
     directory = Path(name_or_path)
     recover(directory)
     if not directory.is_dir():
+        if directory.is_file() and (known := known_as(directory)) is not None:
+            raise CheckpointError(known)
         raise CheckpointError(
             f"{unknown_name(entries, os.fspath(name_or_path), 'checkpoint')} A directory that "
             "`save` wrote and hf://organization/name are accepted too; `s2s-zoo list` shows the "
@@ -123,6 +126,8 @@ def resolve(name_or_path: StrPath, revision: str | None = None, local_only: bool
         )
     opened = open_directory(directory)
     if opened.layout == "s2s_zoo":
+        if not opened.config and (known := known_as(directory)) is not None:
+            raise CheckpointError(known)
         check_opened(opened)
     return opened
 

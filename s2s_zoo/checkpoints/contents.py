@@ -7,7 +7,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from s2s_zoo.checkpoints.layout import (
     CONFIG,
     CONFIG_KEYS,
+    CTRANSLATE2,
     FORMAT_VERSION,
+    MARIAN,
     PROCESSOR,
     REQUIRED,
     WEIGHTS,
@@ -38,6 +40,9 @@ class Checkpoint(NamedTuple):
     shortlist: Any = None
 
 
+WHISPER = b"WhisperSpec"  # what a model of CTranslate2 begins with
+
+
 Layout: TypeAlias = Literal["s2s_zoo", "transformers"]
 
 
@@ -47,7 +52,8 @@ class Opened(NamedTuple):
     Attributes:
         directory: path.
         config: dict, what config.json holds.
-        layout: "s2s_zoo", or "transformers" where config.json has a model_type.
+        layout: "s2s_zoo", or "transformers" where config.json has a model_type, or there is a
+            model of CTranslate2 or Marian.
         verified: {file name: {"sha256": hex digest, "size": bytes}}, of the files that were
             compared with a record already.
         languages: list of str, those of the name by which it was asked for, where config.json has
@@ -64,9 +70,22 @@ class Opened(NamedTuple):
 def open_directory(
     directory: Path, verified: Config | None = None, languages: list[str] | None = None
 ) -> Opened:
-    """Returns a directory as an `Opened`; without a config.json the config is empty."""
-    path = directory / CONFIG
+    """Returns a directory as an `Opened`; without a config.json the config is empty.
+
+    Where there is no model but in its directory "model", that is opened.
+    """
+    path, inner = directory / CONFIG, directory / "model"
+    if not path.is_file() and (inner / CTRANSLATE2).is_file():  # a package of argos-translate
+        directory, path = inner, inner / CONFIG
     config = read_json(path) if path.is_file() else {}
+    if not {"model_type", "format_version"} & config.keys():
+        for name, kind in ((CTRANSLATE2, "ctranslate2"), (MARIAN, "marian-npz")):
+            if (directory / name).is_file():
+                config = {"model_type": kind, **config}
+        if config.get("model_type") == "ctranslate2":
+            with (directory / CTRANSLATE2).open("rb") as file:
+                if WHISPER in file.read(64):
+                    config["model_type"] = "faster-whisper"
     layout: Layout = "transformers" if "model_type" in config else "s2s_zoo"
     return Opened(directory, config, layout, verified or {}, languages)
 

@@ -8,7 +8,9 @@ from s2s_zoo.checkpoints.contents import Opened, check_opened, open_directory
 from s2s_zoo.checkpoints.layout import (
     CARD,
     CONFIG,
+    CTRANSLATE2,
     GENERATION,
+    MORE_TOKENIZER_FILES,
     PRETRAINED_WEIGHTS,
     SETTINGS,
     TOKENIZER_FILES,
@@ -53,6 +55,10 @@ def download(
         if opened.layout == "transformers":
             _fetch_pretrained(partial(fetch, revision=revision))
             return opened
+        if "format_version" not in opened.config and fetch(CTRANSLATE2, revision, optional=True):
+            for name in (*TOKENIZER_FILES, *MORE_TOKENIZER_FILES, *SETTINGS):
+                fetch(name, revision, optional=True)
+            return open_directory(path.parent)
         check_opened(opened, required=(CONFIG,))
         fetch(GENERATION, revision)
         fetch(CARD, revision, optional=True)

@@ -20,6 +20,13 @@ SETTINGS = (
     "preprocessor_config.json",
     "processor_config.json",
 )
+CTRANSLATE2, MARIAN = "model.bin", "decoder.yml"
+# Of CTranslate2 too, which says there what the ids are called.
+VOCABULARIES = tuple(
+    f"{side}_vocabulary.{kind}"
+    for side in ("shared", "source", "target")
+    for kind in ("json", "txt")
+)
 TOKENIZER_FILES = (
     "source.spm",
     "target.spm",
@@ -30,4 +37,9 @@ TOKENIZER_FILES = (
     "tokenizer.json",
     "spiece.model",
     "sentencepiece.bpe.model",
+)
+# Beside a model of CTranslate2.
+MORE_TOKENIZER_FILES = (
+    *("source.model", "target.model", "sentencepiece.model", "tokenizer.model"),
+    *VOCABULARIES,
 )

@@ -24,11 +24,18 @@ LIMITS = {  # bytes
     ".spm": 64 << 20,
     ".safetensors": 64 << 30,
 }
-FOREIGN = {**LIMITS, ".h5": 64 << 30, ".bin": 64 << 30}  # in the layout of transformers
+FOREIGN = {
+    **LIMITS,
+    ".h5": 64 << 30,
+    ".bin": 64 << 30,
+    ".npz": 64 << 30,
+    ".yml": 64 << 20,
+}  # in the layout of transformers
 LARGE = {  # vocabularies, lists of a few thousand tensors, and what belongs to each token
     "vocab.json": 64 << 20,
     "target_vocab.json": 64 << 20,
     "tokenizer.json": 64 << 20,
+    **{f"{side}_vocabulary.json": 64 << 20 for side in ("shared", "source", "target")},
     "model.safetensors.index.json": 16 << 20,
     "pytorch_model.bin.index.json": 16 << 20,
     "shortlist.safetensors": 256 << 20,

@@ -134,3 +134,30 @@ def test_the_catalog_of_the_repository_is_complete():
             assert re.fullmatch("[0-9a-f]{40}", entry["revision"]), name
         if "path" in entry:
             catalog_module.resolve(name)
+
+
+@pytest.mark.parametrize(
+    ("names", "what", "remedy"),
+    [
+        (["model.deen.intgemm.alphas.bin", "vocab.deen.spm"], "Bergamot", "hf://Helsinki-NLP"),
+        (["lex.50.50.deen.s2t.bin.gz"], "Bergamot", "decoder.yml"),
+        (["deen_step_1000.pt"], "OpenNMT-py", "ct2-opennmt-py-converter"),
+        (["checkpoint_best.pt", "dict.de.txt", "dict.en.txt"], "Fairseq", "ct2-fairseq-converter"),
+        (["model.pt"], "PyTorch", "ct2-opennmt-py-converter or ct2-fairseq-converter"),
+        (["model.npz"], "Marian without its settings", "decoder.yml"),
+    ],
+)
+def test_formats_of_others_are_refused_by_name(names, what, remedy, tmp_path):
+    for name in names:
+        (tmp_path / name).write_bytes(b"\x80\x02cos\nsystem\n")  # a pickle that would run something
+    with pytest.raises(CheckpointError, match=f"{what}.*which is not read here.*{remedy}"):
+        from_pretrained(tmp_path)
+    if len(names) == 1:
+        with pytest.raises(CheckpointError, match=f"{what}.*{remedy}"):
+            from_pretrained(tmp_path / names[0])
+
+
+def test_a_directory_of_nothing_known_is_no_checkpoint(tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(CheckpointError, match="not a complete checkpoint: config.json, model"):
+        from_pretrained(tmp_path)

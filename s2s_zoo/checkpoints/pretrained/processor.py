@@ -135,7 +135,8 @@ class PretrainedProcessor(FromFiles, TextProcessor):
         texts = [self.prefix + text for text in texts]
         rows = self._frame(texts, truncate, prefix, suffix, "source", sampling)
         # One of END alone stays: there is no source without a token.
-        return rows if self.family.source_ends else [row[: max(1, len(row) - 1)] for row in rows]
+        ends = self.options["tokenizer"].get("source_ends", self.family.source_ends)
+        return rows if ends else [row[: max(1, len(row) - 1)] for row in rows]
 
     def encode_target(
         self,

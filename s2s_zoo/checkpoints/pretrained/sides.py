@@ -8,8 +8,9 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from s2s_zoo.checkpoints.layout import TOKENIZER_FILES
+from s2s_zoo.checkpoints.layout import MARIAN, MORE_TOKENIZER_FILES, TOKENIZER_FILES
 from s2s_zoo.checkpoints.pretrained.tokenizers import UNKNOWN, Files, JsonTokenizer, PieceTokenizer
+from s2s_zoo.checkpoints.pretrained.vocabularies import marian_files, read_numbered
 from s2s_zoo.data.stored import PROCESSOR
 from s2s_zoo.protocol import END, PAD, START
 from s2s_zoo.protocol.errors import CheckpointError
@@ -91,12 +92,26 @@ def _tidy(text):
 
 
 def read_files(directory: Path) -> Files:
-    """Returns {name: bytes} of the tokenizer files a directory has."""
-    return {
-        name: read_file(directory / name)
-        for name in TOKENIZER_FILES
-        if (directory / name).is_file()
+    """Returns {name: bytes} of the tokenizer files a directory has.
+
+    A package of argos-translate has its own beside the directory of the model. The vocabularies
+    that Marian numbers come as the lists that CTranslate2 has.
+    """
+    folders = [directory, *([directory.parent] if directory.name == "model" else [])]
+    found = {
+        name: read_file(folder / name)
+        for folder in reversed(folders)
+        for name in (*TOKENIZER_FILES, *MORE_TOKENIZER_FILES)
+        if (folder / name).is_file()
     }
+    if (directory / MARIAN).is_file():
+        for side, path in zip(
+            ("source", "target"), marian_files(directory, "vocabs"), strict=False
+        ):
+            pieces = read_numbered(path.name, path.read_bytes())
+            listed = json.dumps(pieces, ensure_ascii=False)
+            found[f"{side}_vocabulary.json"] = listed.encode()
+    return found
 
 
 def arrange(size: int, pad: int, end: int, unknown: int | None) -> np.ndarray:

@@ -9,15 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from s2s_zoo.checkpoints.layout import MARIAN
+from s2s_zoo.checkpoints.pretrained.ctranslate2_file import read_model
+from s2s_zoo.checkpoints.pretrained.npz_file import read_npz
 from s2s_zoo.checkpoints.pretrained.pickled import read_pickle
 from s2s_zoo.checkpoints.pretrained.tensors import AGAIN, Tensor, Tensors, tensor_at
+from s2s_zoo.checkpoints.pretrained.vocabularies import marian_files
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.files import FOREIGN, check_file, read_json
 from s2s_zoo.protocol.safetensors_file import read_places
 
 
 def read_weights(directory: Path) -> Tensors:
-    """Returns {name: Tensor} of the first of safetensors, tf_model.h5 and pytorch_model.bin.
+    """Returns {name: Tensor} of a safetensors, tf_model.h5, pytorch_model.bin or model.bin.
 
     Raises:
         CheckpointError: if there is none of them, a shard is missing, or a file is truncated,
@@ -27,12 +31,16 @@ def read_weights(directory: Path) -> Tensors:
         ("model.safetensors", read_safetensors),
         ("tf_model.h5", read_h5),
         ("pytorch_model.bin", read_pickle),
+        ("model.bin", read_model),
     ):
         if (directory / name).is_file():
             return _read(directory / name, reader)
         index = directory / f"{name}.index.json"
         if index.is_file():
             return _read_shards(index, reader)
+    if (directory / MARIAN).is_file():
+        [path] = marian_files(directory, "models")
+        return _read(path, read_npz)
     raise CheckpointError(
         f"{directory} holds no weights: expected model.safetensors, tf_model.h5 or "
         f"pytorch_model.bin, whole or with an index of shards. {AGAIN}"

@@ -27,6 +27,8 @@ GREEDY = ("marian", "bart", "m2m_100", "t5")  # one of each way to begin a text
 PLAIN = tuple(name for name in FAMILIES if "-" not in name)
 # The model_type of those that are not called by it.
 MODEL_TYPES = {
+    "marian-npz": "marian-npz",
+    "faster-whisper": "faster-whisper",
     "nllb": "m2m_100",
     "byt5": "t5",
     "codet5": "t5",
