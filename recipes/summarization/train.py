@@ -24,11 +24,11 @@ from s2s_zoo.data import (
 from s2s_zoo.protocol.tasks import SUMMARIZATION
 
 HERE = Path(__file__).parent
-TUNED = 0.0005  # the learning rate of a model that knows its task
 sys.path.append(str(HERE.parent))
 
 import sources  # noqa: E402
 import training as shared  # noqa: E402
+import tuning  # noqa: E402
 
 
 def parse(argv=None):
@@ -143,17 +143,6 @@ def with_coverage(pipeline, weight):
     )
 
 
-def gentle(training, steps):
-    """The optimizer for a model that knows its task: it warms up and averages within the run.
-
-    Of the few steps that a few hundred pairs are, all would else be warm-up, and the average
-    weights those that it began with.
-    """
-    warmup = min(training["warmup_steps"], steps // 10)
-    ema = min(training["ema"], max(0.0, 1 - 5 / steps))
-    return shared.optimizer({**training, "warmup_steps": warmup, "ema": ema}, steps)
-
-
 def main(argv=None):
     args, config = parse(argv)
     with data_parallel(args.devices):
@@ -169,12 +158,12 @@ def train(args, config):
             if getattr(args, name) is not None:
                 setattr(pipeline.processor, name, getattr(args, name))
         if args.learning_rate is None:
-            config["training"]["learning_rate"] = TUNED
+            config["training"]["learning_rate"] = tuning.RATE
         if args.coverage:
             pipeline = with_coverage(pipeline, args.coverage)
     else:
         pipeline = new_pipeline(args, config, pairs)
-    tuned = {"optimizer": gentle} if args.checkpoint else {}
+    tuned = {"optimizer": tuning.gentle} if args.checkpoint else {}
     shared.train(args, config["training"], pipeline, pairs, valid, SUMMARIZATION.metrics, **tuned)
 
 

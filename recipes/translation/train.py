@@ -19,6 +19,7 @@ sys.path.append(str(HERE.parent))
 
 import sources  # noqa: E402
 import training as shared  # noqa: E402
+import tuning  # noqa: E402
 
 
 def parse(argv=None):
@@ -109,13 +110,16 @@ def train(args, config):
     shared.prepare(args, config["training"])
     pairs = load(args, "train")
     valid = load(args, "valid")
+    tuned = {"optimizer": tuning.gentle} if args.checkpoint else {}
     if args.checkpoint:
+        if args.learning_rate is None:
+            config["training"]["learning_rate"] = tuning.RATE
         pipeline = s2s_zoo.from_pretrained(args.checkpoint)
         if args.lora:
             s2s_zoo.enable_lora(pipeline.model, args.lora)
     else:
         pipeline = new_pipeline(args, config, pairs)
-    shared.train(args, config["training"], pipeline, pairs, valid, ("bleu", "chrf"))
+    shared.train(args, config["training"], pipeline, pairs, valid, ("bleu", "chrf"), **tuned)
 
 
 if __name__ == "__main__":

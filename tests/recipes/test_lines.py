@@ -163,10 +163,10 @@ def test_a_table_of_ones_own_is_parted_into_pairs_that_train_and_that_choose(tmp
 def test_a_short_run_warms_up_and_averages_within_itself():
     train = recipe("summarization")
     settings = {"warmup_steps": 400, "ema": 0.999, "learning_rate": 0.001, "clipnorm": 1.0}
-    made = train.gentle(settings, 80)
+    made = train.tuning.gentle(settings, 80)
     assert made.ema_momentum == pytest.approx(1 - 5 / 80)
     assert float(made._learning_rate(8)) == pytest.approx(0.001)
-    made = train.gentle(settings, 100_000)
+    made = train.tuning.gentle(settings, 100_000)
     assert made.ema_momentum == 0.999 and float(made._learning_rate(400)) == pytest.approx(0.001)
 
 

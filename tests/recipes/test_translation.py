@@ -231,6 +231,20 @@ def test_a_finished_output_is_not_trained_over(arguments, tmp_path):
         train.main(run)
 
 
+@pytest.mark.parametrize(("flags", "rate"), [([], 0.0005), (["--learning-rate", "0.1"], 0.1)])
+def test_a_checkpoint_is_tuned_gently(arguments, tmp_path, monkeypatch, flags, rate):
+    train, seen = recipe("translation"), {}
+    monkeypatch.setattr(
+        train.shared,
+        "train",
+        lambda args, training, *rest, **options: seen.update(training=training, **options),
+    )
+    monkeypatch.setattr(train.s2s_zoo, "from_pretrained", lambda name: None)
+    train.main([*arguments, "--output", str(tmp_path / "run"), "--from", "x", *flags])
+    assert seen["training"]["learning_rate"] == rate
+    assert seen["optimizer"] is train.tuning.gentle
+
+
 @pytest.mark.learns
 def test_fine_tuning_starts_from_a_checkpoint(arguments, tmp_path, tiny_pipeline):
     tiny_pipeline.save(tmp_path / "old")
