@@ -30,6 +30,7 @@ from s2s_zoo.decoders import ConditionalGRUDecoder as ConditionalGRUDecoder
 from s2s_zoo.decoders import ConvDecoder as ConvDecoder
 from s2s_zoo.decoders import GNMTDecoder as GNMTDecoder
 from s2s_zoo.decoders import MemoryDecoder as MemoryDecoder
+from s2s_zoo.decoders import PrefixDecoder as PrefixDecoder
 from s2s_zoo.decoders import RecurrentDecoder as RecurrentDecoder
 from s2s_zoo.decoders import ShowAttendTellDecoder as ShowAttendTellDecoder
 from s2s_zoo.decoders import SSRUDecoder as SSRUDecoder
@@ -40,6 +41,8 @@ from s2s_zoo.encoders import ConvEncoder as ConvEncoder
 from s2s_zoo.encoders import LSTMNEncoder as LSTMNEncoder
 from s2s_zoo.encoders import PyramidalEncoder as PyramidalEncoder
 from s2s_zoo.encoders import RecurrentEncoder as RecurrentEncoder
+from s2s_zoo.encoders import SpeechTransformerEncoder as SpeechTransformerEncoder
+from s2s_zoo.encoders import SwinEncoder as SwinEncoder
 from s2s_zoo.encoders import TransformerEncoder as TransformerEncoder
 from s2s_zoo.encoders import VisionTransformerEncoder as VisionTransformerEncoder
 from s2s_zoo.encoders import WhisperEncoder as WhisperEncoder

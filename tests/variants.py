@@ -64,6 +64,28 @@ ENCODER_VARIANTS = {
         **WIDTHS,
         "lsh": {"buckets": 2, "chunk": 2, "rounds": 2},
     },
+    "transformer-window": {
+        "name": "transformer",
+        "layers": 2,
+        "heads": 2,
+        **WIDTHS,
+        "window": {"size": [2, 4], "first": 1},
+    },
+    "transformer-sparse": {
+        "name": "transformer",
+        "layers": 1,
+        "heads": 2,
+        **WIDTHS,
+        "sparse": {"block": 1, "random": 0},
+    },
+    "transformer-summaries": {
+        "name": "transformer",
+        "layers": 1,
+        "heads": 2,
+        **WIDTHS,
+        "window": {"size": 2, "block": 2},
+        "relative_positions": {"buckets": 6, "max_distance": 5},
+    },
     "conv": {"name": "conv", "embedding_dim": 6, "units": 5, "layers": 2, "kernel_size": 5},
 }
 # Slow to build, so it meets only those that were made for images.
@@ -88,9 +110,23 @@ IMAGE_ENCODERS = {
         "size": [64, 96],
         "patch": 32,
         "class_tokens": 2,
+        "embedding_norm": True,
+        "activation": "gelu_sigmoid",
+        "projection": 6,
+        "projection_norm": True,
         "layers": 2,
         "heads": 2,
         **WIDTHS,
+    },
+    "swin": {
+        "name": "swin",
+        "size": [64, 96],
+        "patch": 8,
+        "embedding_dim": 4,
+        "layers": [2, 1],
+        "heads": [2, 1],
+        "window": 3,
+        "hidden_ratio": 1.5,
     },
 }
 IMAGE_COMBINATIONS = [
@@ -98,6 +134,7 @@ IMAGE_COMBINATIONS = [
     ("cnn", "multi-head", "transformer"),
     ("cnn-two-scales", "bahdanau", "top-down"),
     ("vision-transformer", "multi-head", "transformer-pre"),
+    ("swin", "multi-head", "transformer"),
 ]
 MELS = 5
 AUDIO_ENCODERS = {
@@ -112,12 +149,22 @@ AUDIO_ENCODERS = {
         "activation": "relu",
     },
     "pyramidal": {"name": "pyramidal", "mels": MELS, "units": 3, "layers": 1},
+    "speech-transformer": {
+        "name": "speech_transformer",
+        "mels": MELS,
+        "channels": 4,
+        "kernels": [3, 5],
+        "layers": 1,
+        "heads": 2,
+        **WIDTHS,
+    },
     "pyramidal-gru": {"name": "pyramidal", "mels": MELS, "units": 3, "layers": 2, "cell": "gru"},
 }
 AUDIO_COMBINATIONS = [
     ("whisper", "multi-head", "transformer-pre"),
     ("whisper-learned", "bahdanau", "gru-feeding"),
     ("pyramidal", "location-sensitive", "lstm"),
+    ("speech-transformer", "multi-head", "transformer"),
     ("pyramidal-gru", "multi-head", "transformer"),
 ]
 ATTENTION_VARIANTS = {
@@ -194,7 +241,7 @@ DECODER_VARIANTS = {
     },
 }
 # Some have their own attention.
-OWN_ATTENTION = ("transformer", "ssru", "conv")
+OWN_ATTENTION = ("transformer", "ssru", "conv", "prefix")
 DECODER_VARIANTS |= {
     name: {**ENCODER_VARIANTS[name.removesuffix("-pointer")], **options}
     for name, options in {
@@ -206,6 +253,7 @@ DECODER_VARIANTS |= {
     }.items()
 }
 DECODER_VARIANTS["ssru"] = {**DECODER_VARIANTS["transformer-pre"], "name": "ssru"}
+DECODER_VARIANTS["prefix"] = {**DECODER_VARIANTS["transformer"], "name": "prefix"}
 DECODER_VARIANTS |= {
     "conditional-gru": {"name": "conditional_gru", "tie_embeddings": True},
     "gnmt": {"name": "gnmt", "layers": 3},

@@ -12,7 +12,7 @@ from s2s_zoo.layers.positions import POSITIONS, RelativeBias, add_positions
 from s2s_zoo.protocol.registry import check_keys, check_option, lookup
 from s2s_zoo.protocol.types import Nest, Shape, Tensor
 
-Activation: TypeAlias = Literal["relu", "gelu", "gelu_tanh", "swish"]
+Activation: TypeAlias = Literal["relu", "gelu", "gelu_tanh", "gelu_sigmoid", "swish"]
 NORMS = ("post", "pre")
 NORMALIZATIONS = {
     "layer": keras.layers.LayerNormalization,
@@ -22,6 +22,7 @@ ACTIVATIONS = {
     "relu": keras.activations.relu,
     "gelu": lambda x: keras.activations.gelu(x, approximate=False),
     "gelu_tanh": lambda x: keras.activations.gelu(x, approximate=True),
+    "gelu_sigmoid": lambda x: x * keras.activations.sigmoid(1.702 * x),
     "swish": keras.activations.silu,
 }
 
@@ -30,9 +31,10 @@ class TransformerStack(keras.layers.Layer):
     """Positions, blocks and the last normalization: all between embedding and output.
 
     Args:
-        causal: bool, a position attends to itself and those before it, and to a memory.
+        causal: bool, a position attends to itself and those before it.
         mixer: function that makes the layer by which the positions of one side know each other,
             or None for a MultiHeadAttention.
+        crosses: bool, attend to a memory too; None, where `causal`.
         output_transform: bool, end with norm(f(W x + b)), as BERT does before its output matrix.
         The others: see `TransformerEncoder`.
     """
@@ -58,10 +60,12 @@ class TransformerStack(keras.layers.Layer):
         dropout: float,
         mixer: Callable[[], keras.layers.Layer] | None = None,
         output_transform: bool = False,
+        crosses: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.causal = causal
+        crosses = causal if crosses is None else crosses
         self.embedding_dim = embedding_dim
         if norm not in NORMS:
             raise ValueError(f"A Transformer expected norm in {NORMS}. Received: norm={norm!r}.")
@@ -99,7 +103,7 @@ class TransformerStack(keras.layers.Layer):
             TransformerBlock(
                 [
                     mixer() if mixer else attention("self_attention"),
-                    *([attention("cross_attention")] if causal else []),
+                    *([attention("cross_attention")] if crosses else []),
                 ],
                 FeedForward(
                     hidden_dim, embedding_dim, activation, gated, bias, name="feed_forward"

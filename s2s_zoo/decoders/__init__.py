@@ -7,6 +7,7 @@ from s2s_zoo.decoders.conditional_gru import ConditionalGRUDecoder
 from s2s_zoo.decoders.conv import ConvDecoder
 from s2s_zoo.decoders.gnmt import GNMTDecoder
 from s2s_zoo.decoders.memory import MemoryDecoder
+from s2s_zoo.decoders.prefix import PrefixDecoder
 from s2s_zoo.decoders.recurrent import RecurrentDecoder
 from s2s_zoo.decoders.show_attend_tell import ShowAttendTellDecoder
 from s2s_zoo.decoders.ssru import SSRUDecoder
@@ -23,4 +24,5 @@ DECODERS = {
     "memory": MemoryDecoder,
     "ssru": SSRUDecoder,
     "conv": ConvDecoder,
+    "prefix": PrefixDecoder,
 }

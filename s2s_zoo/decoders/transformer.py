@@ -41,6 +41,7 @@ class TransformerDecoder(DecoderLayer):
     """
 
     mixer: type[keras.layers.Layer] | None = None
+    crosses = True  # whether it attends to the memory apart from the target
 
     def __init__(
         self,
@@ -101,7 +102,12 @@ class TransformerDecoder(DecoderLayer):
             vocabulary_size, embedding_dim, scale_embedding, name="embedding"
         )
         self.stack = TransformerStack(
-            True, embedding_dim, **self.options, mixer=self.mixer, name="stack"
+            True,
+            embedding_dim,
+            **self.options,
+            mixer=self.mixer,
+            crosses=self.crosses,
+            name="stack",
         )
         self.output_projection = OutputMatrix(
             vocabulary_size, tie_embeddings, bias=False, name="output"

@@ -7,6 +7,8 @@ from s2s_zoo.encoders.conv import ConvEncoder
 from s2s_zoo.encoders.lstmn import LSTMNEncoder
 from s2s_zoo.encoders.pyramidal import PyramidalEncoder
 from s2s_zoo.encoders.recurrent import RecurrentEncoder
+from s2s_zoo.encoders.speech_transformer import SpeechTransformerEncoder
+from s2s_zoo.encoders.swin import SwinEncoder
 from s2s_zoo.encoders.transformer import TransformerEncoder
 from s2s_zoo.encoders.vision_transformer import VisionTransformerEncoder
 from s2s_zoo.encoders.whisper import WhisperEncoder
@@ -20,4 +22,6 @@ ENCODERS = {
     "vision_transformer": VisionTransformerEncoder,
     "pyramidal": PyramidalEncoder,
     "whisper": WhisperEncoder,
+    "swin": SwinEncoder,
+    "speech_transformer": SpeechTransformerEncoder,
 }

@@ -29,12 +29,14 @@ class VisionTransformerEncoder(ImageEncoder):
         layers: int.
         heads: int.
         hidden_dim: int, the width between the two feed-forward matrices.
-        activation: "relu", "gelu", "gelu_tanh" or "swish".
+        activation: "relu", "gelu", "gelu_tanh", "gelu_sigmoid" (x sigmoid(1.702 x)) or "swish".
         epsilon: float, of the normalizations.
         mean, std: of the red, green and blue of a pixel, 0 to 1: pixels are shifted and scaled by
             them here.
         projection: int, the width of the memory, W z + b; None takes z as it is.
         class_tokens: int, learned vectors before those of the patches; DeiT has two (2012.12877).
+        embedding_norm: bool, normalize the patches with their positions, as in CLIP.
+        projection_norm: bool, normalize what the projection gives.
         dropout: float, on the embedded patches and on what a block adds.
 
     Call arguments:
@@ -64,6 +66,8 @@ class VisionTransformerEncoder(ImageEncoder):
         projection: int | None = None,
         dropout: float = 0.0,
         class_tokens: int = 1,
+        embedding_norm: bool = False,
+        projection_norm: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -90,6 +94,7 @@ class VisionTransformerEncoder(ImageEncoder):
             "hidden_dim": hidden_dim,
             "activation": activation,
             "epsilon": epsilon,
+            "embedding_norm": embedding_norm,
             "dropout": dropout,
         }
         start = initializer("glorot_uniform")
@@ -105,7 +110,6 @@ class VisionTransformerEncoder(ImageEncoder):
             gated=False,
             norm="pre",
             normalization="layer",
-            embedding_norm=False,
             positions={"name": "learned", "length": self.regions},
             relative_positions=None,
             scale_scores=True,
@@ -114,6 +118,11 @@ class VisionTransformerEncoder(ImageEncoder):
         )
         if projection is not None:
             self.projection = keras.layers.Dense(projection, name="projection")
+        self.projection_norm: Any = None
+        if projection_norm:
+            self.projection_norm = keras.layers.LayerNormalization(
+                epsilon=epsilon, name="projection_norm"
+            )
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -131,6 +140,8 @@ class VisionTransformerEncoder(ImageEncoder):
         self.stack.build()
         if self.projection_dim is not None:
             self.projection.build((None, None, self.embedding_dim))
+        if self.projection_norm is not None:
+            self.projection_norm.build((None, None, self.memory_dim))
         self.built = True
 
     def call(self, source: Tensor, training: bool = False) -> EncoderOutput:
@@ -151,6 +162,8 @@ class VisionTransformerEncoder(ImageEncoder):
         memory = self.stack.finish(x)
         if self.projection_dim is not None:
             memory = self.projection(memory)
+        if self.projection_norm is not None:
+            memory = self.projection_norm(memory)
         return EncoderOutput(memory, mask, ops.mean(memory, axis=1))
 
     def in_config(self) -> Config:
@@ -160,4 +173,5 @@ class VisionTransformerEncoder(ImageEncoder):
             "mean": list(self.mean),
             "std": list(self.std),
             "projection": self.projection_dim,
+            "projection_norm": self.projection_norm is not None,
         }

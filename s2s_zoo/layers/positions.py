@@ -147,10 +147,14 @@ class RelativeBias(ConfiguredLayer):
 
     def call(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
         distance = ops.expand_dims(key_positions, 0) - ops.expand_dims(query_positions, 1)
+        return ops.transpose(self.of(distance), (2, 0, 1))
+
+    def of(self, distance: Tensor) -> Tensor:
+        """The biases (..., H) of distances (...) int, key position minus query position."""
         # From max_distance on the bucket is the same.
         distance = ops.clip(distance, -self.max_distance, self.max_distance) + self.max_distance
         buckets = ops.take(ops.convert_to_tensor(self.bucket_of), distance, axis=0)
-        return ops.transpose(ops.take(self.embeddings, buckets, axis=0), (2, 0, 1))
+        return ops.take(self.embeddings, buckets, axis=0)
 
     def _buckets_of(self, distance):
         """The bucket of each distance (key position minus query position)."""
