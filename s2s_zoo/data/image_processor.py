@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from s2s_zoo.data.images import image_files, is_address, read_image, resized
+from s2s_zoo.data.pages import WITHOUT_GRAPH
 from s2s_zoo.data.pairs import PairSource
 from s2s_zoo.data.stored import describe_tokenizer
 from s2s_zoo.data.targets import Targets
@@ -18,8 +20,9 @@ from s2s_zoo.protocol.types import Config, StrPath
 if TYPE_CHECKING:
     from s2s_zoo.data.captions import CaptionBatches
 
-RESIZES = ("stretch", "bicubic", "crop")
-SMALLEST, LARGEST = 32, 1024  # pixels of a side
+RESIZES = ("stretch", "bicubic", "crop", *WITHOUT_GRAPH)
+SMALLEST, LARGEST = 32, 4096  # pixels of a side
+WINDOW, MOST = 256, 1 << 26  # images held in memory at once, and pixels
 
 
 class ImageProcessor(Targets):
@@ -28,20 +31,19 @@ class ImageProcessor(Targets):
     Args:
         target_tokenizer: a tokenizer of the table `TOKENIZERS`.
         size: (H, W) of what the model reads.
-        resize: "stretch", "bicubic" or "crop", see `resized`.
+        resize: "stretch", "bicubic", "crop", "middle", "page" or "turned_page", see `resized`.
         max_target_length: int, the longest caption in tokens, END counted.
     """
 
     TYPE = "image"
     reads = "image"
     KEYS = ("type", "target_tokenizer", "size", "resize", "max_target_length")
-    window = 256  # images held in memory at once
 
     def __init__(
         self,
         target_tokenizer: Any,
         size: Sequence[int] = (224, 224),
-        resize: Literal["stretch", "bicubic", "crop"] = "stretch",
+        resize: Literal["stretch", "bicubic", "crop", "middle", "page", "turned_page"] = "stretch",
         max_target_length: int = 40,
     ) -> None:
         if (
@@ -60,6 +62,7 @@ class ImageProcessor(Targets):
         super().__init__(target_tokenizer, max_target_length)
         self.size = tuple(size)
         self.resize = resize
+        self.window = max(1, min(WINDOW, MOST // math.prod(size)))
 
     def collect(self, sources: Any) -> tuple[Iterable[Any], bool]:
         """Returns the sources of a call one by one, and whether it was a single one.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from s2s_zoo.data.pages import PAGES, laid_on_black, middle
 from s2s_zoo.protocol.errors import DataError
 from s2s_zoo.protocol.types import StrPath
 
@@ -133,12 +134,18 @@ def resized(image: Image.Image, size: Sequence[int], resize: str) -> np.ndarray:
         image: a Pillow image, RGB.
         size: (H, W).
         resize: "stretch", which changes the proportions, "bicubic", which does so by another
-            filter than the bilinear one, or "crop", which cuts off what is too much of the longer
-            side, equally at both ends.
+            filter than the bilinear one, "crop", which cuts off what is too much of the longer
+            side, equally at both ends, "middle", which does so as CLIP, bicubically, "page", which
+            keeps all of it and lays it on black, or "turned_page", which turns it clockwise first
+            where it lies and the size stands, or the other way round.
     """
     from PIL import Image, ImageOps
 
     height, width = size
+    if resize in PAGES:
+        return laid_on_black(image, height, width, resize == "turned_page")
+    if resize == "middle":
+        return middle(image, height, width)
     if image.size != (width, height):
         fit = ImageOps.fit if resize == "crop" else Image.Image.resize
         filters = Image.Resampling

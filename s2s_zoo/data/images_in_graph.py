@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from s2s_zoo.data.images import MAX_PIXELS
+from s2s_zoo.data.pages import WITHOUT_GRAPH
 from s2s_zoo.protocol.types import Tensor
 
 HEAD = 1 << 18  # bytes of a JPEG in which a camera's orientation is looked for
@@ -32,9 +33,15 @@ def read_pixels(data: Tensor, size: Sequence[int], resize: str) -> Tensor:
         (H, W, 3) uint8.
 
     Raises:
+        ValueError: for another way to resize.
         tf.errors.InvalidArgumentError: when the graph runs, for anything else, a damaged file, or
             more than `MAX_PIXELS` pixels.
     """
+    if resize in WITHOUT_GRAPH:
+        raise ValueError(
+            f"read_pixels expected resize 'stretch', 'bicubic' or 'crop'. Received: {resize!r}, "
+            "which a TensorFlow graph does not do. Give it pixels of `resized`."
+        )
     jpeg = tf.io.is_jpeg(data)
     png = tf.strings.substr(data, 0, 4) == b"\x89PNG"
     known = tf.debugging.Assert(

@@ -50,12 +50,17 @@ def plot_caption(pipeline: Pipeline, image: Any, path: StrPath, **options: Any) 
     """
     from s2s_zoo.data import read_image
     from s2s_zoo.data.images import resized
+    from s2s_zoo.data.pages import WITHOUT_GRAPH
 
     photo: Any = read_image(image)
     result = pipeline(photo, return_alignment=True, **options)
     words = [_word(piece) for piece in result.target_tokens]
-    if pipeline.processor.resize == "crop":  # what the model did not see is not drawn
-        photo = resized(photo, pipeline.processor.size, "crop")
+    how = pipeline.processor.resize
+    if how in (
+        "crop",
+        *WITHOUT_GRAPH,
+    ):  # what the model did not see is not drawn, and what it did is
+        photo = resized(photo, pipeline.processor.size, how)
     else:
         photo.thumbnail((SHORTEST, SHORTEST))
     photo = np.asarray(photo)

@@ -70,8 +70,8 @@ def test_held_out_captions_of_an_image_stand_together(images, processor):
     ("options", "message"),
     [
         ({"size": 224}, "size=.height, width."),
-        ({"size": (8, 224)}, "32 to 1024 pixels"),
-        ({"size": (10**6, 224)}, "32 to 1024 pixels"),
+        ({"size": (8, 224)}, "32 to 4096 pixels"),
+        ({"size": (10**6, 224)}, "32 to 4096 pixels"),
         ({"resize": "squeeze"}, "Received: 'squeeze'"),
         ({"max_target_length": 1}, "max_target_length >= 2"),
     ],

@@ -348,3 +348,26 @@ def test_the_pixels_of_a_file_are_known_before_it_is_decoded(monkeypatch):
     assert images.pixels_of(data) == 800
     for nothing in (b"", b"no image", data[:20]):
         assert images.pixels_of(nothing) == 0
+
+
+def test_pages_keep_their_proportions_on_black():
+    page = Image.new("RGB", (60, 30), "white")
+    found = resized(page, (40, 32), "page")
+    rows = found.any(axis=(1, 2))
+    assert found.shape == (40, 32, 3) and rows.sum() == 16 and rows[12:28].all()
+    turned = resized(page, (40, 32), "turned_page")  # as high as it was wide: 40 x 20
+    columns = turned.any(axis=(0, 2))
+    assert columns.sum() == 20 and columns[6:26].all()
+    marked = page.copy()
+    marked.paste("red", (0, 0, 60, 4))  # its top lies on the right then
+    assert resized(marked, (40, 32), "turned_page")[20, 25].tolist() == [255, 0, 0]
+    for shape in ((1, 900), (900, 1), (1, 1 << 22), (1 << 22, 1)):  # a line takes no memory
+        line = Image.new("RGB", shape, "white")
+        assert resized(line, (40, 32), "page").any() and resized(line, (32, 32), "middle").all()
+
+
+def test_the_middle_is_what_a_clip_sees():
+    wide = Image.new("RGB", (90, 30), "white")
+    wide.paste("black", (30, 0, 60, 30))
+    assert not resized(wide, (30, 30), "middle").any()
+    assert not resized(wide.resize((180, 60)), (30, 30), "middle")[:, 3:-3].any()

@@ -123,3 +123,9 @@ def test_too_large_an_image(kind, monkeypatch):
     read(tf.constant(encoded(noise(11, 9), kind)))
     with pytest.raises(tf.errors.InvalidArgumentError, match="at most 99 pixels"):
         read(tf.constant(encoded(noise(10, 10), kind)))
+
+
+@pytest.mark.parametrize("resize", ["page", "turned_page", "middle"])
+def test_what_a_graph_does_not_do(resize):
+    with pytest.raises(ValueError, match=f"'stretch', 'bicubic' or 'crop'. Received: '{resize}'"):
+        images_in_graph.read_pixels(b"", (32, 32), resize)
