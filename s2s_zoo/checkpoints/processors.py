@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from s2s_zoo.checkpoints.pretrained.audio import PretrainedAudioProcessor
+from s2s_zoo.checkpoints.pretrained.features import PretrainedFeatureProcessor
 from s2s_zoo.checkpoints.pretrained.images import PretrainedImageProcessor
 from s2s_zoo.checkpoints.pretrained.processor import PretrainedProcessor
 from s2s_zoo.data.audio_processor import AudioProcessor
@@ -25,6 +26,7 @@ PROCESSORS = {
         PretrainedImageProcessor,
         AudioProcessor,
         PretrainedAudioProcessor,
+        PretrainedFeatureProcessor,
     )
 }
 

@@ -30,7 +30,7 @@ from s2s_zoo.protocol.files import read_optional_json
 from s2s_zoo.protocol.registry import lookup
 
 BOTH_HALVES = "EncoderDecoderModel"
-HEADS = ("ForConditionalGeneration", "MTModel", "WithLMHeadModel")
+HEADS = ("ForConditionalGeneration", "MTModel", "WithLMHeadModel", "GitForCausalLM")
 MAX_LENGTH = 512  # of targets, where neither checkpoint nor caller says
 
 
@@ -75,7 +75,8 @@ def load_pretrained(
         check_numbers(described, [tensor.shape for tensor in tensors.values()])
         limit = config.get("max_position_embeddings", MAX_LENGTH)
         with _of_a_search(path):
-            longest = min(limit, longest_target(generation) or MAX_LENGTH)
+            most = min(limit, config.get("max_target_positions", limit))
+            longest = min(most, longest_target(generation) or MAX_LENGTH)
         generation = {k: v for k, v in generation.items() if k not in family.consumed}
         if family.processor is not None:
             _refuse_languages(source, target, family.task)
@@ -188,8 +189,9 @@ def _with_forced_language(processor, generation):
 
 def _start(config, generation, processor):
     """The id the decoder reads first: a token, or the code of the target language."""
-    found = (file.get("decoder_start_token_id") for file in (generation, config))
-    start = next((token for token in found if token is not None), config["pad_token_id"])
+    found = [file.get("decoder_start_token_id") for file in (generation, config)]
+    found += [processor.start, config["pad_token_id"]]
+    start = next(token for token in found if token is not None)
     if processor.begins_with_target and processor.target is not None:
         start = processor.tokenizer.vocabulary[processor.target]
     return processor.to_ours(start)

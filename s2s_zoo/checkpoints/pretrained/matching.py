@@ -112,9 +112,10 @@ def assign(
 def _shapes(described):
     """{name: shape} of the weights of a model, of which nothing is made but a layer of each stack.
 
-    The other layers are like it.
+    The other layers are like it, but for an encoder whose stages have layers of their own.
     """
     heights = {half: described[half]["layers"] for half in ("encoder", "decoder")}
+    heights = {half: height for half, height in heights.items() if isinstance(height, int)}
     low = {half: {**described[half], "layers": 1} for half in heights}
     shapes = {}
     for name, shape in weight_shapes({**described, **low}).items():

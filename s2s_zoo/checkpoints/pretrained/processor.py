@@ -88,6 +88,11 @@ class PretrainedProcessor(FromFiles, TextProcessor):
         return other
 
     def _choose(self, source, target):
+        codes = {piece: code for code, piece in self.languages.items()}
+        source, target = (
+            codes.get(source, source),
+            codes.get(target, target),
+        )  # settings have either
         self.options = {**self.options, "source": source, "target": target}
         self.source = self.target = None
         self.prefix = self.options["prefixes"].get(self.options["task"], "")

@@ -3,18 +3,13 @@
 NEAR = {  # by model_type: what it is, and the family to use
     "switch_transformers": ("a T5 whose feed-forward layers are mixtures of experts", "a T5"),
     "nllb-moe": ("an M2M-100 whose feed-forward layers are mixtures of experts", "an NLLB"),
-    "longt5": ("a T5 with local or transient global attention", "a T5"),
-    "led": ("a BART with windows of attention", "a BART"),
-    "bigbird_pegasus": ("a Pegasus with block-sparse attention", "a Pegasus"),
     "pegasus_x": ("a Pegasus with staggered blocks of attention", "a Pegasus"),
     "prophetnet": ("a Transformer that predicts several tokens at once", "a BART"),
     "xlm-prophetnet": ("a Transformer that predicts several tokens at once", "an mBART"),
     "rag": ("a generator beside an index of documents", "a BART"),
     "blip-2": ("a ViT, a Q-Former and a decoder of billions of weights", "a BLIP"),
     "instructblip": ("a ViT, a Q-Former and a decoder of billions of weights", "a BLIP"),
-    "git": ("a decoder that reads an image as the beginning of its text", "a BLIP"),
     "pix2struct": ("a Transformer of patches of many shapes", "a BLIP or a TrOCR"),
-    "speech_to_text": ("a Transformer over filter banks", "a Whisper"),
     "speech-encoder-decoder": ("a model of sound and one of text joined", "a Whisper"),
 }
 DECODERS = frozenset(

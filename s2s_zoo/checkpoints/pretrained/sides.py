@@ -137,6 +137,8 @@ class FromFiles:
     TYPE: str
     OPTIONS: tuple[str, ...]
     OPTIONAL: tuple[str, ...] = ()
+    # The token that a decoder reads first where no file of the checkpoint says which.
+    start: int | None = None
     files: Files
     options: Config
     target_tokenizer: Any

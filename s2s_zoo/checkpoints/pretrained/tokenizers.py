@@ -105,13 +105,15 @@ class PieceTokenizer:
     def decode(self, rows: Iterable[Iterable[int]]) -> list[str]:
         """Returns the text of each row of target ids, without the special tokens."""
         texts = [[self.piece(token, target=True) for token in row] for row in rows]
-        texts = [[piece for piece in row if piece not in self.special] for row in texts]
+        hidden = SPECIAL if self.keeps_tags else self.special
+        texts = [[piece for piece in row if piece not in hidden] for row in texts]
         return [self._target.decode_pieces(row).replace("▁", " ").strip() for row in texts]
 
     def piece(self, token: int, target: bool = False) -> str:
         return self._pieces[target].get(int(token), UNKNOWN)
 
     tidies = True  # what the setting clean_up_tokenization_spaces asks for
+    keeps_tags = False  # whether a text shows special pieces that are none of SPECIAL
 
 
 class JsonTokenizer:
@@ -124,6 +126,8 @@ class JsonTokenizer:
     Raises:
         CheckpointError: if it has no such piece, and calls it another name.
     """
+
+    keeps_tags = False  # whether a text shows special pieces that are none of SPECIAL
 
     def __init__(self, tokenizer: Any, unknown: str = UNKNOWN) -> None:
         if unknown != UNKNOWN and tokenizer.token_to_id(unknown) is None:
@@ -210,8 +214,13 @@ class JsonTokenizer:
     def decode(self, rows: Iterable[Iterable[int]]) -> list[str]:
         """Returns the text of each row of ids, without the special tokens."""
         ids = [[int(token) for token in row] for row in rows]
+        if self.keeps_tags:
+            hidden = {self.vocabulary.get(piece) for piece in SPECIAL}
+            ids = [[token for token in row if token not in hidden] for row in ids]
         limit = SECONDS + sum(map(len, ids)) / CHARACTERS
-        return self._limited(limit, self._tokenizer.decode_batch, ids, skip_special_tokens=True)
+        return self._limited(
+            limit, self._tokenizer.decode_batch, ids, skip_special_tokens=not self.keeps_tags
+        )
 
     def piece(self, token: int, target: bool = False) -> str:
         return self._tokenizer.id_to_token(int(token)) or UNKNOWN

@@ -26,7 +26,7 @@ def unify(trocr: Config, tensors: Tensors, directory: Path) -> tuple[Config, Ten
 
 
 def _renamed(name):
-    if name == "decoder.output_projection.weight":
+    if name in ("decoder.output_projection.weight", "decoder.lm_head.weight"):
         return HEAD
     return name.replace("decoder.model.decoder.", "decoder.")
 

@@ -1,6 +1,7 @@
 """ViT (Dosovitskiy et al. 2020, 2010.11929) and DeiT (2012.12877), the encoder of image models."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 
@@ -38,6 +39,11 @@ NAMES = (
 )
 FIRST, SECOND = (f"encoder.embeddings.{name}_token" for name in ("cls", "distillation"))
 UNUSED = r"^encoder\.(pooler\.|embeddings\.mask_token$)"
+
+
+def complete(vit: Config, path: Path) -> Config:
+    """Returns a config of theirs with all that is told of an encoder: it is."""
+    return vit
 
 
 def unified(tensors: Tensors) -> Tensors:

@@ -22,6 +22,12 @@ FAMILIES = {
     "codet5": {},
     "blenderbot": {},
     "blendersmall": {},
+    "plbart": {},
+    "plbart-multi": {"language_codes": "multi", "scale_embedding": False},
+    "mvp": {},
+    "led": {},
+    "longt5": {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "end_scale": 6},
+    "longt5-local": {"encoder_attention_type": "local", "end_scale": -12},
 }
 GREEDY = ("marian", "bart", "m2m_100", "t5")  # one of each way to begin a text
 PLAIN = tuple(name for name in FAMILIES if "-" not in name)
@@ -34,6 +40,11 @@ MODEL_TYPES = {
     "codet5": "t5",
     "blendersmall": "blenderbot-small",
     "vit-gpt2": "vision-encoder-decoder",
+    "donut": "vision-encoder-decoder",
+    "swin": "vision-encoder-decoder",
+    "madlad": "t5",
+    "bigbird": "bigbird_pegasus",
+    "s2t": "speech_to_text",
     "trocr": "vision-encoder-decoder",
     "bert2bert": "encoder-decoder",
     "roberta2roberta": "encoder-decoder",

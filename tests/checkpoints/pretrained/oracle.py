@@ -35,7 +35,7 @@ def make(family, directory, **options):
 
     directory.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(1)
-    untie = options.pop("untie", False)
+    untie, end_scale = options.pop("untie", False), options.pop("end_scale", END_SCALE)
     tokenizer, model = globals()[f"_{family}"](directory, options)
     model.eval()
     with torch.no_grad():
@@ -46,9 +46,12 @@ def make(family, directory, **options):
                 parameter.uniform_(0.7, 1.3)
         if untie:
             model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight))
-        model.get_output_embeddings().weight[model.config.eos_token_id] *= END_SCALE
+        model.get_output_embeddings().weight[model.config.eos_token_id] *= end_scale
         if hasattr(model, "final_logits_bias"):
             model.final_logits_bias.normal_(0, 0.5)
+            if family == "plbart":  # a rule against repetition reads the start there, and none here
+                model.final_logits_bias[0, model.config.decoder_start_token_id] = -50
+                model.final_logits_bias[0, model.config.eos_token_id] = 6
     model.save_pretrained(directory)
     return model, tokenizer
 
@@ -236,6 +239,15 @@ def _umt5(directory, options):
     return _t5(directory, options, "UMT5")
 
 
+def _longt5(directory, options):
+    sizes = {
+        "local_radius": 3,
+        "global_block_size": 4,
+        "encoder_attention_type": "transient-global",
+    }
+    return _t5(directory, {**sizes, **options}, "LongT5")
+
+
 def _byt5(directory, options):
     from transformers import ByT5Tokenizer
 
@@ -311,6 +323,54 @@ def _blendersmall(directory, options):
     config = BlenderbotSmallConfig(vocab_size=len(tokenizer), **{**SIZES, **options})
     model = BlenderbotSmallForConditionalGeneration(config)
     model.generation_config.update(num_beams=4, max_length=20, min_length=4, forced_eos_token_id=2)
+    return tokenizer, model
+
+
+def _plbart(directory, options):
+    from transformers import PLBartConfig, PLBartForConditionalGeneration, PLBartTokenizer
+
+    (directory / "sentencepiece.bpe.model").write_bytes(pieces_model(200)[0])
+    codes = options.pop("language_codes", "base")
+    tokenizer = PLBartTokenizer.from_pretrained(
+        directory, language_codes=codes, src_lang="python", tgt_lang="en_XX"
+    )
+    tokenizer.save_pretrained(directory)
+    start = tokenizer.lang_code_to_id["__en_XX__"]
+    config = PLBartConfig(
+        vocab_size=len(tokenizer), decoder_start_token_id=start, **{**SIZES, **options}
+    )
+    model = PLBartForConditionalGeneration(config)
+    model.generation_config.update(num_beams=4, max_length=24, forced_eos_token_id=2)
+    return tokenizer, model
+
+
+def _mvp(directory, options):
+    from transformers import MvpConfig, MvpForConditionalGeneration, MvpTokenizer
+
+    write_byte_pairs(directory, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    tokenizer = MvpTokenizer.from_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    config = MvpConfig(vocab_size=425, **{**SIZES, **options})
+    model = MvpForConditionalGeneration(config)
+    model.generation_config.update(num_beams=5, max_length=20, forced_eos_token_id=2)
+    return tokenizer, model
+
+
+def _led(directory, options):
+    from transformers import LEDConfig, LEDForConditionalGeneration, LEDTokenizer
+
+    write_byte_pairs(directory, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    tokenizer = LEDTokenizer.from_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    sizes = {k: v for k, v in SIZES.items() if k != "max_position_embeddings"}
+    config = LEDConfig(
+        vocab_size=425, max_encoder_position_embeddings=96, max_decoder_position_embeddings=40,
+        attention_window=[4, 8], **{**sizes, **options},
+    )  # fmt: skip
+    model = LEDForConditionalGeneration(config)
+    model.generation_config.update(
+        num_beams=4, max_length=24, min_length=6, no_repeat_ngram_size=3, forced_eos_token_id=2
+    )
     return tokenizer, model
 
 

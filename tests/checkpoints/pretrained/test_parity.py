@@ -63,6 +63,9 @@ def their_batch(theirs, texts, targets=None):
     pad = theirs.model.config.pad_token_id
     ids, mask = padded(their_ids(theirs, texts), pad)
     batch = {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+    if theirs.model.config.model_type == "led":  # as they are trained and used
+        first = torch.arange(ids.shape[1])[None] == 0
+        batch["global_attention_mask"] = first * batch["attention_mask"]
     return batch
 
 
