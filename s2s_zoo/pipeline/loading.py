@@ -65,9 +65,10 @@ def from_pretrained(
     Args:
         name_or_path: a name of `list_checkpoints()`, "hf://organization/name", or a directory
             that `save` wrote; the last two also in the layout of transformers, of a family of
-            `s2s_zoo.checkpoints.pretrained.FAMILIES`. A list of them is a `Pivot`, which translates
-            through the languages in between; `s2s_zoo.ensemble` is another thing, several models
-            of one vocabulary that search together.
+            `s2s_zoo.checkpoints.pretrained.FAMILIES`, or as CTranslate2 or Marian wrote it. A list
+            of them is a `Pivot`, which translates through the languages in between;
+            `s2s_zoo.ensemble` is another thing, several models of one vocabulary that search
+            together.
         revision: str, a branch, a tag or a commit of a repository on the Hub. A commit that is
             in the cache is loaded without a network.
         dtype: str, the dtype policy of the model: "float32"; "bfloat16", the fastest to call

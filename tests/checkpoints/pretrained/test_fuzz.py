@@ -1,6 +1,6 @@
 """Files of a folder of theirs that somebody made up: nothing but our own error comes of them.
 
-14,000 inputs with `--hypothesis-profile fuzz`, a twentieth of them without. As in
+19,000 inputs with `--hypothesis-profile fuzz`, a twentieth of them without. As in
 `tests/checkpoints/test_fuzz.py`, nearly all are good files with one or two things changed. What is
 read by C++ is read in a process of its own, 8,000 files in each of three tests.
 """
@@ -8,6 +8,7 @@ read by C++ is read in a process of its own, 8,000 files in each of three tests.
 import io
 import json
 import shutil
+import struct
 import subprocess
 import sys
 import warnings
@@ -18,8 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2s_zoo import from_pretrained
+from s2s_zoo.checkpoints.pretrained.ctranslate2_file import read_model
 from s2s_zoo.checkpoints.pretrained.limits import check_tokenizer
+from s2s_zoo.checkpoints.pretrained.npz_file import read_npz
 from s2s_zoo.checkpoints.pretrained.pickled import read_pickle
+from s2s_zoo.checkpoints.pretrained.vocabularies import read_numbered, read_pieces_list
 from s2s_zoo.protocol.safetensors_file import read_places
 from tests.checkpoints.pretrained.hostile import header_of, strided, write_header, zipped
 from tests.checkpoints.pretrained.test_limits import DOUBLING, made
@@ -91,6 +95,49 @@ def test_pickle(tmp_path_factory, noise, which, packed):
     path = tmp_path_factory.getbasetemp() / "pytorch_model.bin"
     path.write_bytes(garble(zipped(data, [("0", bytes(36))]) if packed else data, noise))
     is_refused_properly(read_pickle, path)
+
+
+def text(name):
+    return struct.pack("<H", len(name) + 1) + name.encode() + b"\0"
+
+
+def of_ctranslate2():
+    """A small model.bin: a matrix in bytes, its scale, an attribute, and a second name."""
+    variables = (
+        ("a/weight", (2, 3), 1, bytes(range(6))),
+        ("a/weight_scale", (2,), 0, struct.pack("<2f", 1, 2)),
+        ("decoder/num_heads", (), 2, struct.pack("<h", 2)),
+    )
+    data = struct.pack("<I", 6) + text("TransformerSpec") + struct.pack("<II", 7, len(variables))
+    for name, shape, kind, numbers in variables:
+        axes = struct.pack(f"<B{len(shape)}I", len(shape), *shape)
+        data += text(name) + axes + struct.pack("<BI", kind, len(numbers)) + numbers
+    return data + struct.pack("<I", 1) + text("b/weight") + text("a/weight")
+
+
+def of_marian():
+    """A small .npz, of a matrix in either order and of settings."""
+    file, ones = io.BytesIO(), np.ones((2, 3), "float32")
+    settings = np.frombuffer(b"type: transformer\n", "int8")
+    np.savez(file, Wemb=ones, other=np.asfortranarray(ones), **{"special:model.yml": settings})
+    return file.getvalue()
+
+
+@fuzz(3000)
+@given(noise=NOISE, reader=st.sampled_from([read_model, read_npz]))
+def test_models_of_other_programs(tmp_path_factory, noise, reader):
+    path = tmp_path_factory.getbasetemp() / "model.other"
+    path.write_bytes(garble({read_model: of_ctranslate2, read_npz: of_marian}[reader](), noise))
+    is_refused_properly(reader, path)
+
+
+@fuzz(2000)
+@given(noise=NOISE)
+def test_vocabularies_of_other_programs(noise):
+    good = b'"a": 0\n? "\\L"\n: 1\n\'b\': 2\nc: 3\n'
+    is_refused_properly(lambda data: read_numbered("x.yml", data), garble(good, noise))
+    listed = garble(b'["a", "b"]', noise)
+    is_refused_properly(lambda data: read_pieces_list("x.json", data), listed)
 
 
 @fuzz(1400)
