@@ -77,6 +77,9 @@ _NAMED = {
         ("sshleifer/distilbart-cnn-6-6", "bart", "", "apache-2.0", "460 MB", "en"),
         ("google/pegasus-xsum", "pegasus"),
         ("patrickvonplaten/bert2bert_cnn_daily_mail", "encoder-decoder"),
+        ("allenai/led-large-16384-arxiv", "led"),
+        ("google/bigbird-pegasus-large-arxiv", "bigbird_pegasus"),
+        ("pszemraj/long-t5-tglobal-base-16384-book-summary", "longt5"),
     ),
     QUESTION_ANSWERING: (
         ("google/flan-t5-base", "t5", 'task="question_answering"', "apache-2.0"),
@@ -88,6 +91,8 @@ _NAMED = {
         ("google/mt5-small", "mt5"),
         ("google/umt5-small", "umt5"),
         ("Salesforce/codet5-base", "t5"),
+        ("uclanlp/plbart-python-en_XX", "plbart", 'source="python", target="en_XX"'),
+        ("RUCAIBox/mvp", "mvp"),
         ("facebook/blenderbot-400M-distill", "blenderbot"),
         ("facebook/blenderbot_small-90M", "blenderbot-small"),
     ),
@@ -96,11 +101,14 @@ _NAMED = {
         ("nlpconnect/vit-gpt2-image-captioning", "vision-encoder-decoder", "", "apache-2.0"),
         ("microsoft/trocr-base-handwritten", "vision-encoder-decoder", "", "mit", "1.33 GB"),
         ("microsoft/trocr-base-printed", "vision-encoder-decoder"),
+        ("microsoft/git-base-coco", "git"),
+        ("naver-clova-ix/donut-base-finetuned-cord-v2", "vision-encoder-decoder"),
     ),
     TRANSCRIPTION: (
         ("openai/whisper-base", "whisper", "", "apache-2.0", "290 MB", "99"),
         ("openai/whisper-tiny", "whisper"),
         ("openai/whisper-small", "whisper"),
+        ("facebook/s2t-small-librispeech-asr", "speech_to_text"),
     ),
 }
 POPULAR = tuple(
