@@ -15,8 +15,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # where the scripts find one another
 import measure  # noqa: E402
 
-from s2s_zoo.checkpoints.catalog import resolve  # noqa: E402
-
 TRANSLATION, CAPTIONING = "translation-en-de", "captioning-en"
 
 
@@ -26,6 +24,7 @@ def parse(argv=None):
     )
     add = parser.add_argument
     add("--data", type=Path, help="folder with {train,test_2016_flickr}.{en,de}")
+    add("--checkpoint", type=Path, help="run/best of recipes/translation as it is, for decoding")
     add("--images", type=Path, help="folder of photos, for captioning")
     add("--peer-python", help="an interpreter with torch, transformers and ctranslate2")
     add("--output", type=Path, required=True, metavar="DIR", help="for reports, JSON and models")
@@ -47,6 +46,10 @@ def data(args):
         return "needs --data, a folder with Multi30k"
     missing = [name for name in wanted if not (args.data / name).is_file()]
     return missing and f"{args.data} lacks {', '.join(missing)}"
+
+
+def checkpoint(args):
+    return args.checkpoint is None and "needs --checkpoint, run/best of recipes/translation"
 
 
 def photos(args):
@@ -85,7 +88,7 @@ def train(args):
 
 
 def decode(args):
-    return [*of_data(args), "--checkpoint", resolve(TRANSLATION).directory]
+    return [*of_data(args), "--checkpoint", args.checkpoint]
 
 
 def marian(args):
@@ -113,7 +116,7 @@ def scaling(args):
 TIMED = ("repeats", "threads")
 PARTS = {
     "train": ((data, peer("torch")), train, (*TIMED, "steps")),
-    "decode": ((data, peer("torch")), decode, (*TIMED, "sentences", "single")),
+    "decode": ((data, checkpoint, peer("torch")), decode, (*TIMED, "sentences", "single")),
     "marian": ((data, peer("torch", "transformers", "ctranslate2")), marian, TIMED),
     "caption": ((photos,), caption, ("repeats",)),
     "serve": ((data, installed("fastapi", "httpx2", "uvicorn")), serve, TIMED),

@@ -66,7 +66,7 @@ from pathlib import Path
 from s2s_zoo.pipeline.files import translate_file
 
 Path("page.html").write_text(
-    '<h1 class="big">Guten Morgen!</h1>\n<p>Ein <b>Hund</b> rennt über die Wiese.</p>\n',
+    '<h1 class="big">Guten Morgen!</h1>\n<p>Das <b>Fahrrad</b> kostet 150 Euro.</p>\n',
     encoding="utf-8",
 )
 translate_file(translate, "page.html", "page.en.html")

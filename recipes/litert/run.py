@@ -2,7 +2,7 @@
 
 s2s-zoo export --model translation-de-en --format litert exported
 pip install ai-edge-litert sentencepiece
-echo 'Ein Hund rennt über die Wiese.' | python recipes/litert/run.py exported
+echo 'Ich habe keine Zeit.' | python recipes/litert/run.py exported
 """
 
 import argparse

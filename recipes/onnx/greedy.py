@@ -1,7 +1,7 @@
 """Translates or summarizes lines with onnxruntime: NumPy and SentencePiece besides, nothing else.
 
 s2s-zoo export --model translation-de-en --format onnx exported
-echo 'Ein Hund rennt über die Wiese.' | python recipes/onnx/greedy.py exported
+echo 'Ich habe keine Zeit.' | python recipes/onnx/greedy.py exported
 """
 
 import argparse

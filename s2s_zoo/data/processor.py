@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from s2s_zoo.data.pairs import PairSource
-from s2s_zoo.data.stored import WORDS, WORDS_FILE, describe_tokenizer
+from s2s_zoo.data.stored import WORDS, describe_tokenizer
 from s2s_zoo.data.targets import Sampling, Targets, check_length, encode, require_text
 from s2s_zoo.data.text.known_words import KnownWords
 from s2s_zoo.data.text.normal import normalize as normal_form
@@ -169,6 +169,5 @@ class TextProcessor(Targets):
         }
 
     def _words_config(self) -> Config:
-        if self.known_words is None:
-            return {}
-        return {WORDS: {"file": WORDS_FILE, "sha256": self.known_words.sha256}}
+        words = self.known_words
+        return {} if words is None else {WORDS: describe_tokenizer(words, "words.txt")}

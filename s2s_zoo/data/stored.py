@@ -22,7 +22,8 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {
 }
 SIDES = ("source_tokenizer", "target_tokenizer")
 TOKENIZER_KEYS = ("type", "file", "sha256")
-WORDS, WORDS_FILE, WORDS_KEYS = "known_words", "words.txt", ("file", "sha256")
+WORDS = "known_words"
+FILES: dict[str, type[Tokenizer | KnownWords]] = {**TOKENIZERS, WORDS: KnownWords}
 
 
 class Stored:
@@ -75,16 +76,15 @@ class Stored:
             check_exactly(config, cls.KEYS, "processor", cls.OPTIONAL)
             lookup({cls.TYPE: cls}, config.pop("type"), "processor type")
             loaded: list[tuple[Config, Any]] = []
-            for name in SIDES:
+            for name in (*SIDES, WORDS):
                 if name not in config:
                     continue
                 described = config[name]
                 same = [tokenizer for known, tokenizer in loaded if known == described]
                 config[name] = same[0] if same else load_tokenizer(directory, described)
+                if isinstance(config[name], KnownWords) != (name == WORDS):
+                    raise ValueError(f"{name} is no {described['type']}.")
                 loaded.append((described, config[name]))
-            if WORDS in config:
-                check_exactly(config[WORDS], WORDS_KEYS, "list of known words")
-                config[WORDS] = KnownWords(_read_recorded(directory, config[WORDS]))
             return cls(**config)
         except CheckpointError:
             raise
@@ -106,9 +106,9 @@ def load_config(directory: StrPath) -> Config:
     return read_json(path)
 
 
-def describe_tokenizer(tokenizer: Tokenizer, file: str) -> Config:
+def describe_tokenizer(tokenizer: Tokenizer | KnownWords, file: str) -> Config:
     """Returns the plain JSON that `load_tokenizer` reads."""
-    kinds = [name for name, kind in TOKENIZERS.items() if type(tokenizer) is kind]
+    kinds = [name for name, kind in FILES.items() if type(tokenizer) is kind]
     if not kinds:
         raise ValueError(
             f"{type(tokenizer).__name__} has no name in TOKENIZERS, so it cannot be saved. "
@@ -117,15 +117,10 @@ def describe_tokenizer(tokenizer: Tokenizer, file: str) -> Config:
     return {"type": kinds[0], "file": file, "sha256": tokenizer.sha256}
 
 
-def load_tokenizer(directory: Path, config: Config) -> Tokenizer:
-    """Returns the tokenizer of a description, its file compared with the recorded sha256."""
+def load_tokenizer(directory: Path, config: Config) -> Tokenizer | KnownWords:
+    """Returns what a description is of, its file compared with the recorded sha256."""
     check_exactly(config, TOKENIZER_KEYS, "tokenizer")
-    kind = lookup(TOKENIZERS, config["type"], "tokenizer type")
-    return kind(_read_recorded(directory, config))
-
-
-def _read_recorded(directory: Path, config: Config) -> bytes:
-    """Reads a file of a checkpoint, compared with its recorded sha256."""
+    kind = lookup(FILES, config["type"], "tokenizer type")
     check_name(config["file"])
     path = directory / config["file"]
     data = read_file(path)
@@ -135,7 +130,7 @@ def _read_recorded(directory: Path, config: Config) -> bytes:
             f"{path} ({len(data)} bytes) is truncated or was altered: its sha256 is not the one "
             "recorded. Download or copy the checkpoint again."
         )
-    return data
+    return kind(data)
 
 
 def check_exactly(

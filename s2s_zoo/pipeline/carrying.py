@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from s2s_zoo.data.text.normal import shortened
 from s2s_zoo.data.text.patterns import CJK
-from s2s_zoo.data.text.spans import Span
+from s2s_zoo.data.text.spans import Span, touch
 from s2s_zoo.data.text.symbols import Protected, Symbols, protect, symbol_pattern
 from s2s_zoo.pipeline.result import Result, combined
 
@@ -170,8 +170,8 @@ def _pieces(
         parts = [result.text for result in results]
         joined = parts[0]
         for span, part in zip(own, parts[1:], strict=True):
-            joined = _beside(joined, span.target, _touch(text[: span.start], text[span.start :]))
-            joined = _beside(joined, part, _touch(text[: span.end], text[span.end :]))
+            joined = _beside(joined, span.target, touch(text[: span.start], text[span.start :]))
+            joined = _beside(joined, part, touch(text[: span.end], text[span.end :]))
         translated = [r for r, piece in zip(results, pieces, strict=True) if _has_letters(piece)]
         whole = combined(joined, translated)._replace(
             segments=(), warning=_warning(text, "was translated in pieces")
@@ -182,12 +182,7 @@ def _pieces(
 
 def _beside(text: str, other: str, touched: bool) -> str:
     """Two texts one after the other, with a space where they run together as they did not."""
-    return f"{text} {other}" if _touch(text, other) and not touched else text + other
-
-
-def _touch(text: str, other: str) -> bool:
-    """Whether letters or digits of two texts touch, in a script with spaces."""
-    return bool(re.search(rf"[^\W{CJK}]$", text) and re.match(rf"[^\W{CJK}]", other))
+    return f"{text} {other}" if touch(text, other) and not touched else text + other
 
 
 def _has_no_symbol(parts: Sequence[str], symbols: Symbols | None) -> bool:

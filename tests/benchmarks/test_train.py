@@ -9,8 +9,10 @@ import pytest
 
 import s2s_zoo
 from s2s_zoo.checkpoints.catalog import resolve
+from s2s_zoo.data import SentencePieceTokenizer, TextProcessor
 from s2s_zoo.protocol import END
 from tests.conftest import SENTENCES
+from tests.recipes.conftest import RECIPES
 
 pytestmark = pytest.mark.benchmarks
 
@@ -29,24 +31,42 @@ def test_a_training_rate_is_tokens_over_seconds(load):
     assert step["ours", "float32"].values == (200.0,)
 
 
+def of_the_recipe(folder):
+    """A checkpoint of the recipe's model that has learned a few sentences by heart."""
+    config = json.loads((RECIPES / "translation/config.json").read_text(encoding="utf-8"))["model"]
+    texts = [text for pair in SENTENCES for text in pair]
+    tokenizer = SentencePieceTokenizer.train(texts, 60)
+    for part in ("encoder", "decoder"):
+        config[part] |= {"vocabulary_size": tokenizer.vocabulary_size, "dropout": 0.0}
+    processor = TextProcessor(tokenizer, tokenizer, 96, 96)
+    model = s2s_zoo.Seq2Seq.from_config(config)
+    pipeline = s2s_zoo.Pipeline("translation", model, processor, languages=["de", "en"])
+    pipeline.compile()
+    model.fit(pipeline.batches(SENTENCES, batch_tokens=2048), epochs=30, verbose=0)
+    pipeline.save(folder)
+    return folder
+
+
 def test_the_peer_decodes_the_same_model(load, tmp_path):
     torch = pytest.importorskip("torch")
-    checkpoint = resolve("translation-en-de").directory
+    checkpoint = of_the_recipe(tmp_path / "checkpoint")
     load("peer_weights").convert(checkpoint, tmp_path / "weights.npz")
     peer = load("peers.train_torch")
-    model, weights = peer.Seq2Seq(8000), np.load(tmp_path / "weights.npz")
+    weights = np.load(tmp_path / "weights.npz")
+    model = peer.Seq2Seq(len(weights["emb.weight"]))
     model.load_state_dict({name: torch.from_numpy(weights[name]) for name in weights})
     ours = s2s_zoo.from_pretrained(checkpoint)
-    texts = ["A dog runs.", "Two men in blue shirts are talking in the street.", "I am cold."]
+    texts = [pair[0] for pair in SENTENCES[:3]]
     rows = [list(map(int, row)) for row in ours.processor.encode_source(texts)]
     greedy, beam = (
-        peer.translate(model, rows, 2, search, contextlib.nullcontext)[0]
+        peer.translate(model, rows, 1, search, contextlib.nullcontext)[0]
         for search in (peer.greedy, peer.beam_search)
     )
     decode = ours.processor.decode
     assert [decode(np.array([*row, END])) for row in greedy] == ours(texts, num_beams=1)
     best = ours(texts, num_beams=5, length_penalty=1.0, early_stopping=True)
     assert [decode(np.array([*row, END])) for row in beam] == best
+    assert len(set(best)) == 3
 
 
 def test_a_model_that_the_peer_does_not_have_is_refused(load, tmp_path):

@@ -140,6 +140,9 @@ def test_the_words_that_a_model_knows_are_a_file_of_their_own(tokenizer, tmp_pat
     (tmp_path / "words.txt").write_bytes(b"a\ndogg")
     with pytest.raises(CheckpointError, match=r"words\.txt .* sha256 is not the one recorded"):
         TextProcessor.load(tmp_path)
+    edit(tmp_path, lambda config: config.update(known_words=config["source_tokenizer"]))
+    with pytest.raises(CheckpointError, match="known_words is no sentencepiece"):
+        TextProcessor.load(tmp_path)
     edit(tmp_path, lambda config: config["known_words"].update(file="../words.txt"))
     with pytest.raises(CheckpointError, match="outside itself"):
         TextProcessor.load(tmp_path)

@@ -183,3 +183,18 @@ def test_a_chinese_date_is_written_as_its_target_does(text, target, wanted):
 def test_an_english_date_may_have_any_of_its_forms():
     [span] = in_notation("2024年3月12日", find_spans("2024年3月12日"), "zh", "en")
     assert span.forms == ("March 12, 2024", "March 12 2024", "12 Mar 2024")
+
+
+@pytest.mark.parametrize(
+    ("source", "translation", "wanted"),
+    [
+        ("页面a@b.de无法", "Page⟦1⟧cannot", "Page a@b.de cannot"),
+        ("页面a@b.de，无法", "Page ⟦1⟧, no", "Page a@b.de, no"),
+        ("das %dpx Bild", "the %dpx image", "the %dpx image"),
+        ("das %dpx Bild", "the ⟦1⟧px image", "the %dpx image"),
+        ("他用a@b.de", "他用⟦1⟧写", "他用a@b.de写"),
+    ],
+)
+def test_a_span_that_was_apart_stays_apart(source, translation, wanted):
+    protected = protect(source, find_spans(source))
+    assert protected.restore(translation).text == wanted

@@ -34,10 +34,11 @@ def trained(symbols):
 def test_a_checkpoint_is_finished_with_the_symbols_of_its_vocabulary(number, tmp_path):
     trained([f"⟦{i}⟧" for i in range(1, number + 1)]).save(tmp_path / "best")
     pairs = tmp_path / "train.tsv"
-    pairs.write_text("ein Hund\ta dog\nder Hund\tThe dog\n", encoding="utf-8")
+    pairs.write_text("a dog\tein Hund\nThe dog\tder Hund\n", encoding="utf-8")
     finish.main(
         [str(tmp_path / "best"), str(tmp_path / "small")]
         + ["--languages", "de", "fr", "en", "--doubt", "-1.1", "--pairs", str(pairs)]
+        + ["--columns", "en", "de"]
     )
     small = s2s_zoo.from_pretrained(tmp_path / "small")
     assert small.languages == ["de", "fr", "en"]
@@ -50,6 +51,8 @@ def test_a_checkpoint_is_finished_with_the_symbols_of_its_vocabulary(number, tmp
     assert sizes[1] < 0.6 * sizes[0]
 
 
-def test_the_configuration_has_the_symbols_that_the_pairs_have():
-    config = json.loads((RECIPES / "translation/real_text/config.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", ["config", "pair"])
+def test_the_configuration_has_the_symbols_that_the_pairs_have(name):
+    path = RECIPES / f"translation/real_text/{name}.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
     assert config["tokenizer"]["symbols"] == load("prepare").SYMBOLS

@@ -1,7 +1,7 @@
 """Gives a trained checkpoint what it reads real text with, and writes it small.
 
 python recipes/translation/real_text/finish.py run/best translation-de-en --languages de en \
-    --pairs data/real-de/train.tsv
+    --pairs data/de-en/train.tsv --columns en de
 
 The normal form of texts and the symbols are in the training pairs already, so that they are no
 part of the configuration it was trained with.
@@ -22,7 +22,8 @@ def parse(argv=None):
     add("checkpoint", type=Path, help="the directory that train.py wrote")
     add("output", type=Path)
     add("--languages", nargs="+", required=True, help="those it reads, and last what it writes")
-    add("--pairs", type=Path, help="what it was trained on: source, target; their words are known")
+    add("--pairs", type=Path, help="what it was trained on: the words that it knows")
+    add("--columns", nargs=2, metavar="LANGUAGE", help="of --pairs, where not source, target")
     add("--doubt", type=float, help="log-probability of a token: below it a result has a warning")
     add("--weights-dtype", default="int8", choices=("float32", "float16", "bfloat16", "int8"))
     add("--card", type=Path, help="README.md of the checkpoint")
@@ -55,7 +56,9 @@ def main(argv=None):
     pipeline = s2s_zoo.from_pretrained(args.checkpoint)
     words = None
     if args.pairs:
-        words = KnownWords.collect(target for _, target in s2s_zoo.data.read_pairs(args.pairs))
+        swap = args.columns is not None and args.columns[0] == args.languages[-1]
+        pairs = s2s_zoo.read_pairs(args.pairs, swap=swap)
+        words = KnownWords.collect(target for _, target in pairs)
     pipeline.processor = reader(pipeline.processor, words)
     pipeline.languages = args.languages
     if args.doubt is not None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from s2s_zoo.data.text.patterns import CJK, LIGHT, MARKDOWN, SOLID
+from s2s_zoo.data.text.patterns import CJK, LIGHT, MARKDOWN, SOLID, WORD
 
 KINDS = ("keep", "term", "icu", *SOLID, *MARKDOWN, *LIGHT)
 TRAILING = ".,;:!?'’*_…"
@@ -18,6 +18,7 @@ ICU = re.compile(
 )
 ICU_REACH = 2000  # characters that such a form may have
 BRACE = re.compile("[{}]")
+TOUCHING = re.compile(rf"{WORD}{{2}}")
 TRIMMED = ("url", "domain", "mail")
 
 
@@ -48,6 +49,11 @@ class Span:
     text: str
     target: str
     forms: tuple[str, ...] = ()
+
+
+def touch(text: str, other: str) -> bool:
+    """Whether a letter or digit ends a text and begins another, in a script with spaces."""
+    return TOUCHING.fullmatch(text[-1:] + other[:1]) is not None
 
 
 def find_spans(

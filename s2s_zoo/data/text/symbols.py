@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from s2s_zoo.data.text.spans import KINDS, Span, find_spans
+from s2s_zoo.data.text.spans import KINDS, Span, find_spans, touch
 from s2s_zoo.protocol.registry import check_keys
 from s2s_zoo.protocol.types import Config
 
@@ -98,7 +98,10 @@ class Protected:
     template: str = TEMPLATE
 
     def restore(self, translation: str) -> Restored:
-        """Puts the spans where their symbols stand, and checks that each came exactly once."""
+        """Puts the spans where their symbols stand, and checks that each came exactly once.
+
+        A span that touched no letter of the source touches none of the translation.
+        """
         counts: Counter[int] = Counter()
         strange = []
 
@@ -108,7 +111,7 @@ class Protected:
                 strange.append(match.group())
                 return ""
             counts[number] += 1
-            return self.spans[number - 1].target
+            return self._apart(number, translation[: match.start()], translation[match.end() :])
 
         text = symbol_pattern(self.template).sub(back, translation)
         numbered = list(enumerate(self.spans, 1))
@@ -118,6 +121,14 @@ class Protected:
             tuple(span for n, span in numbered if counts[n] > 1),
             tuple(strange),
         )
+
+    def _apart(self, number: int, before: str, after: str) -> str:
+        """A span with a space where it would run together with what is before or after it."""
+        span = self.spans[number - 1]
+        first, _, last = self.text.partition(self.template.format(number))
+        left = touch(before, span.target) and not touch(first, span.text)
+        right = touch(span.target, after) and not touch(span.text, last)
+        return f"{' ' * left}{span.target}{' ' * right}"
 
 
 def symbol_pattern(template: str) -> re.Pattern[str]:
