@@ -61,7 +61,7 @@ def carry(
 
 def _ways(generate: Generate, symbols: Symbols | None, more: Generate | None) -> list[Way]:
     def behind(known: Symbols, asked: Generate, again: bool = False) -> Way:
-        return lambda texts, spans: _with_symbols(texts, spans, asked, known, again)
+        return lambda texts, spans: with_symbols(texts, spans, asked, known, again)
 
     def plain(asked: Generate) -> Way:
         return lambda texts, spans: _plain(texts, spans, asked)
@@ -80,10 +80,20 @@ def _warning(text: str, what: str) -> str:
     return f"The model lost what must not change; a text {what}: {shortened(text)}. Check it."
 
 
-def _with_symbols(
-    texts: list[str], spans: Spans, generate: Generate, symbols: Symbols, again: bool
+def with_symbols(
+    texts: Sequence[str],
+    spans: Spans,
+    generate: Generate,
+    symbols: Symbols,
+    again: bool = False,
 ) -> list[Hypotheses]:
-    """With spans behind symbols; `again` where there are more of them than the time before."""
+    """The hypotheses that hold the spans, which are behind symbols; perhaps none.
+
+    Args:
+        texts, spans, generate: as for `carry`.
+        symbols: Symbols.
+        again: bool, leave out texts in which no more is behind symbols than the time before.
+    """
     protected = [protect(text, own, symbols) for text, own in zip(texts, spans, strict=True)]
     before = symbols.but_written()
     tried = [

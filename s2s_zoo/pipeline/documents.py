@@ -137,9 +137,7 @@ class Documents:
         if words is None:
             return found
         if self.reading.protect and self.symbols is not None:
-            ways = self._generate, self.symbols, self.more
-            again = without_made_up(texts, spans, found, words, *ways)
-            found = [hypotheses[:count] for hypotheses in again]
+            found = without_made_up(texts, spans, found, words, self._generate, self.symbols)
         if self.reading.doubt is None:
             return found
         return [

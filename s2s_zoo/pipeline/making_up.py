@@ -8,7 +8,7 @@ from s2s_zoo.data.text.known_words import KnownWords, alike
 from s2s_zoo.data.text.normal import shortened
 from s2s_zoo.data.text.spans import Span
 from s2s_zoo.data.text.symbols import Symbols
-from s2s_zoo.pipeline.carrying import Generate, Hypotheses, Spans, carry
+from s2s_zoo.pipeline.carrying import Generate, Hypotheses, Spans, with_symbols
 
 
 def without_made_up(
@@ -18,7 +18,6 @@ def without_made_up(
     words: KnownWords,
     generate: Generate,
     symbols: Symbols,
-    more: Generate | None = None,
 ) -> list[Hypotheses]:
     """Translates texts again whose best translation has words that the model made up.
 
@@ -33,7 +32,6 @@ def without_made_up(
         words: those that the model knows.
         generate: from a list of texts to the hypotheses of each.
         symbols: Symbols that the model was trained to copy.
-        more: as `generate`, with more hypotheses of each text, or None.
     """
     protected = {}
     for i, (text, own, hypotheses) in enumerate(zip(texts, spans, found, strict=True)):
@@ -46,11 +44,13 @@ def without_made_up(
         ]
         if names:
             protected[i] = sorted([*own, *names], key=lambda span: span.start)
-    again = carry([texts[i] for i in protected], list(protected.values()), generate, symbols, more)
+    read = [texts[i] for i in protected]
+    again = with_symbols(read, list(protected.values()), generate, symbols.but_written())
     better = {
         i: hypotheses
         for i, hypotheses in zip(protected, again, strict=True)
-        if hypotheses[0].warning is None
+        if hypotheses
+        and hypotheses[0].warning is None
         and len(words.made_up(hypotheses[0].text, texts[i]))
         < len(words.made_up(found[i][0].text, texts[i]))
     }

@@ -38,7 +38,8 @@ def force(rules, index, tokens):
 def test_repetition_penalty_by_hand():
     log_probs = ops.full((2, 8), np.log(1 / 8), dtype="float32")
     tokens = history([4, 5, 4], [6, 6, 6])
-    scores = ops.convert_to_numpy(Rules(LENGTH, repetition_penalty=2.0).penalise(log_probs, tokens))
+    penalised = Rules(LENGTH, repetition_penalty=2.0).penalise(log_probs, 3, tokens)
+    scores = ops.convert_to_numpy(penalised)
     # Once for each token the text has, however often; END is not there yet.
     expected = np.ones((2, 8))
     expected[0, [4, 5]] = expected[1, 6] = 2

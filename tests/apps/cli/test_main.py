@@ -208,7 +208,6 @@ def test_more_than_one_checkpoint_fits(monkeypatch, capsys):
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["translte"],
         ["translate", "--num-beams", "0", "x"],
         ["translate", "--num-beams", "two", "x"],
