@@ -58,6 +58,7 @@ def test_the_readme_runs(folder):
 @pytest.mark.examples
 @pytest.mark.filterwarnings("ignore::s2s_zoo.errors.TextWarning")  # which pages speak of
 @pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
+@pytest.mark.filterwarnings("ignore:The export reads one sentence at a time")
 @pytest.mark.parametrize("page", RUN[1:], ids=name_of)
 def test_a_page_runs(page, folder):
     if page.name == "lora.md":
