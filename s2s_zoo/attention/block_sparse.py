@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from s2s_zoo.attention.window import FAR
+from s2s_zoo.attention.window import FAR, scores_of, to_all
 from s2s_zoo.layers.blocks import around, cut, joined
 from s2s_zoo.layers.heads import head_depth, join_heads, projection, split_heads
 from s2s_zoo.protocol.types import Shape, Tensor
@@ -81,9 +81,7 @@ class BlockSparseAttention(keras.layers.Layer):
         queries = queries * self.depth**-0.5 if self.scaled else queries
         rows, length = ops.shape(mask)
         few = min(self.whole, length) if isinstance(length, int) else self.whole
-        context = _mixed(
-            queries[:, :, :few], keys[:, :, :few], values[:, :, :few], mask[:, None, None, :few]
-        )
+        context = to_all(queries[:, :, :few], keys[:, :, :few], values[:, :, :few], mask[:, :few])
         if not isinstance(length, int) or length > self.whole:
             room = length - ops.shape(context)[2]
             context = ops.pad(context, [[0, 0], [0, 0], [0, room], [0, 0]])
@@ -117,9 +115,9 @@ class BlockSparseAttention(keras.layers.Layer):
         first_values, last_values = ends(held)
         _, real_last = ends(cells)
         scores = [  # (N, H, count, size, size), with 3 size in the middle
-            _scores(asked, first_keys) + math.log(1 + self.random),
-            ops.where(beside, _scores(asked, around(known)), FAR),
-            ops.where(ops.swapaxes(real_last, -1, -2) > 0, _scores(asked, last_keys), FAR),
+            scores_of(asked, first_keys) + math.log(1 + self.random),
+            ops.where(beside, scores_of(asked, around(known)), FAR),
+            ops.where(ops.swapaxes(real_last, -1, -2) > 0, scores_of(asked, last_keys), FAR),
         ]
         weights = ops.cast(ops.softmax(ops.concatenate(scores, axis=-1)), values.dtype)
         context = ops.matmul(weights[..., :size], first_values)
@@ -128,17 +126,7 @@ class BlockSparseAttention(keras.layers.Layer):
         for asking, here in zip(
             ends(asked), (ops.arange(count, dtype="int32")[None] == 0, is_last), strict=True
         ):
-            whole = _mixed(asking[:, :, 0], keys, values, mask[:, None, None])
+            whole = to_all(asking[:, :, 0], keys, values, mask)
             here = ops.reshape(here, (-1, 1, count, 1, 1))
             context = ops.where(here, ops.expand_dims(whole, 2), context)
         return joined(context, length)
-
-
-def _scores(queries, keys):
-    return ops.cast(ops.matmul(queries, ops.swapaxes(keys, -1, -2)), "float32")
-
-
-def _mixed(queries, keys, values, mask):
-    """Attention of (N, H, T, d) to (N, H, S, d)."""
-    scores = ops.where(mask, _scores(queries, keys), FAR)
-    return ops.matmul(ops.cast(ops.softmax(scores), values.dtype), values)

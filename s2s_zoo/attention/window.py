@@ -105,8 +105,7 @@ class WindowAttention(keras.layers.Layer):
         near = ops.abs(ops.expand_dims(there, 0) - ops.expand_dims(here, 1)) <= reach
         queries = cut(queries, size, count)
         # (N, H, count, size, d) by (N, H, count, d, 3 size) to (N, H, count, size, 3 size)
-        scores = ops.matmul(queries, ops.swapaxes(around(cut(keys, size, count)), -1, -2))
-        scores = ops.cast(scores, "float32")
+        scores = scores_of(queries, around(cut(keys, size, count)))
         biased = None if bias is None else bias(here, there)  # (H, size, 3 size)
         if biased is not None:
             scores = scores + ops.cast(ops.expand_dims(biased, 1), "float32")
@@ -117,10 +116,9 @@ class WindowAttention(keras.layers.Layer):
             weights = ops.cast(ops.softmax(scores), values.dtype)
             return joined(ops.matmul(weights, near_values), length)
         keys, values, added = others
-        far = ops.matmul(queries, ops.swapaxes(ops.expand_dims(keys, 2), -1, -2))
-        # (N, H, count, size, G)
+        far = scores_of(queries, ops.expand_dims(keys, 2))  # (N, H, count, size, G)
         added = added if len(added.shape) == 5 else cut(added, size, count)
-        far = ops.cast(far, "float32") + ops.cast(added, "float32")
+        far = far + ops.cast(added, "float32")
         weights = ops.softmax(ops.concatenate([far, scores], axis=-1))
         weights, most = ops.cast(weights, values.dtype), ops.shape(far)[-1]
         context = ops.matmul(weights[..., :most], ops.expand_dims(values, 2))
@@ -138,14 +136,21 @@ class WindowAttention(keras.layers.Layer):
         query, key, value = self.global_projections
         queries = self._scaled(self._split(query, x[:, : self.first]))
         keys, values = self._split(key, x), self._split(value, x)
-        scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
-        rows, length = ops.shape(mask)
-        real = ops.reshape(mask, (rows, 1, 1, length))
-        scores = ops.where(real, ops.cast(scores, "float32"), FAR)
-        return ops.matmul(ops.cast(ops.softmax(scores), values.dtype), values)
+        return to_all(queries, keys, values, mask)
 
     def _split(self, project, x):
         return split_heads(project(x), self.heads, self.depth)
 
     def _scaled(self, queries):
         return queries * self.depth**-0.5 if self.scaled else queries
+
+
+def scores_of(queries: Tensor, keys: Tensor) -> Tensor:
+    """(..., T, d) by (..., S, d) to the products (..., T, S) in float32."""
+    return ops.cast(ops.matmul(queries, ops.swapaxes(keys, -1, -2)), "float32")
+
+
+def to_all(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """The context (N, H, T, d) of queries that look at all of (N, H, S, d) that is real, (N, S)."""
+    scores = ops.where(mask[:, None, None], scores_of(queries, keys), FAR)
+    return ops.matmul(ops.cast(ops.softmax(scores), values.dtype), values)

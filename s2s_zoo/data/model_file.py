@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.types import StrPath
 
 
@@ -12,6 +13,20 @@ class ModelFile:
 
     def __init__(self, model: bytes) -> None:
         self.model_bytes = bytes(model)
+
+    def lines(self) -> list[str]:
+        """The lines of a file that is a list of words.
+
+        Raises:
+            CheckpointError: if the bytes are not UTF-8.
+        """
+        try:
+            return self.model_bytes.decode("utf-8").split("\n")
+        except UnicodeDecodeError as error:
+            raise CheckpointError(
+                f"The {len(self.model_bytes)} bytes are no list of words: not valid UTF-8 at byte "
+                f"{error.start + 1}. Download the file again."
+            ) from error
 
     if TYPE_CHECKING:
 

@@ -30,13 +30,7 @@ class WordTokenizer(ModelFile):
 
     def __init__(self, model: bytes) -> None:
         super().__init__(model)
-        try:
-            words = self.model_bytes.decode("utf-8").split("\n")
-        except UnicodeDecodeError as error:
-            raise CheckpointError(
-                f"The {len(self.model_bytes)} bytes are no list of words: not valid UTF-8 at byte "
-                f"{error.start + 1}. Download the file again."
-            ) from error
+        words = self.lines()
         self._units = [*SPECIAL, *words]
         self._ids = {word: i for i, word in enumerate(words, len(SPECIAL))}
         if not words or "" in self._ids or len(self._ids) < len(words):

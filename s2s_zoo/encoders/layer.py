@@ -7,10 +7,32 @@ import keras
 import numpy as np
 from keras import ops
 
+from s2s_zoo.attention.transformer import TransformerStack
 from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.encoded import check_ids, differ
 from s2s_zoo.protocol import PAD, EncoderOutput, TextEncoderOutput
 from s2s_zoo.protocol.types import Shape, Tensor
+
+
+def pre_norm_stack(embedding_dim: int, **options: Any) -> TransformerStack:
+    """The stack of encoders of images and sound, whose blocks begin with a normalization.
+
+    Args:
+        embedding_dim: int.
+        **options: of a `TransformerStack`; where it is not said, epsilon is 1e-5.
+    """
+    usual: dict[str, Any] = {
+        "head_dim": None,
+        "gated": False,
+        "norm": "pre",
+        "normalization": "layer",
+        "epsilon": 1e-5,
+        "embedding_norm": False,
+        "relative_positions": None,
+        "scale_scores": True,
+        "bias": True,
+    }
+    return TransformerStack(False, embedding_dim, **{**usual, **options}, name="stack")
 
 
 class TextEncoder(ConfiguredLayer):

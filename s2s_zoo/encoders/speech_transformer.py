@@ -6,8 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from s2s_zoo.attention.transformer import Activation, TransformerStack
-from s2s_zoo.encoders.layer import AudioEncoder
+from s2s_zoo.attention.transformer import Activation
+from s2s_zoo.encoders.layer import AudioEncoder, pre_norm_stack
 from s2s_zoo.layers.config import LayerSpec
 from s2s_zoo.layers.initial import initializer
 from s2s_zoo.layers.sequences import mean_of_real, zero_padding
@@ -92,21 +92,7 @@ class SpeechTransformerEncoder(AudioEncoder):
             )
             for i, width in enumerate(self.kernels)
         ]
-        self.stack = TransformerStack(
-            False,
-            embedding_dim,
-            **self.options,
-            head_dim=None,
-            gated=False,
-            norm="pre",
-            normalization="layer",
-            epsilon=1e-5,
-            embedding_norm=False,
-            relative_positions=None,
-            scale_scores=True,
-            bias=True,
-            name="stack",
-        )
+        self.stack = pre_norm_stack(embedding_dim, **self.options)
 
     def build(self, source_shape: Shape | None = None) -> None:
         for i, convolution in enumerate(self.convolutions):

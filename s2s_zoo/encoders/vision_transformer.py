@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from s2s_zoo.attention.transformer import Activation, TransformerStack
-from s2s_zoo.encoders.layer import ImageEncoder
+from s2s_zoo.attention.transformer import Activation
+from s2s_zoo.encoders.layer import ImageEncoder, pre_norm_stack
 from s2s_zoo.layers.initial import initializer
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.types import Config, Shape, Tensor
@@ -102,20 +102,8 @@ class VisionTransformerEncoder(ImageEncoder):
             embedding_dim, patch, strides=patch, kernel_initializer=start, name="patches"
         )
         self.regions = class_tokens + math.prod(self.grid)
-        self.stack = TransformerStack(
-            False,
-            embedding_dim,
-            **self.options,
-            head_dim=None,
-            gated=False,
-            norm="pre",
-            normalization="layer",
-            positions={"name": "learned", "length": self.regions},
-            relative_positions=None,
-            scale_scores=True,
-            bias=True,
-            name="stack",
-        )
+        positions = {"name": "learned", "length": self.regions}
+        self.stack = pre_norm_stack(embedding_dim, **self.options, positions=positions)
         if projection is not None:
             self.projection = keras.layers.Dense(projection, name="projection")
         self.projection_norm: Any = None

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from s2s_zoo.attention.transformer import Activation, TransformerStack
-from s2s_zoo.encoders.layer import AudioEncoder
+from s2s_zoo.attention.transformer import Activation
+from s2s_zoo.encoders.layer import AudioEncoder, pre_norm_stack
 from s2s_zoo.layers.config import LayerSpec
 from s2s_zoo.layers.initial import initializer
 from s2s_zoo.layers.sequences import mean_of_real, zero_padding
@@ -80,21 +80,7 @@ class WhisperEncoder(AudioEncoder):
 
         self.conv1 = convolution("conv1", padding="same")
         self.conv2 = convolution("conv2", strides=2)
-        self.stack = TransformerStack(
-            False,
-            embedding_dim,
-            **self.options,
-            head_dim=None,
-            gated=False,
-            norm="pre",
-            normalization="layer",
-            epsilon=1e-5,
-            embedding_norm=False,
-            relative_positions=None,
-            scale_scores=True,
-            bias=True,
-            name="stack",
-        )
+        self.stack = pre_norm_stack(embedding_dim, **self.options)
 
         if hasattr(self.stack.positions, "length"):
             self.longest = 2 * self.stack.positions.length

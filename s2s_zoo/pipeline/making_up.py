@@ -33,10 +33,10 @@ def without_made_up(
         generate: from a list of texts to the hypotheses of each.
         symbols: Symbols that the model was trained to copy.
     """
-    protected = {}
+    protected, wrong = {}, {}
     for i, (text, own, hypotheses) in enumerate(zip(texts, spans, found, strict=True)):
-        made_up = [] if text.isupper() else words.made_up(hypotheses[0].text, text)
-        places = {place for word in made_up if (place := alike(word, text))}
+        wrong[i] = [] if text.isupper() else words.made_up(hypotheses[0].text, text)
+        places = {place for word in wrong[i] if (place := alike(word, text))}
         names = [
             Span(start, end, "keep", text[start:end], text[start:end])
             for start, end in places
@@ -51,8 +51,7 @@ def without_made_up(
         for i, hypotheses in zip(protected, again, strict=True)
         if hypotheses
         and hypotheses[0].warning is None
-        and len(words.made_up(hypotheses[0].text, texts[i]))
-        < len(words.made_up(found[i][0].text, texts[i]))
+        and len(words.made_up(hypotheses[0].text, texts[i])) < len(wrong[i])
     }
     return [better.get(i, hypotheses) for i, hypotheses in enumerate(found)]
 

@@ -3,11 +3,9 @@
 import re
 from pathlib import Path
 
-import numpy as np
-
 from s2s_zoo.checkpoints.pretrained import bart, pegasus
 from s2s_zoo.checkpoints.pretrained.family import Family
-from s2s_zoo.checkpoints.pretrained.tensors import Tensor, Tensors
+from s2s_zoo.checkpoints.pretrained.tensors import Tensors, with_zero_biases
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.types import Config
 
@@ -31,17 +29,7 @@ def unify(config: Config, tensors: Tensors, directory: Path) -> tuple[Config, Te
             f"{directory / 'config.json'} expected an attention_type of {' or '.join(KINDS)}. "
             f"Received: {config['attention_type']!r}. Use another checkpoint."
         )
-    found = {}
-    for name, tensor in tensors.items():
-        found[name] = tensor
-        bias = name.removesuffix("weight") + "bias"
-        if re.search(PROJECTION, name) and bias not in tensors:
-            found[bias] = _zeros(tensor.shape[:1])
-    return config, found
-
-
-def _zeros(shape):
-    return Tensor(shape, "float32", lambda: np.zeros(shape, "float32"))
+    return config, with_zero_biases(tensors, PROJECTION)
 
 
 def describe(config: Config) -> tuple[Config, Config]:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import TypeAlias
 
 from s2s_zoo.checkpoints.pretrained import bert
 from s2s_zoo.checkpoints.pretrained.family import ACTIVATIONS, Family
@@ -13,6 +14,8 @@ from s2s_zoo.checkpoints.pretrained.tensors import Tensors, patches, reshaped, r
 from s2s_zoo.checkpoints.pretrained.tied import HEAD, SHARED
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.types import Config
+
+Names: TypeAlias = tuple[tuple[str, str], ...]
 
 # What the two parts of a config mean that do not say it.
 TEXT = {
@@ -129,21 +132,11 @@ def describe(config: Config) -> tuple[Config, Config]:
     """Returns the configs of encoder and decoder for a unified config."""
     text, vision = config["text"], config["vision"]
 
-    def part(said):
-        return {
-            "embedding_dim": said["hidden_size"],
-            "layers": said["num_hidden_layers"],
-            "heads": said["num_attention_heads"],
-            "hidden_dim": said["intermediate_size"],
-            "activation": lookup(ACTIVATIONS, said["hidden_act"], "hidden_act"),
-            "epsilon": said["layer_norm_eps"],
-        }
-
     size = {name: config["pixels"][name] for name in ("size", "mean", "std")}
-    encoder = {"name": "vision_transformer", **part(vision), **size, "patch": vision["patch_size"]}
+    encoder = {"name": "vision_transformer", **sizes(vision), **size, "patch": vision["patch_size"]}
     decoder = {
         "name": "transformer",
-        **part(text),
+        **sizes(text),
         "vocabulary_size": text["vocab_size"],
         "norm": "post",
         "embedding_norm": True,
@@ -156,10 +149,27 @@ def describe(config: Config) -> tuple[Config, Config]:
     return encoder, decoder
 
 
-def names(name: str, config: Config) -> tuple[str, ...]:
-    for ours, theirs in (*(ENCODER if name.startswith("encoder") else DECODER), *bert.LEAVES):
+def sizes(said: Config) -> Config:
+    """What a config of theirs says of a stack, in our words."""
+    return {
+        "embedding_dim": said["hidden_size"],
+        "layers": said["num_hidden_layers"],
+        "heads": said["num_attention_heads"],
+        "hidden_dim": said["intermediate_size"],
+        "activation": lookup(ACTIVATIONS, said["hidden_act"], "hidden_act"),
+        "epsilon": said["layer_norm_eps"],
+    }
+
+
+def named(name: str, encoder: Names, decoder: Names) -> tuple[str, ...]:
+    """The name of theirs for one of ours, by the tables of an image's encoder and of a BERT."""
+    for ours, theirs in (*(encoder if name.startswith("encoder") else decoder), *bert.LEAVES):
         name = name.replace(ours, theirs)
     return (name.replace("/", "."),)
+
+
+def names(name: str, config: Config) -> tuple[str, ...]:
+    return named(name, ENCODER, DECODER)
 
 
 def processor(directory: Path, config: Config, max_target_length: int) -> PretrainedImageProcessor:

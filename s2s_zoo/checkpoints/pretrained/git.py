@@ -3,15 +3,12 @@
 import re
 from pathlib import Path
 
-import numpy as np
-
 from s2s_zoo.checkpoints.pretrained import bert, blip
-from s2s_zoo.checkpoints.pretrained.family import ACTIVATIONS, Family
+from s2s_zoo.checkpoints.pretrained.family import Family
 from s2s_zoo.checkpoints.pretrained.images import BICUBIC, pixels
-from s2s_zoo.checkpoints.pretrained.tensors import Tensor, Tensors, patches, reshaped
+from s2s_zoo.checkpoints.pretrained.tensors import Tensors, patches, reshaped, zeros
 from s2s_zoo.checkpoints.pretrained.tied import HEAD, SHARED
 from s2s_zoo.protocol.errors import CheckpointError
-from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.types import Config
 
 # What the two parts of a config mean that do not say it.
@@ -30,16 +27,7 @@ TEXT = {
     "eos_token_id": 102,
     "tie_word_embeddings": False,
 }
-VISION = {
-    "hidden_size": 768,
-    "intermediate_size": 3072,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "image_size": 224,
-    "patch_size": 16,
-    "hidden_act": "quick_gelu",
-    "layer_norm_eps": 1e-5,
-}
+VISION = {**blip.VISION, "image_size": 224, "hidden_act": "quick_gelu"}
 # How a name of theirs becomes one that `names` expects.
 RENAMED = (
     (r"^git\.image_encoder\.vision_model\.", "encoder."),
@@ -112,7 +100,7 @@ def _unified(tensors):
             continue
         if name.endswith("patch_embedding.weight"):
             size = tensor.shape[:1]
-            yield name.replace("weight", "bias"), _zeros(size)
+            yield name.replace("weight", "bias"), zeros(size)
             yield name, patches(tensor)
         elif name.endswith("class_embedding"):
             yield name, reshaped(tensor, (1, 1, *tensor.shape))
@@ -122,27 +110,13 @@ def _unified(tensors):
             yield name, tensor
 
 
-def _zeros(shape):
-    return Tensor(shape, "float32", lambda: np.zeros(shape, "float32"))
-
-
 def describe(config: Config) -> tuple[Config, Config]:
     """Returns the configs of encoder and decoder for a unified config."""
     text, vision = config["text"], config["vision"]
 
-    def part(said):
-        return {
-            "embedding_dim": said["hidden_size"],
-            "layers": said["num_hidden_layers"],
-            "heads": said["num_attention_heads"],
-            "hidden_dim": said["intermediate_size"],
-            "activation": lookup(ACTIVATIONS, said["hidden_act"], "hidden_act"),
-            "epsilon": said["layer_norm_eps"],
-        }
-
     encoder = {
         "name": "vision_transformer",
-        **part(vision),
+        **blip.sizes(vision),
         **{name: config["pixels"][name] for name in ("size", "mean", "std")},
         "patch": vision["patch_size"],
         "embedding_norm": True,
@@ -151,7 +125,7 @@ def describe(config: Config) -> tuple[Config, Config]:
     }
     decoder = {
         "name": "prefix",
-        **part(text),
+        **blip.sizes(text),
         "vocabulary_size": text["vocab_size"],
         "norm": "post",
         "embedding_norm": True,
@@ -164,9 +138,7 @@ def describe(config: Config) -> tuple[Config, Config]:
 
 
 def names(name: str, config: Config) -> tuple[str, ...]:
-    for ours, theirs in (*(ENCODER if name.startswith("encoder") else DECODER), *bert.LEAVES):
-        name = name.replace(ours, theirs)
-    return (name.replace("/", "."),)
+    return blip.named(name, ENCODER, DECODER)
 
 
 FAMILY = Family(

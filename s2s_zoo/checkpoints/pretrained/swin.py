@@ -3,10 +3,8 @@
 import re
 from pathlib import Path
 
-import numpy as np
-
 from s2s_zoo.checkpoints.pretrained.family import ACTIVATIONS
-from s2s_zoo.checkpoints.pretrained.tensors import Tensor, Tensors, patches
+from s2s_zoo.checkpoints.pretrained.tensors import Tensors, patches, with_zero_biases
 from s2s_zoo.protocol.errors import CheckpointError
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.types import Config
@@ -70,14 +68,7 @@ def unified(tensors: Tensors) -> Tensors:
         if re.search(UNUSED, name):
             continue
         found[name] = patches(tensor) if name.endswith("projection.weight") else tensor
-        bias = re.sub(r"self\.(query|key|value)\.weight$", r"self.\1.bias", name)
-        if bias not in tensors and bias != name:
-            found[bias] = _zeros(tensor.shape[:1])
-    return found
-
-
-def _zeros(shape):
-    return Tensor(shape, "float32", lambda: np.zeros(shape, "float32"))
+    return with_zero_biases(found, r"self\.(query|key|value)\.weight$")
 
 
 def describe(swin: Config, pixels: Config, projection: int | None) -> Config:

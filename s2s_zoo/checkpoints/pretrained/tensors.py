@@ -1,6 +1,7 @@
 """A tensor that is still in its file."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -46,6 +47,27 @@ def patches(tensor: Tensor) -> Tensor:
     """The kernel of a convolution: the loader turns all axes round, height and width back again."""
     shape = (*tensor.shape[:2], tensor.shape[3], tensor.shape[2])
     return Tensor(shape, tensor.dtype, lambda: tensor.read().swapaxes(2, 3))
+
+
+def zeros(shape: Shape) -> Tensor:
+    """A tensor of zeros, which no file has."""
+    return Tensor(shape, "float32", lambda: np.zeros(shape, "float32"))
+
+
+def with_zero_biases(tensors: Tensors, projections: str) -> Tensors:
+    """The tensors, and a bias of zeros for each projection that has none.
+
+    Args:
+        tensors: dict from the names of a checkpoint.
+        projections: pattern of the names of the weights that it is about, up to "weight".
+    """
+    found = {}
+    for name, tensor in tensors.items():
+        found[name] = tensor
+        bias = name.removesuffix("weight") + "bias"
+        if bias not in tensors and re.search(projections, name):
+            found[bias] = zeros(tensor.shape[:1])
+    return found
 
 
 def tensor_at(

@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from s2s_zoo.checkpoints.pretrained.family import ACTIVATIONS
-from s2s_zoo.checkpoints.pretrained.tensors import Tensor, Tensors, patches, reshaped
+from s2s_zoo.checkpoints.pretrained.tensors import (
+    Tensor,
+    Tensors,
+    patches,
+    reshaped,
+    with_zero_biases,
+)
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.types import Config
 
@@ -61,19 +67,12 @@ def unified(tensors: Tensors) -> Tensors:
             tensor = _joined(tensor, tensors[SECOND])
         if name != SECOND and not re.search(UNUSED, name):
             found[name] = tensor
-        bias = re.sub(r"attention\.(query|key|value)\.weight$", r"attention.\1.bias", name)
-        if bias not in tensors and bias != name:
-            found[bias] = _zeros(tensor.shape[:1])
-    return found
+    return with_zero_biases(found, r"attention\.(query|key|value)\.weight$")
 
 
 def _joined(one, other):
     shape = (1, one.shape[1] + other.shape[1], one.shape[2])
     return Tensor(shape, one.dtype, lambda: np.concatenate([one.read(), other.read()], axis=1))
-
-
-def _zeros(shape):
-    return Tensor(shape, "float32", lambda: np.zeros(shape, "float32"))
 
 
 def describe(vit: Config, pixels: Config, projection: int | None) -> Config:

@@ -34,13 +34,7 @@ class KnownWords(ModelFile):
 
     def __init__(self, model: bytes) -> None:
         super().__init__(model)
-        try:
-            self._words = frozenset(self.model_bytes.decode("utf-8").split("\n"))
-        except UnicodeDecodeError as error:
-            raise CheckpointError(
-                f"The {len(self.model_bytes)} bytes are no list of words: not valid UTF-8 at byte "
-                f"{error.start + 1}. Download the file again."
-            ) from error
+        self._words = frozenset(self.lines())
         if "" in self._words:
             raise CheckpointError("A list of words holds no empty line. Download the file again.")
 

@@ -204,7 +204,7 @@ def test_what_is_refused(oracle, tmp_path):
             from_pretrained(copy)
         shutil.rmtree(copy)
 
-    broken("config.json", lambda c: c["encoder"].update(model_type="swin"), "to be a vit.*'swin'")
+    broken("config.json", lambda c: c["encoder"].update(model_type="beit"), "to be a .*vit.*'beit'")
     broken("config.json", lambda c: c["encoder"].update(hidden_act="mish"), "Unknown hidden_act")
     broken("config.json", lambda c: c["decoder"].update(model_type="bert"), "to be a gpt2.*'bert'")
     broken(
