@@ -85,7 +85,7 @@ def table(rows):
 
 def main(argv=None):
     args, more = parse(argv)
-    pairs = recipe.load(args, [args.test])
+    pairs = [pair for data in args.data for pair in recipe.of_folder(args, data, [args.test])]
     rows = []
     for name in args.presets:
         path = args.output / name / "row.json"

@@ -54,10 +54,14 @@ def load(args, split):
 
 
 def of_source(args, source, split):
-    """Pairs of a table, or of the first of the files of a split that a folder has."""
+    """Pairs of a split of a table, or of a folder."""
     if sources.is_table(source):
         return sources.part_of_table(source, split, lambda table: of_table(args, table))
-    names = {"train": ["train"], "valid": ["val", "valid"]}[split]
+    return of_folder(args, source, {"train": ["train"], "valid": ["val", "valid"]}[split])
+
+
+def of_folder(args, source, names):
+    """Pairs of the first of these files, named without their ending, that a folder has."""
     for name in names:
         parallel = source / f"{name}.{args.source}", source / f"{name}.{args.target}"
         if parallel[0].exists():
