@@ -81,11 +81,11 @@ class Documents:
             return Document((text,), ()), None
         if not self.reading.split:
             return Document(("", ""), (text,)), None
-        document, note = split(text, self.reading.source(text)), None
+        document, note = self._split(text), None
         gaps: list[str] = [document.gaps[0]]
         sentences: list[str] = []
         for sentence, gap in zip(document.sentences, document.gaps[1:], strict=True):
-            parts = fitting(sentence, self._fits)
+            parts = fitting(sentence, self._fits, self.reading.markdown)
             if len(parts) > 1 and note is None:
                 note = TOO_LONG.format(len(parts), sentence[:60])
             for part in parts:
@@ -96,6 +96,9 @@ class Documents:
                 gaps.append(part[start + len(body) :])
             gaps[-1] += gap
         return Document(tuple(gaps), tuple(sentences)), note
+
+    def _split(self, text: str) -> Document:
+        return split(text, self.reading.source(text), self.reading.markdown)
 
     def _fits(self, sentence: str) -> bool:
         limit = self.processor.max_source_length

@@ -117,3 +117,30 @@ def test_a_long_text_in_one_piece_takes_seconds_at_most(piece):
     document = split(text, "de")
     assert time.perf_counter() - start < 10
     assert document.join(document.sentences) == text
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        '<a class="x" title="1.1.4. Die Wurzel">',
+        "<code>Halt. Los!</code>",
+        "{{ tag. Morgen }}",
+        "https://example.org/?Tag.Nacht",
+    ],
+)
+def test_no_sentence_ends_within_what_must_not_change(whole):
+    text = f"Lesen Sie auch {whole} dazu. Es ist kurz."
+    assert split(text, "de").sentences == (f"Lesen Sie auch {whole} dazu.", "Es ist kurz.")
+
+
+def test_a_link_of_markdown_is_whole_where_it_is_one():
+    text = 'Siehe [hier](a.html "Eins. Zwei. Drei") unten. Danke.'
+    assert len(split(text, "de", markdown=True).sentences) == 2
+    assert len(split(text, "de").sentences) > 2
+
+
+def test_a_sentence_that_is_too_long_is_not_cut_within_a_tag():
+    text = 'Wort und Wort <a title="eins, zwei, drei, vier, sechs"> und noch ein Wort hinten'
+    parts = fitting(text, lambda part: len(part) < 60)
+    assert "".join(parts) == text and len(parts) > 1
+    assert any('<a title="eins, zwei, drei, vier, sechs">' in part for part in parts)

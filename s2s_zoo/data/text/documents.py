@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from s2s_zoo.data.text.sentences import CJK, sentence_starts
+from s2s_zoo.data.text.spans import outside
 
 LINE = re.compile(r"[^\r\n\v\f\x85\u2028\u2029]*(?:\r\n|[\r\n\v\f\x85\u2028\u2029]|$)")
 BULLET = re.compile(
@@ -79,17 +80,23 @@ def _touch(sentences: Sequence[str], i: int) -> bool:
     return bool(IS_CJK.match(sentences[i - 1][-1:]) or IS_CJK.match(sentences[i][:1]))
 
 
-def split(text: str, language: str | None = None) -> Document:
+def split(text: str, language: str | None = None, markdown: bool = False) -> Document:
     """Parts a text into sentences and what stands between them.
 
     A line break ends a sentence unless the line is full, that is, was broken because the next word
-    had no room in it. What has neither letters nor digits is layout.
+    had no room in it. What has neither letters nor digits is layout. No sentence ends within a tag,
+    an address or code.
 
     Args:
         text: str, any.
         language: str such as "de"; general rules hold where there are none of its own.
+        markdown: bool, nor within the inline markup of Markdown.
     """
-    cuts = [cut for paragraph in _paragraphs(text) for cut in _spans(text, *paragraph, language)]
+    cuts = [
+        cut
+        for paragraph in _paragraphs(text)
+        for cut in _spans(text, *paragraph, language, markdown)
+    ]
     gaps, sentences, end = [], [], 0
     for start, stop in cuts:
         gaps.append(text[end:start])
@@ -137,12 +144,15 @@ def _listed_numbers(text: str, lines: Sequence[tuple[int, int]]) -> set[int]:
     return {k for k, n in numbers.items() if n + 1 in present or n - 1 in present}
 
 
-def _spans(text: str, start: int, end: int, language: str | None) -> Iterator[tuple[int, int]]:
+def _spans(
+    text: str, start: int, end: int, language: str | None, markdown: bool
+) -> Iterator[tuple[int, int]]:
     """Yields the start and the end of each sentence of a paragraph, white space left out."""
     paragraph = text[start:end]
     if not paragraph.strip():
         return
-    cuts = [0, *sentence_starts(paragraph, language), len(paragraph)]
+    starts = sentence_starts(paragraph, language)
+    cuts = [0, *(outside(paragraph, starts, markdown) if starts else ()), len(paragraph)]
     for a, b in zip(cuts, cuts[1:], strict=False):
         sentence = paragraph[a:b]
         if any(c.isalnum() for c in sentence):
@@ -150,24 +160,28 @@ def _spans(text: str, start: int, end: int, language: str | None) -> Iterator[tu
             yield start + a + left, start + a + len(sentence.rstrip())
 
 
-def fitting(text: str, fits: Callable[[str], bool]) -> list[str]:
+def fitting(text: str, fits: Callable[[str], bool], markdown: bool = False) -> list[str]:
     """Parts a sentence that is too long at clauses, else between words, else anywhere.
 
     Args:
         text: str.
         fits: whether a text is short enough for the model.
+        markdown: bool, as for `split`.
 
     Returns:
         list of str that join to the sentence.
     """
     if len(text) < 2 or fits(text):
         return [text]
-    middle = len(text) / 2
+    cut = _clause_end(text, markdown) or len(text) // 2
+    return [*fitting(text[:cut], fits, markdown), *fitting(text[cut:], fits, markdown)]
+
+
+def _clause_end(text: str, markdown: bool) -> int | None:
+    """Where the clause, or else the word, that is nearest to the middle ends."""
     for pattern in CLAUSES:
         places = [m.end() for m in re.finditer(pattern, text) if 0 < m.end() < len(text)]
         near = [place for place in places if len(text) / 5 <= place <= len(text) * 4 / 5]
-        if near:
-            cut = min(near, key=lambda place: abs(place - middle))
-            return [*fitting(text[:cut], fits), *fitting(text[cut:], fits)]
-    cut = len(text) // 2
-    return [*fitting(text[:cut], fits), *fitting(text[cut:], fits)]
+        if near := outside(text, near, markdown):
+            return min(near, key=lambda place: abs(place - len(text) / 2))
+    return None

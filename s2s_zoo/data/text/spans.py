@@ -89,6 +89,23 @@ def find_spans(
     return sorted([*chosen, *_light(text, chosen, kinds)], key=lambda span: span.start)
 
 
+def outside(text: str, places: Iterable[int], markdown: bool = False) -> list[int]:
+    """Those places of a text at which no address, markup, code or placeholder is cut in two.
+
+    Args:
+        text: str.
+        places: int, in order or not.
+        markdown: bool, see to the inline markup of Markdown too.
+    """
+    spans = _solid(text, markdown)
+
+    def cuts(place):
+        after = bisect_right(spans, place, key=lambda span: span.end)
+        return after < len(spans) and spans[after].start < place
+
+    return [place for place in places if not cuts(place)]
+
+
 def _users(keep: Iterable[str], terms: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """{word: (kind, translation)}."""
     if isinstance(keep, str):
