@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from s2s_zoo.training.breakdown import Part, breakdown
+from s2s_zoo.data.breakdown import Part, breakdown
 from s2s_zoo.training.metrics import corpus_score
 from s2s_zoo.training.significance import compare_texts, scores_of_each
 

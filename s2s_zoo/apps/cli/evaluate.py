@@ -88,7 +88,7 @@ def _evaluate(arguments):
 
 def _parts(arguments, pipeline, sources, hypotheses, references):
     """The breakdown, where it is asked for."""
-    from s2s_zoo.training.breakdown import breakdown
+    from s2s_zoo.data.breakdown import breakdown
     from s2s_zoo.training.metrics import corpus_score
 
     if not arguments.breakdown:
