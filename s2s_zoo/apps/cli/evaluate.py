@@ -9,6 +9,7 @@ from typing import Any
 from s2s_zoo.apps.cli.search import add_search_options, search_held_out
 from s2s_zoo.apps.cli.shared import OneOrTwo, add_engine, add_pairs, called, engine_options, load
 from s2s_zoo.data import read_pairs
+from s2s_zoo.data.breakdown import breakdown, check_task
 from s2s_zoo.generation.options import beams_of
 from s2s_zoo.protocol.errors import DataError
 from s2s_zoo.protocol.tasks import TASKS, TRANSCRIPTION
@@ -37,7 +38,9 @@ def add_command(commands: Any) -> None:
         "digits are none (english), or punctuation (basic, any language)",
     )
     command.add_argument("--json", action="store_true")
-    parted = "also by length, by how rare words are, and how many numbers and names come through"
+    parted = (
+        "also by length, by how rare words are, and how many numbers, names and codes come through"
+    )
     command.add_argument("--breakdown", action="store_true", help=parted)
     train = "pairs it was trained on, which say how rare words are; default: the references"
     command.add_argument("--train", nargs="+", action=OneOrTwo, metavar="FILE", help=train)
@@ -48,9 +51,13 @@ def add_command(commands: Any) -> None:
 def _evaluate(arguments):
     from s2s_zoo.training.metrics import corpus_scores
 
+    if arguments.train and not arguments.breakdown:
+        arguments.usage_error("argument --train: goes with --breakdown, where it says what is rare")
     pairs = read_pairs(arguments.data, arguments.swap, arguments.columns)
     pipeline = load(arguments.model, **engine_options(arguments))
     _refuse_of_speech(arguments, pipeline)
+    if arguments.breakdown:
+        check_task(pipeline.task)
     sources, references = pipeline.processor.held_out(pairs, arguments.folder)
     told = {"language": arguments.language} if arguments.language else {}
     start = time.perf_counter()
@@ -88,26 +95,15 @@ def _evaluate(arguments):
 
 def _parts(arguments, pipeline, sources, hypotheses, references):
     """The breakdown, where it is asked for."""
-    from s2s_zoo.data.breakdown import breakdown
-    from s2s_zoo.training.metrics import corpus_score
-
     if not arguments.breakdown:
         return []
-    if TASKS[pipeline.task].reads != "text":
-        raise DataError(
-            "--breakdown expected a model that reads text and one reference for each source. "
-            f"Received: a model for {pipeline.task}. Leave it out."
-        )
-    metric = TASKS[pipeline.task].metrics[1]  # BLEU is none of a few sentences: chrF, ROUGE-2
     training = []
     if arguments.train:
         pairs = read_pairs(arguments.train, arguments.swap, arguments.columns)
         training = [target for _, target in pairs]
-
-    def score(texts, of):
-        return corpus_score(metric, texts, of, arguments.lowercase).value
-
-    return breakdown(sources, hypotheses, references, score, metric, training)
+    read = sources if TASKS[pipeline.task].reads == "text" else None
+    how = training, arguments.lowercase, arguments.normalize
+    return breakdown(hypotheses, references, read, pipeline.task, *how)
 
 
 def _refuse_of_speech(arguments, pipeline):

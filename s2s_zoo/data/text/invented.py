@@ -57,7 +57,7 @@ def invented(summary: str, source: str) -> list[str]:
 def _said(source: str) -> tuple[set[str], set[str], set[str], set[str]]:
     """The numbers, the signs, the words, and those in small letters, of a source."""
     source = normalize(source)
-    words = _words(source)
+    words = words_of(source)
     return (
         {number.casefold() for number in NUMBER.findall(source)},
         set(SIGN.findall(source)),
@@ -66,7 +66,8 @@ def _said(source: str) -> tuple[set[str], set[str], set[str], set[str]]:
     )
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words of a text in its normal form, of scripts with spaces, without a genitive's 's."""
     return [word.removesuffix("'s") for word in WORD.findall(text)]
 
 

@@ -1,4 +1,4 @@
-"""`s2s-zoo evaluate` of recordings, and what it refuses of other tasks."""
+"""`s2s-zoo evaluate` of recordings, its breakdown, and what it refuses of other tasks."""
 
 import json
 
@@ -67,3 +67,23 @@ def test_what_other_models_are_not_told(run, monkeypatch):
     for flags in (["--normalize", "basic"], ["--language", "de"]):
         code, _, said, _ = run(*flags)
         assert code == 1 and f"{flags[0]} is for models of transcription" in said
+
+
+def test_a_breakdown_of_recordings_is_by_what_is_said(run, tmp_path):
+    train = tmp_path / "train.tsv"
+    train.write_text("x.wav\tit is\n")
+    code, out, *_ = run("--breakdown", "--train", str(train), "--normalize", "english", "--json")
+    parts = {f"{x['kind']} {x['name']}": x for x in json.loads(out)["breakdown"]}
+    assert code == 0 and parts["length 0-9"]["value"] == 0 and parts["length 0-9"]["unit"] == "wer"
+    assert parts["words seen 1"]["number"] == 2 and parts["words seen 0"]["number"] == 2
+    code, out, *_ = run("--breakdown")
+    assert "numbers kept                 1    0.00 %" in out
+
+
+def test_a_breakdown_is_refused_before_anything_is_written(run, monkeypatch, capsys):
+    monkeypatch.setattr(Pipeline, "task", "captioning")
+    code, _, said, pipeline = run("--breakdown")
+    assert code == 1 and "Received: captioning" in said and pipeline.asked is None
+    with pytest.raises(SystemExit):
+        run("--train", "x.tsv")
+    assert "--train: goes with --breakdown" in capsys.readouterr().err
