@@ -3,7 +3,6 @@
 import contextlib
 import importlib.util
 import json
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -98,31 +97,13 @@ def compiled(args):
     return args.execution == "xla" or keras.backend.backend() == "jax"
 
 
-def keep_compiled():
-    """Lets JAX keep on disk what it compiles: a training that is begun or resumed again has it.
-
-    In JAX_COMPILATION_CACHE_DIR or, where that is not set, in the user's folder for such things.
-    """
-    if keras.backend.backend() != "jax":
-        return
-    import jax
-    from jax.experimental.compilation_cache import compilation_cache
-
-    if jax.config.jax_compilation_cache_dir is None:
-        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        jax.config.update("jax_compilation_cache_dir", str(caches / "s2s_zoo" / "jax"))
-        jax.config.update("jax_compilation_cache_max_size", 2 * 2**30)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-        compilation_cache.reset_cache()  # what was compiled before knows of no folder
-
-
 def prepare(args, training):
     """Seeds, precision and the folder of the run, before anything is made.
 
     Raises:
         DataError: if the folder holds a training that was not to be resumed.
     """
-    keep_compiled()
+    s2s_zoo.keep_compiled()
     keras.utils.set_random_seed(training["seed"])
     if compiled(args) and args.max_shapes is None:
         training["max_shapes"] = min(training.get("max_shapes", COMPILED), COMPILED)

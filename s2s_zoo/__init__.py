@@ -85,6 +85,7 @@ _NAMES = {
     "data_parallel": "training.distribution",
     "fastest_precision": "training.precision",
     "plain_operations": "layers.kernels.native",
+    "keep_compiled": "layers.kernels.on_disk",
     "PAD": "protocol",
     "START": "protocol",
     "END": "protocol",

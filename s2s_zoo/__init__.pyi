@@ -52,6 +52,7 @@ from s2s_zoo.generation import greedy_search as greedy_search
 from s2s_zoo.generation import sample as sample
 from s2s_zoo.generation import shortlist as shortlist
 from s2s_zoo.layers.kernels.native import plain_operations as plain_operations
+from s2s_zoo.layers.kernels.on_disk import keep_compiled as keep_compiled
 from s2s_zoo.layers.log_mel import LogMelFeatures as LogMelFeatures
 from s2s_zoo.model import presets as presets
 from s2s_zoo.model.keras_files import load_model as load_model

@@ -25,6 +25,7 @@ from s2s_zoo.pipeline.on_ctranslate2 import (
     settings_of,
 )
 from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.kept import private_folder
 from s2s_zoo.protocol.registry import lookup
 from s2s_zoo.protocol.types import Config
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 ENGINES = {"keras": None, "ctranslate2": package}
 LAYOUT = 1  # of what is written; another number is converted anew
-OTHERS_MAY_WRITE = 0o022
 
 
 class Engine(NamedTuple):
@@ -100,31 +100,6 @@ def engine_of(
     return found, CTranslate2Scorer(found), settings_of(generation)
 
 
-def cache_folder() -> Path:
-    """The folder of converted models, made where it is not there; of this user alone.
-
-    Raises:
-        CheckpointError: where it cannot be made, or others may write into it.
-    """
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "s2s_zoo" / "ctranslate2"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        about = folder.stat()
-    except OSError as error:
-        raise CheckpointError(
-            f"{folder} is where converted models are kept, and cannot be used: "
-            f"{error.strerror or error}. Set XDG_CACHE_HOME to a directory that can be written."
-        ) from error
-    if os.name == "posix" and (about.st_uid != os.getuid() or about.st_mode & OTHERS_MAY_WRITE):
-        raise CheckpointError(
-            f"{folder} is where converted models are kept, and expected to be writable by its user "
-            f"alone. Received: user {about.st_uid}, mode {about.st_mode & 0o777:o}. Set "
-            "XDG_CACHE_HOME to a directory of your own, or take the right to write from others."
-        )
-    return folder
-
-
 def _translator(model, unknown, positions, dtype):
     """The `ctranslate2.Translator` of a model, converted where it is not in the cache."""
     library, names = package(), names_of(model)
@@ -136,7 +111,7 @@ def _translator(model, unknown, positions, dtype):
         "ctranslate2": library.__version__,
     }
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
-    kept = cache_folder() / key
+    kept = private_folder("ctranslate2", "converted models") / key
 
     def opened():
         return library.Translator(str(kept), device="cpu", compute_type=dtype)

@@ -69,7 +69,7 @@ def options_of_batches(arguments, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(training.s2s_zoo.Pipeline, "batches", batches)
-    monkeypatch.setattr(training.shared, "keep_compiled", lambda: None)
+    monkeypatch.setattr(training.s2s_zoo, "keep_compiled", lambda: None)
     with pytest.raises(KeyboardInterrupt):
         training.main([*arguments, "--output", str(tmp_path / "run")])
     return given[0]

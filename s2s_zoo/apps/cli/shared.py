@@ -103,6 +103,7 @@ def load(name: str | list[str], **options: Any) -> Pipeline | Pivot:
         with _silent_on_success(), _uncollected():
             from s2s_zoo.protocol import onednn  # noqa: F401  # isort: skip  # before Keras
             import keras  # noqa: F401
+    s2s_zoo.keep_compiled()
     try:
         return s2s_zoo.from_pretrained(name, **options)
     except ValueError as error:
