@@ -10,7 +10,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from s2s_zoo.data.buckets import LENGTHS, assign, choose_shapes, rows_of
+from s2s_zoo.data.buckets import LENGTHS, rows_of, share_out
 from s2s_zoo.data.noise import Noise
 from s2s_zoo.data.pairs import PairSource, read_pairs
 from s2s_zoo.data.streaming import stream_batches
@@ -95,9 +95,8 @@ class TokenBatches(keras.utils.PyDataset):
         self._noise = Noise(seed, word_dropout, scheduled_sampling, processor.unknown_id)
         self._texts, self._rows = _encode(processor, read_pairs(pairs), too_long)
         source_lengths, label_lengths = self._lengths()
-        shapes = choose_shapes(source_lengths, label_lengths, batch_tokens, lengths, max_shapes)
-        owners = assign(shapes, source_lengths, label_lengths)
-        self.shapes = [(rows_of(shape, batch_tokens), *shape) for shape in shapes]
+        shapes, owners = share_out(source_lengths, label_lengths, batch_tokens, lengths, max_shapes)
+        self.shapes = [(int(rows_of(shape, batch_tokens)), *shape) for shape in shapes]
         self._members = [np.flatnonzero(owners == index) for index in range(len(shapes))]
         self._filled = None if sampling else self._fill(*self._rows)
         self.shuffle = shuffle

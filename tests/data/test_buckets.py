@@ -1,9 +1,16 @@
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 
-from s2s_zoo.data.buckets import assign, choose_shapes, rows_of
+from s2s_zoo.data.buckets import (
+    assign,
+    assign_in_batches,
+    choose_shapes,
+    rows_of,
+    share_out,
+)
+from s2s_zoo.data.buckets import positions as positions_of
 
 
 @pytest.fixture
@@ -56,6 +63,76 @@ def test_more_shapes_waste_less(lengths):
     ]
     assert all(more <= fewer for fewer, more in zip(wasted, wasted[1:], strict=False))
     assert wasted[-1] < 0.7 * wasted[0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_no_nested_shapes_are_better(seed, count):
+    generator = np.random.default_rng(seed)
+    target = generator.geometric(0.3, 60).clip(1, 5)
+    source = (target + generator.integers(-1, 2, 60)).clip(1, 5)
+    grid = [*product(range(1, source.max() + 1), range(1, target.max() + 1))]
+    series = [
+        [*shapes, grid[-1]]
+        for shapes in combinations(grid[:-1], count - 1)
+        if all(np.less_equal(*pair).all() for pair in zip(shapes, shapes[1:], strict=False))
+    ]
+
+    def padded(shapes):
+        filled = np.bincount(assign(shapes, source, target), minlength=len(shapes))
+        return positions_of(shapes, filled, 16, spare=False)
+
+    chosen = choose_shapes(source, target, 16, range(1, 6), count, spare=False)
+    assert padded(chosen) <= min(map(padded, series))
+    assert padded(chosen) == (np.array(chosen)[assign(chosen, source, target)]).sum()
+
+
+def test_a_side_moves_where_no_nested_shapes_are_right():
+    # Either side alone is long: the best two of three shapes do not hold one another.
+    source, target = np.repeat([[9, 2], [2, 9], [9, 9]], [40, 40, 1], axis=0).T
+    chosen = choose_shapes(source, target, 18, range(1, 10), 3)
+    assert chosen == [(9, 2), (2, 9), (9, 9)]
+
+
+def test_pairs_that_fill_no_batch_move_on():
+    shapes = [(4, 4), (2, 6), (6, 6), (8, 8)]
+    source, target = np.array([[4, 4]] * 3 + [[3, 4]] * 7 + [[6, 6]] * 3 + [[8, 8]]).T
+    owners = assign_in_batches(shapes, source, target, 16)
+    # Ten pairs in rows of four are two batches, and two pairs that go where both their sides fit;
+    # the five that are then there are two batches of two, and the longest goes on once more.
+    assert owners.tolist() == [0, 2, 2, *[0] * 7, 2, 2, 3, 3]
+
+
+def test_pairs_that_no_other_shape_holds_stay():
+    shapes, lengths = [(8, 4), (4, 9)], (np.array([8, 4]), np.array([4, 9]))
+    assert assign_in_batches(shapes, *lengths, 64).tolist() == [0, 1]
+
+
+def test_pairs_stay_where_moving_on_makes_more_positions():
+    shapes, lengths = [(4, 4), (40, 40)], np.array([4] * 3 + [40])
+    assert assign_in_batches(shapes, lengths, lengths, 16).tolist() == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("batch_tokens", [64, 256, 2048])
+def test_shared_out_pairs_pad_no_more_than_each_in_its_smallest_shape(lengths, batch_tokens):
+    shapes, owners = share_out(*lengths, batch_tokens, max_shapes=6)
+    assert set(owners) == set(range(len(shapes))) and len(shapes) <= 6
+    assert (np.array(shapes)[owners] >= np.stack(lengths, 1)).all()
+    usual = choose_shapes(*lengths, batch_tokens, max_shapes=6)
+    now = positions_of(shapes, np.bincount(owners), batch_tokens)
+    assert now <= positions(usual, *lengths, batch_tokens)
+    assert batch_tokens != 256 or now < 0.96 * positions(usual, *lengths, batch_tokens)
+
+
+def test_twelve_shapes_of_sentences_pad_an_eighth():
+    # Lengths as of sentences and their translations; a shape after the other, each the best one to
+    # add, of even lengths, padded .143.
+    generator = np.random.default_rng(0)
+    target = np.exp(generator.normal(2.6, 0.45, 20_000)).clip(2, 90).astype(int)
+    source = (target * np.exp(generator.normal(0, 0.12, 20_000))).clip(2, 90).astype(int)
+    shapes, owners = share_out(source, target, 2048, max_shapes=12)
+    padded = positions_of(shapes, np.bincount(owners), 2048)
+    assert 1 - (source + target).sum() / padded < 0.125
 
 
 def test_a_shape_that_does_not_pay_is_not_made():
