@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
 import sys
 import time
 import warnings
@@ -18,6 +20,8 @@ from s2s_zoo.training.averaged import averaged_weights
 
 if TYPE_CHECKING:
     from s2s_zoo.training.callbacks import GenerationMetrics
+
+MARKS = re.compile(r"[\\`*_{}\[\]()#+.!-]")  # that Markdown has a meaning for
 
 
 class EpochLine(keras.callbacks.Callback):
@@ -127,7 +131,8 @@ class TensorBoardSamples(keras.callbacks.Callback):
         from tensorboard.plugins.text import metadata as of_texts
 
         for place, (source, text, target) in enumerate(self.metrics.samples):
-            said = f"{source}\n\n→ **{text}**\n\n= {target}"
+            source, text, target = map(_as_markdown, (source, text, target))
+            said = f"{source}\n\n→ {text and f'**{text}**'}\n\n= {target}"
             about = of_texts.create_summary_metadata(display_name="", description="")
             self._write(f"sample {place + 1}", [said], about, epoch)
         for place, result in enumerate(aligned(self.metrics)):
@@ -158,6 +163,11 @@ class TensorBoardSamples(keras.callbacks.Callback):
         self._writer.add_event(
             Event(wall_time=time.time(), step=epoch, summary=Summary(value=[value]))
         )
+
+
+def _as_markdown(text: str) -> str:
+    """What TensorBoard, which reads Markdown, shows as this text, in a line."""
+    return html.escape(MARKS.sub(r"\\\g<0>", " ".join(text.split())), quote=False)
 
 
 def aligned(metrics: GenerationMetrics) -> list[Any]:

@@ -1,6 +1,8 @@
 """What a training tells: a line for each epoch, samples in TensorBoard, a page at the end."""
 
+import html
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -72,6 +74,27 @@ def test_samples_of_each_epoch_are_in_tensorboard(tiny_pipeline, sentences, tmp_
     assert sentences[0][0] in text and f"= {sentences[0][1]}" in text
     width, height, picture = found.Tensors("looked at 1")[0].tensor_proto.string_val
     assert int(width) > 0 < int(height) and picture.startswith(b"\x89PNG")
+
+
+@pytest.mark.filterwarnings("ignore:html5lib:DeprecationWarning")
+@pytest.mark.parametrize("text", ["__init__ 3 * 4", ""])
+def test_tensorboard_shows_a_sample_as_it_is(tmp_path, monkeypatch, text):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugin_util import markdown_to_safe_html
+
+    source = "# 1. *Klick* auf <b>{name}</b> &amp; `a_b_c`,\n\n    - [x](y) C:\\*.txt"
+    monkeypatch.setattr(progress, "aligned", lambda metrics: [])
+    samples = TensorBoardSamples(SimpleNamespace(samples=[(source, text, "> it")]), tmp_path)
+    samples.on_epoch_end(0)
+    samples.on_train_end()
+    (found,) = EventAccumulator(str(tmp_path)).Reload().Tensors("sample 1")
+    shown = markdown_to_safe_html(found.tensor_proto.string_val[0].decode())
+    assert re.sub("<.*?>", "", shown).splitlines() == [
+        html.escape(" ".join(source.split()), quote=False),
+        f"→ {text}",
+        "= &gt; it",
+    ]
 
 
 def test_a_report_of_what_there_is():
