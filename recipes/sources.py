@@ -4,17 +4,21 @@ from pathlib import Path
 
 from s2s_zoo import DataError
 from s2s_zoo.data import read_pairs
+from s2s_zoo.data.columns import is_header
 from s2s_zoo.data.hub_datasets import is_address, parse_address, with_split
+from s2s_zoo.data.lines import PACKED, kind_of
+from s2s_zoo.data.rows import JSON
+from s2s_zoo.data.tables import tsv_rows
 
 HELD_OUT = 10  # one pair of so many of a table chooses the epoch
+KINDS = (".tsv", ".csv", *JSON, ".parquet", ".tmx")
 SPLITS = {"train": ("train",), "valid": ("validation", "valid", "val", "dev")}  # on the Hub
 
 
 def table_of(folder, split):
-    """The table of a split in a folder, or the .tsv that it might have been."""
-    kinds = (".tsv", ".csv", ".jsonl", ".parquet", ".tmx")
-    found = [folder / f"{split}{kind}" for kind in kinds if (folder / f"{split}{kind}").exists()]
-    return (found or [folder / f"{split}.tsv"])[0]
+    """The table of a split in a folder, packed or not, or the .tsv that it might have been."""
+    names = [f"{split}{kind}{packing}" for packing in ("", *PACKED) for kind in KINDS]
+    return next((folder / name for name in names if (folder / name).exists()), folder / names[0])
 
 
 def data_source(text):
@@ -25,6 +29,14 @@ def data_source(text):
 def is_table(source):
     """Whether what --data names is no folder with its splits, but holds the pairs itself."""
     return is_address(source) or source.is_file()
+
+
+def has_header(source, columns):
+    """Whether the columns of a table have names, these or others that are known: a TSV may not."""
+    if is_address(source) or kind_of(source)[1] in (".csv", *JSON, ".parquet", ".tmx"):
+        return True
+    _, cells = next(tsv_rows(source), (1, []))
+    return is_header(cells) or set(columns) <= set(cells)
 
 
 def part_of_table(source, split, read=read_pairs):

@@ -76,9 +76,9 @@ def of_folder(args, source, names):
 
 
 def of_table(args, table):
-    """Pairs of columns that the languages name; in a TSV the order of these says which is which."""
+    """Pairs of columns that the languages name; without a header the order says which is which."""
     columns = args.columns or [args.source, args.target]
-    if getattr(table, "suffix", None) != ".tsv":
+    if sources.has_header(table, columns):
         return read_pairs(table, columns=columns)
     if sorted(columns) != sorted([args.source, args.target]):
         raise DataError(

@@ -20,11 +20,11 @@ NAMES: dict[str, str] = dict(
 
 # As tables of pairs call them: by themselves, and those most translated by their neighbours.
 _OTHERS = """
-de deutsch allemand alemán tedesco 德语|en englisch anglais inglés inglese 英语|fr französisch
-fr français francés francese 法语|es spanisch espagnol español spagnolo|it italienisch italiano
-pt português|nl nederlands|pl polski|cs čeština|ru русский|uk українська|tr türkçe|sv svenska
-da dansk|no norsk|fi suomi|hu magyar|ro română|el ελληνικά|zh chinesisch chinois 中文 汉语|ja 日本語
-ko 한국어|ar العربية
+de deutsch allemand alemán tedesco 德语 德文|en englisch anglais inglés inglese 英语 英文 英語
+fr französisch français francés francese 法语 法文|es spanisch espagnol español spagnolo
+it italienisch italiano|pt português|nl nederlands|pl polski|cs čeština|ru русский|uk українська
+tr türkçe|sv svenska|da dansk|no norsk|fi suomi|hu magyar|ro română|el ελληνικά
+zh chinesisch chinois 中文 汉语|ja 日本語 日语 日文|ko 한국어|ar العربية
 """
 CODES_OF_NAMES: dict[str, str] = {name.lower(): code for code, name in NAMES.items()} | {
     name: code

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from s2s_zoo.data.columns import Columns, choose, pairs_of_rows, text_of
 from s2s_zoo.data.hub_datasets import DATASETS, hub_rows, is_address
 from s2s_zoo.data.lines import kind_of, read_lines
-from s2s_zoo.data.rows import JSON_LINES, UNREADABLE, read_rows
+from s2s_zoo.data.rows import JSON, UNREADABLE, read_rows, refuse
 from s2s_zoo.data.tables import table_pairs
 from s2s_zoo.data.tmx import tmx_rows
 from s2s_zoo.protocol.errors import DataError
@@ -24,15 +24,16 @@ def read_pairs(
     """Reads (source, target) pairs, skipping those with a blank side.
 
     Args:
-        data: the path of a file by its name: CSV (.csv), JSON lines (.jsonl), Parquet (.parquet), a
-            translation memory (.tmx), any other a TSV with the source in the first column and the
-            target in the second, further columns ignored; all but Parquet may be packed (.gz,
-            .bz2, .xz). Or a tuple of two paths, line n of the one being the translation of line n
-            of the other. Or the name of a data set of the Hub, where the package `datasets` is
-            installed: `hf://datasets/organization/name[@revision][/configuration][:split]`. Or an
-            iterable of (source, target) strings or of dicts, a dict of columns, an array (N, 2), a
-            frame of pandas or polars, a table of Arrow, a data set of Hugging Face `datasets`,
-            with {"translation": {"de": …, "en": …}} too, or a `tf.data.Dataset` of such strings.
+        data: the path of a file by its name: CSV (.csv), JSON lines (.jsonl) or a JSON list of
+            objects (.json), Parquet (.parquet), a translation memory (.tmx), any other a TSV with
+            the source in the first column and the target in the second, further columns ignored;
+            all but Parquet may be packed (.gz, .bz2, .xz). Or a tuple of two paths, line n of the
+            one being the translation of line n of the other. Or the name of a data set of the Hub,
+            where the package `datasets` is installed:
+            `hf://datasets/organization/name[@revision][/configuration][:split]`. Or an iterable of
+            (source, target) strings or of dicts, a dict of columns, an array (N, 2), a frame of
+            pandas or polars, a table of Arrow, a data set of Hugging Face `datasets`, with
+            {"translation": {"de": …, "en": …}} too, or a `tf.data.Dataset` of such strings.
         swap: bool, exchange source and target.
         columns: (source, target), the names of the columns, or the languages of a translation
             memory. None takes those that data sets commonly have, two languages, or the only two
@@ -92,8 +93,9 @@ def _of_file(path, columns):
         raise DataError(
             f"There is no file {path}. A data set of the Hub is called {DATASETS}organization/name."
         )
-    if kind in JSON_LINES or kind == ".parquet":
+    if kind in JSON or kind == ".parquet":
         return pairs_of_rows(_readable(path), columns, str(path))
+    refuse(path)
     if kind == ".tmx":
         return pairs_of_rows(tmx_rows(path), columns, str(path), may_lack=True)
     return table_pairs(path, columns, kind == ".csv")
@@ -102,6 +104,8 @@ def _of_file(path, columns):
 def _readable(path):
     for number, row in enumerate(read_rows(path, ""), 1):
         if UNREADABLE in row:
+            if not row[UNREADABLE].strip():
+                continue
             raise DataError(
                 f"{path}, line {number}: expected a JSON object in UTF-8. "
                 f"Received: {row[UNREADABLE]!r:.80}. Correct the line or remove it."

@@ -28,9 +28,19 @@ Row: TypeAlias = dict[str, Any]
 
 IMAGE_ENDINGS = tuple(ending for kind in FORMATS.values() for ending in kind)
 UNREADABLE = "unreadable"  # the column of what a line was that is no row
-REFUSED = (".zip", ".zst", ".lz4", ".7z", ".rar", ".tar", ".tgz", ".parquet")  # the last in others
+UNPACK = f"Unpack it first: text and JSON may be packed as {', '.join(PACKED)}, Parquet not at all"
+REFUSED = {
+    **dict.fromkeys((".zip", ".zst", ".lz4", ".7z", ".rar", ".tar", ".tgz", ".parquet"), UNPACK),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), "Save the sheet as CSV in UTF-8"),
+    **dict.fromkeys((".arrow", ".feather"), "Save it as Parquet"),
+    **dict.fromkeys(
+        (".po", ".xliff", ".xlf", ".sdlxliff"),
+        "Save it as TMX; `s2s-zoo translate --input` translates most of them as they are",
+    ),
+}
 DEEPEST = 100  # lists and objects in one another; Python's reader and writer end at about 1,000
 JSON_LINES = (".jsonl", ".ndjson")
+JSON = (*JSON_LINES, ".json")
 
 
 def files_of_rows(data: StrPath) -> Sequence[StrPath]:
@@ -71,10 +81,10 @@ def read_rows(data: StrPath, column: str) -> Iterator[Row]:
     """Yields every row of a file as a dict.
 
     Args:
-        data: the path of Parquet, JSON lines (.jsonl), CSV or TSV with a header, a translation
-            memory (.tmx) with a column for each language, an image, a recording or a folder of
-            them, other names text; all but Parquet may be packed (.gz, .bz2, .xz). Or the name of
-            a data set of the Hub, as for `read_pairs`.
+        data: the path of Parquet, JSON lines (.jsonl), a JSON list of objects (.json), CSV or TSV
+            with a header, a translation memory (.tmx) with a column for each language, an image, a
+            recording or a folder of them, other names text; all but Parquet may be packed (.gz,
+            .bz2, .xz). Or the name of a data set of the Hub, as for `read_pairs`.
         column: str, where the line of a text and the path of an image or a recording is.
 
     A line that is no UTF-8, no JSON object, nested deeper than `DEEPEST`, or has more or fewer
@@ -98,15 +108,36 @@ def read_rows(data: StrPath, column: str) -> Iterator[Row]:
         yield from _rows_of_table(tsv_rows(path), path)
     elif kind == ".tmx":
         yield from tmx_rows(path)
-    elif kind in REFUSED:
-        known = ", ".join(PACKED)
-        raise DataError(
-            f"{path} cannot be read as it is. Unpack it first: text and JSON lines may be packed "
-            f"as {known}, Parquet not at all."
-        )
+    elif kind == ".json" and _is_list(path):
+        yield from _listed(path)
     else:
+        refuse(path)
         with opened(path) as file:
-            yield from _lines(file, path, kind in JSON_LINES, column)
+            yield from _lines(file, path, kind in JSON, column)
+
+
+def refuse(path: StrPath) -> None:
+    """Raises DataError for a file of a kind that is known and not read, with the remedy."""
+    if remedy := REFUSED.get(kind_of(path)[1]):
+        raise DataError(f"{path} cannot be read as it is. {remedy}.")
+
+
+def _is_list(path: Path) -> bool:
+    """Whether a file of JSON is one list; elsewhere there is an object in each line."""
+    with opened(path) as file:
+        return file.read(1024).removeprefix(BYTE_ORDER_MARK).lstrip()[:1] == b"["
+
+
+def _listed(path: Path) -> Iterator[Row]:
+    with opened(path) as file:
+        text = file.read().removeprefix(BYTE_ORDER_MARK)
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is no list in JSON: {error}. Get the file again.") from error
+    for row in rows:
+        text = _line(row) if isinstance(row, dict | list) else str(row).encode()
+        yield row if isinstance(row, dict) and _is_flat(row, text) else {UNREADABLE: text.decode()}
 
 
 def _lines(file: BinaryIO, path: Path, is_json: bool, column: str) -> Iterator[Row]:

@@ -48,6 +48,9 @@ def write(tmp_path):
         "id\tde\ten\n1\tein Hund\ta dog\n2\teine Katze\ta cat\n",
         "en|x|source|target\n,,|1|ein Hund|a dog\n,|2|eine Katze|a cat",
         "ein Hund,a dog\neine Katze,a cat",
+        "\ufeffsep=;\r\nDeutsch;Englisch\r\nein Hund;a dog\r\neine Katze;a cat\r\n",
+        "\n \nde,en\nein Hund,a dog\neine Katze,a cat\n",
+        '德文, "英文"\n"ein Hund", "a dog"\neine Katze, a cat\n',
     ],
 )
 def test_a_csv_says_its_delimiter_and_header_itself(write, content):
@@ -69,6 +72,40 @@ def test_quotes_of_a_csv(write):
 
 def test_a_quote_of_a_tsv_is_a_quote(write):
     assert read_pairs(write('"a\tb"\n', "data.tsv")) == [('"a', 'b"')]
+
+
+@pytest.mark.parametrize("header", ["Deutsch\tEnglisch\n", ""])
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ('"er sagt ""nein"""\t"he says ""no"""\n', [('er sagt "nein"', 'he says "no"')]),
+        ('"a\tb"\t"c\nd"\ne\tf\n', [("a\tb", "c\nd"), ("e", "f")]),
+        ("a\tb\n" * 60 + '"er ""x"""\tc\n', [("a", "b")] * 60 + [('er "x"', "c")]),
+        ("a\tb\n" * 48 + '"c ""d"""\t"e\nf"\n', [("a", "b")] * 48 + [('c "d"', "e\nf")]),
+    ],
+)
+def test_a_tsv_that_was_written_as_a_csv_is_read_as_one(write, header, text, pairs):
+    assert read_pairs(write(header + text, "data.tsv")) == pairs
+
+
+@pytest.mark.parametrize(
+    "line", ['"ja"\t"yes"', '"Hallo" rief er\t"Hello" he cried', '"a\tb"', '"\t""']
+)
+def test_quotes_that_nobody_doubled_are_those_of_a_text(write, line):
+    assert read_pairs(write(f"de\ten\n{line}\nx\ty\n", "data.tsv"))[0] == (*line.split("\t"),)
+
+
+def test_a_tsv_whose_cells_and_header_are_all_in_quotes(write):
+    assert read_pairs(write('"de"\t"en"\n"ein Hund"\t"a dog"\n', "data.tsv")) == PAIRS[:1]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_json(write, indent):
+    rows = json.dumps(ROWS, indent=indent)
+    assert read_pairs(write("\ufeff\n " + rows, "data.json")) == PAIRS
+    assert read_pairs(write(gzip.compress(rows.encode()), "data.json.gz")) == PAIRS
+    lines = "".join(json.dumps(row) + "\n\n" for row in ROWS)  # as data sets of the Hub call it
+    assert read_pairs(write(lines, "data.json")) == PAIRS
 
 
 def test_columns_are_found_by_name_and_said_once(write, capsys):
@@ -246,6 +283,14 @@ def test_rows_that_cannot_be_used(rows, columns, message):
         ("x.tsv", "de\ten\tfr\na\tb\tc\n", "the columns 'de', 'en', 'fr': which are the source"),
         ("x.jsonl", '{"de": "a", "en": "b"}\n[1]\n', r"x.jsonl, line 2: expected a JSON object"),
         ("x.jsonl", '{"de": "a", "en": "b"}\n{"de": "a"}\n', "row 2: Unknown column.*'en'"),
+        ("x.json", '[{"de": "a"', "x.json is no list in JSON.*Get the file again"),
+        ("x.json", '[{"de": "a", "en": "b"}, [1]]', r"line 2: expected a JSON object.*'\[1\]'"),
+        ("x.csv", "de^en\na^b\n", "none of .* parts its lines into columns. Received: 'de.en'"),
+        ("x.csv", "de,en\ra,b\r", "Its lines end with carriage returns alone"),
+        ("train.de", "ein Hund\n", "Parallel files are given as two: .*--data FILE FILE"),
+        ("x.xlsx", b"PK\3\4", "x.xlsx cannot be read as it is. Save the sheet as CSV"),
+        ("x.po", 'msgid "a"\n', "x.po cannot be read as it is. Save it as TMX"),
+        ("x.zip", b"PK\3\4", "Unpack it first"),
     ],
 )
 def test_files_that_cannot_be_used(write, name, content, message):

@@ -165,3 +165,24 @@ def test_rows_of_a_csv(tmp_path):
     path.write_bytes(gzip.compress(b"text,text\na,b\n"))
     with pytest.raises(DataError, match="the column 'text' twice"):
         list(read_rows(path, "text"))
+
+
+def test_rows_of_a_list_in_json(tmp_path):
+    path = tmp_path / "data.json"
+    path.write_text('[{"text": "a"}, 3, [1], "é", {"text": ' + "[" * DEEPEST + "]" * DEEPEST + "}]")
+    first, *others = rows_of(path)
+    assert first == {"text": "a"}
+    assert [row["unreadable"] for row in others[:3]] == ["3", "[1]", "é"]
+    assert others[3]["unreadable"].startswith('{"text": [[')
+    path.write_text("[" * 100_000)
+    with pytest.raises(DataError, match="no list in JSON"):
+        rows_of(path)
+    path.write_text('{"text": "a"}\n{"text": "b"}\n')
+    assert rows_of(path) == [{"text": "a"}, {"text": "b"}]
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.feather", "a.po"])
+def test_what_is_no_text_is_refused_by_its_name(tmp_path, name):
+    (tmp_path / name).write_bytes(LINES)
+    with pytest.raises(DataError, match="cannot be read as it is. Save"):
+        rows_of(tmp_path / name)

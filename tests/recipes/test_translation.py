@@ -1,3 +1,4 @@
+import gzip
 import json
 from pathlib import Path
 
@@ -52,6 +53,26 @@ def test_a_table_of_ones_own_is_parted_into_pairs_that_train_and_that_choose(tmp
     args, _ = train.parse(["--data", str(tmp_path / "mine.tsv"), *told])
     with pytest.raises(DataError, match="at least 10 pairs"):
         train.load(args, "train")
+
+
+@pytest.mark.parametrize("name", ["mine.tsv", "mine.tsv.gz", "mine.txt", "folder"])
+@pytest.mark.parametrize("header", ["", "Deutsch\tEnglisch\n"])
+def test_the_columns_of_a_tsv_are_those_of_the_languages_with_a_header_and_without(
+    tmp_path, name, header
+):
+    rows = [f"Wort {i}\tword {i}\n" for i in range(10)]
+    written = (header + "".join(rows)).encode()
+    path = tmp_path / name
+    if name == "folder":
+        path.mkdir()
+        for split in ("train", "valid"):
+            (path / f"{split}.tsv.gz").write_bytes(gzip.compress(written))
+    else:
+        path.write_bytes(gzip.compress(written) if name.endswith("gz") else written)
+    train = recipe("translation")
+    told = ["--data", str(path), "--source", "en", "--target", "de", "--output", "x"]
+    args, _ = train.parse([*told, *([] if header else ["--columns", "de", "en"])])
+    assert train.load(args, "train")[0] == ("word 0", "Wort 0")
 
 
 def test_data_sets_of_the_hub_have_a_split_for_each_purpose(monkeypatch, tmp_path):

@@ -49,7 +49,7 @@ def called(data: str | tuple[str, str]) -> str:
 def add_pairs(command: Any, help: str, positional: bool = False) -> None:
     """Adds --data, or DATA, --columns and --swap to a command that reads pairs."""
     add = command.add_argument
-    kinds = "TSV, CSV, JSON lines, Parquet, TMX, or two parallel files; .gz too; hf://datasets/NAME"
+    kinds = "TSV, CSV, JSON, Parquet, TMX, or two parallel files; .gz too; hf://datasets/NAME"
     name: dict[str, Any] = {"metavar": "DATA"} if positional else {"required": True}
     of_files = {"metavar": "FILE", "nargs": "+", "action": OneOrTwo, **name}
     add("data" if positional else "--data", **of_files, help=f"{help}: {kinds}")
