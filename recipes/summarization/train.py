@@ -56,7 +56,15 @@ def parse(argv=None):
         metavar="LAMBDA",
         help="with --from: go on with coverage and its loss, such as 1.0",
     )
+    add(
+        "--encoder-from",
+        metavar="CHECKPOINT",
+        help="begin with the encoder, the vocabulary and the embeddings of this one, which reads "
+        "the language, such as translation-en-de",
+    )
     args = parser.parse_args(argv)
+    if args.encoder_from and (args.checkpoint or args.words):
+        parser.error("--encoder-from is for a new model with its vocabulary: no --from, no --words")
     if args.coverage and not args.checkpoint:
         parser.error("--coverage goes on from a checkpoint: name it with --from")
     if args.words and args.no_copy:
@@ -128,16 +136,47 @@ def new_pipeline(args, config, pairs):
     )
 
 
+def with_encoder(args, config):
+    """A model whose encoder, vocabulary and embeddings are those of a checkpoint."""
+    giver = s2s_zoo.from_pretrained(args.encoder_from)
+    tokenizer = getattr(giver.processor, "source_tokenizer", None)
+    if tokenizer is None:
+        raise DataError(
+            "--encoder-from takes the encoder of a checkpoint that reads text. Received: "
+            f"{args.encoder_from}, of the task {giver.task}."
+        )
+    trained, model = giver.model.get_config(), config["model"]
+    embedding = {name: trained["encoder"][name] for name in ("vocabulary_size", "embedding_dim")}
+    model["encoder"], model["share_embeddings"] = trained["encoder"], True
+    model["decoder"].update(embedding)
+    if args.dropout is not None:
+        model["encoder"]["dropout"] = args.dropout
+    pipeline = s2s_zoo.Pipeline(
+        task="summarization",
+        model=s2s_zoo.Seq2Seq.from_config(model),
+        processor=TextProcessor(tokenizer, tokenizer, **config["processor"]),
+        generation=config["generation"],
+        languages=[args.language],
+    )
+    take_over(pipeline.model.encoder, giver.model.encoder)
+    return pipeline
+
+
+def take_over(model, trained):
+    """Gives the weights of a model the values that those of another have under the same path."""
+    values = {weight.path: weight for weight in trained.weights}
+    for variable in model.weights:
+        if variable.path in values:
+            variable.assign(values[variable.path])
+
+
 def with_coverage(pipeline, weight):
     """The same model with coverage in its attention, which changes nothing yet, and its loss."""
     config = pipeline.model.get_config()
     config["decoder"]["attention"]["coverage"] = True
     config["decoder"]["coverage_loss"] = weight
     model = s2s_zoo.Seq2Seq.from_config(config)
-    trained = {weight.path: weight for weight in pipeline.model.weights}
-    for variable in model.weights:
-        if variable.path in trained:
-            variable.assign(trained[variable.path])
+    take_over(model, pipeline.model)
     return s2s_zoo.Pipeline(
         pipeline.task, model, pipeline.processor, pipeline.generation, pipeline.languages
     )
@@ -161,6 +200,8 @@ def train(args, config):
             config["training"]["learning_rate"] = tuning.RATE
         if args.coverage:
             pipeline = with_coverage(pipeline, args.coverage)
+    elif args.encoder_from:
+        pipeline = with_encoder(args, config)
     else:
         pipeline = new_pipeline(args, config, pairs)
     tuned = {"optimizer": tuning.gentle} if args.checkpoint else {}

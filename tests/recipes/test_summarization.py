@@ -53,6 +53,29 @@ def test_summarization_trains_and_goes_on_with_coverage(summarization, tmp_path,
     assert np.abs(tuned.model.decoder.attention.coverage_vector).max() > 0
 
 
+def test_a_model_begins_with_the_encoder_of_a_translator(summarization, tmp_path, tiny_pipeline):
+    train = recipe("summarization")
+    tiny_pipeline.save(tmp_path / "translator")
+    begins = ["--encoder-from", str(tmp_path / "translator"), "--output", str(tmp_path / "run")]
+    args, config = train.parse([*summarization, *begins])
+    made = train.with_encoder(args, config)
+    assert made.task == "summarization" and made.model.decoder.pointer
+    for new, old in zip(
+        made.model.encoder.weights, tiny_pipeline.model.encoder.weights, strict=True
+    ):
+        np.testing.assert_array_equal(new, old)
+    text = SENTENCES[0][0]
+    assert made.processor.encode_source([text])[0].tolist() == list(
+        tiny_pipeline.processor.encode_source([text])[0]
+    )
+    assert isinstance(made(text), str)
+    with pytest.raises(SystemExit):
+        train.parse([*summarization, *begins, "--words"])
+    args.encoder_from = "captioning-en"
+    with pytest.raises(DataError, match="that reads text"):
+        train.with_encoder(args, config)
+
+
 @pytest.mark.learns
 def test_summarization_with_words_copies_unknown_ones(summarization, tmp_path):
     output = tmp_path / "run"
