@@ -102,3 +102,35 @@ def test_a_model_that_was_saved_before_its_training_loads_without_a_warning(tmp_
     assert isinstance(again.optimizer, keras.optimizers.Adam) and not again.optimizer.built
     fit(again, epochs=1)
     assert int(again.optimizer.iterations) == 1
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_callbacks_under_a_global_dtype_policy(tmp_path, policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model, seen = compiled(), []
+        model.compile(
+            keras.optimizers.Adam(0.1, use_ema=True), SmoothedCrossEntropy(), run_eagerly=True
+        )
+        history = fit(
+            model,
+            callbacks.LearningRateScheduler(lambda epoch, rate: rate),
+            callbacks.ReduceLROnPlateau("val_loss", factor=0.1, patience=1, min_delta=1e9),
+            callbacks.EarlyStopping("val_loss", patience=2, min_delta=1e9),
+            callbacks.TerminateOnNaN(),
+            callbacks.SwapEMAWeights(swap_on_epoch=True),
+            callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(logs)),
+            callbacks.CSVLogger(tmp_path / "log.csv"),
+            callbacks.BackupAndRestore(tmp_path / "backup"),
+            callbacks.ModelCheckpoint(tmp_path / "last.keras"),
+            epochs=5,
+        )
+        again = keras.models.load_model(tmp_path / "last.keras")
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert len(seen) == 3 and history.history["learning_rate"][-1] < 0.1
+    assert model.compute_dtype == policy.removeprefix("mixed_")
+    assert again.dtype_policy.name == again.decoder.dtype_policy.name == policy
+    losses = [x.evaluate(inputs(), LABELS, verbose=0) for x in (model, again)]
+    assert np.isfinite(losses).all() and {str(w.dtype) for w in again.weights} == {"float32"}

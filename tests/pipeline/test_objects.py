@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import s2s_zoo
-from s2s_zoo import Pipeline
+from s2s_zoo import Conversation, Pipeline, Pivot
 from s2s_zoo.model.ensemble import Ensemble
 from s2s_zoo.pipeline.result import Result
 
@@ -147,3 +147,53 @@ def test_a_summary_shows_shapes(pipeline):
     lines: list[str] = []
     pipeline.model.summary(print_fn=lines.append)
     assert "(None, None, 60)" in "".join(lines) and "?" not in "".join(lines)
+
+
+def _of_task(task, pipeline, request):
+    """A pipeline of a task, and what it is called with."""
+    if task == "captioning":
+        captioner = request.getfixturevalue("sighted_captioner")
+        folder, captions = request.getfixturevalue("photos")
+        return captioner, str(folder / captions[0][0])
+    if task == "transcription":
+        whisper = request.getfixturevalue("tiny_whisper")
+        sound = np.sin(np.arange(8000, dtype="float32") / 9) / 3
+        return s2s_zoo.from_pretrained(whisper), (sound, 16000)
+    parts = pipeline.model, pipeline.processor, pipeline.settings, ["de"]
+    return Pipeline(task, *parts), TEXTS[0]
+
+
+@pytest.mark.parametrize(
+    "task", ["summarization", "question_answering", "captioning", "transcription"]
+)
+def test_pipelines_of_every_task_are_copied(pipeline, task, request):
+    one, source = _of_task(task, pipeline, request)
+    other = pickle.loads(pickle.dumps(one))
+    assert other(source) == one(source) and repr(other) == repr(one)
+    assert other.task == task and other.model is not one.model
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_pivot_is_copied_with_its_legs(pipeline, way):
+    back = Pipeline("translation", pipeline.model, pipeline.processor, languages=["en", "fr"])
+    pivot = Pivot([pipeline, back])
+    other = WAYS[way](pivot)
+    assert repr(other) == repr(pivot) and len(other.legs) == 2
+    assert (other.legs[0].model is pipeline.model) == (way == "copy")
+    if way in ("copy", "pickle"):
+        assert other(TEXTS, detect=False) == pivot(TEXTS, detect=False)
+
+
+def test_what_a_copied_pivot_has_not_is_told_as_by_the_pivot(pipeline):
+    back = Pipeline("translation", pipeline.model, pipeline.processor, languages=["en", "fr"])
+    other = pickle.loads(pickle.dumps(Pivot([pipeline, back])))
+    with pytest.raises(AttributeError, match="Take one of them"):
+        other.score([], [])
+
+
+def test_a_conversation_is_copied_with_its_turns(pipeline):
+    text = Pipeline("text2text", pipeline.model, pipeline.processor, languages=["de"])
+    one = Conversation(text, ["ein hund", "rennt"])
+    other = copy.deepcopy(one)
+    assert other("die frau") == one("die frau") and other.turns == one.turns
+    assert other.turns is not one.turns
