@@ -1,12 +1,13 @@
 """The side of the targets, which are text whatever the sources are."""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from s2s_zoo.data.pairs import PairSource, read_pairs
 from s2s_zoo.data.stored import Stored
 from s2s_zoo.protocol import END, PAD, START, UNK
 from s2s_zoo.protocol.padding import pad_rows
@@ -24,9 +25,11 @@ class Targets(Stored):
 
     Attributes:
         reads: what a source is, as `Task` has it.
+        held_out: function of pairs, the sources and the targets that a model is scored with.
     """
 
     reads: Reads
+    held_out: Callable[..., tuple[list[Any], list[Any]]]
 
     window: int | None = None  # how many sources are encoded together; None for all of a list
     unknown_id = UNK
@@ -83,6 +86,10 @@ class Targets(Stored):
         """
         limit = self.max_target_length if truncate else None
         return encode(self.target_tokenizer, texts, limit, "target", sampling)
+
+    def read_held_out(self, pairs: PairSource) -> tuple[list[Any], list[Any]]:
+        """The sources and the targets of what `read_pairs` takes; see `held_out`."""
+        return self.held_out(read_pairs(pairs))
 
     def protected(
         self, sources: Sequence[Any], targets: Sequence[str]

@@ -6,7 +6,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,16 @@ def _floats(values):
     return [float(value) for value in values]
 
 
+def _sides(pipeline, pairs):
+    """The sources and the targets of pairs, or of what they are read from."""
+    pairs = list(pairs) if isinstance(pairs, Iterator) else pairs
+    made = isinstance(pairs, list | tuple) and len(pairs) > 0
+    if made and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+        sources, targets = zip(*pairs, strict=True)
+        return list(sources), list(targets)
+    return pipeline.processor.read_held_out(pairs)
+
+
 class GenerationMetrics(keras.callbacks.Callback):
     """Generates from held-out sources after each epoch and scores the texts.
 
@@ -41,7 +51,7 @@ class GenerationMetrics(keras.callbacks.Callback):
     Args:
         pipeline: the Pipeline whose model is trained.
         pairs: list of (source, target), where a target may be a list of several references: all
-            of them count for the metrics, the first for the perplexity.
+            of them count for the metrics, the first for the perplexity. Or what `read_pairs` takes.
         metrics: names of `s2s_zoo.metrics.METRICS`; the first decides what is best.
         directory: where to save the best checkpoint, or None.
         patience: int, epochs without improvement before training stops, or None for never.
@@ -57,7 +67,7 @@ class GenerationMetrics(keras.callbacks.Callback):
     def __init__(
         self,
         pipeline: Pipeline,
-        pairs: Iterable[tuple[Any, str | list[str]]],
+        pairs: Any,
         metrics: Sequence[str] = ("bleu", "chrf"),
         directory: StrPath | None = None,
         patience: int | None = None,
@@ -65,7 +75,7 @@ class GenerationMetrics(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.pipeline = pipeline
-        self.sources, self.targets = map(list, zip(*pairs, strict=True))
+        self.sources, self.targets = _sides(pipeline, pairs)
         self.first_targets = [x if isinstance(x, str) else x[0] for x in self.targets]
         self.metrics = metrics
         self.directory = directory

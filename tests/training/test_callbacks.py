@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import s2s_zoo
-from s2s_zoo.protocol.errors import CheckpointError
+from s2s_zoo.protocol.errors import CheckpointError, DataError
 from s2s_zoo.training.averaged import averaged_weights
 from s2s_zoo.training.callbacks import GenerationMetrics, TrainingState
 from s2s_zoo.training.losses import SmoothedCrossEntropy
@@ -101,3 +101,21 @@ def test_state_of_another_model_or_a_damaged_file_is_refused(tiny_pipeline, tmp_
     state.path.write_bytes(content[: len(content) // 2])
     with pytest.raises(CheckpointError, match="Delete it to begin anew"):
         state.restore(model)
+
+
+def test_held_out_pairs_come_from_what_read_pairs_reads(tiny_pipeline, tmp_path):
+    sources, targets = map(list, zip(*SENTENCES, strict=True))
+    (tmp_path / "held-out.csv").write_text("de,en\n" + "".join(f"{a},{b}\n" for a, b in SENTENCES))
+    both = tmp_path / "x.de", tmp_path / "x.en"
+    for path, lines in zip(both, (sources, targets), strict=True):
+        path.write_text("\n".join(lines))
+    rows = [{"de": a, "en": b} for a, b in SENTENCES]
+    given = [str(tmp_path / "held-out.csv"), both, rows, iter(rows), {"de": sources, "en": targets}]
+    for pairs in [*given, zip(sources, targets, strict=True), np.array(SENTENCES)]:
+        metrics = GenerationMetrics(tiny_pipeline, pairs)
+        assert (metrics.sources, metrics.first_targets) == (sources, targets)
+    several = GenerationMetrics(tiny_pipeline, [("a", ["b", "c"])])
+    assert (several.targets, several.first_targets) == ([["b", "c"]], ["b"])
+    for nothing in ([], iter([])):
+        with pytest.raises(DataError, match="holds no sentence pair"):
+            GenerationMetrics(tiny_pipeline, nothing)
