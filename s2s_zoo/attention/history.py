@@ -13,6 +13,8 @@ training, or None; of that it gets the (N, S) of each step as `noise`. Random nu
 before the loop over time, since JAX has none within it.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -81,6 +83,58 @@ def with_noise(attention: keras.layers.Layer | None, memory: Nest, length: Tenso
     return memory if noise is None else {**memory, "noise": noise}
 
 
+def for_copies(
+    attention: keras.layers.Layer | None, memory: Nest, copies: int, of_source: tuple[str, ...]
+) -> Nest:
+    """A memory for a state in which each row stands `copies` times, side by side: for beams.
+
+    What an attention reads of a source is not repeated, unless it needs something of the steps
+    before: `ask` asks for all copies of a row at once.
+
+    Args:
+        attention: layer, or None.
+        memory: dict with "mask" (B, S).
+        copies: int.
+        of_source: names of the entries that `attention` reads, beside the mask.
+
+    Returns:
+        dict of (B * copies, ...); where copies share them, the entries `of_source` (B, ...) and
+        the mask (B, 1, S).
+    """
+    shared: dict[str, Any] = {}
+    if attention is not None and history_of(attention) is None:
+        shared = {name: memory[name] for name in of_source}
+        shared["mask"] = ops.expand_dims(memory["mask"], 1)
+    others = {name: x for name, x in memory.items() if name not in shared}
+    return shared | keras.tree.map_structure(lambda x: ops.repeat(x, copies, axis=0), others)
+
+
+def ask(
+    attention: keras.layers.Layer,
+    query: Tensor,
+    value: Tensor | None,
+    mask: Tensor,
+    keys: Nest,
+    **told: Any,
+) -> tuple[Tensor, Tensor]:
+    """Calls an attention; a mask (B, 1, S) says that neighbouring queries (N, U) share a memory.
+
+    Args:
+        attention, query, value, keys: as of a call.
+        mask: (N, S) bool, or (B, 1, S), then value and keys have B rows, N a multiple of B.
+        **told: further arguments.
+
+    Returns:
+        context (N, [T,] D) and weights (N, [T,] S).
+    """
+    if len(mask.shape) != 3:
+        return attention(query, value, mask=mask, keys=keys, **told)
+    together = ops.reshape(query, (ops.shape(mask)[0], -1, query.shape[-1]))
+    found = attention(together, value, mask=ops.squeeze(mask, 1), keys=keys, **told)
+    context, weights = (ops.reshape(x, (-1, ops.shape(x)[-1])) for x in found)
+    return context, weights
+
+
 def attend(
     attention: keras.layers.Layer,
     query: Tensor,
@@ -94,7 +148,8 @@ def attend(
     Args:
         attention: layer.
         query: (N, U), or (N, T, U) if the attention is not sequential.
-        memory: dict of "keys", "values" and "mask"; in training perhaps "noise".
+        memory: dict of "keys", "values" and "mask", perhaps `for_copies`; in training perhaps
+            "noise".
         state: dict with the entries of `initial_history`.
         index: int, the position of the query, or (T,) those of all queries.
         training: bool.
@@ -108,8 +163,8 @@ def attend(
         told["history"] = index if history == "index" else state[history]
     if "noise" in memory:
         told["noise"] = ops.take(memory["noise"], index, axis=1)
-    told |= {"mask": memory["mask"], "keys": memory["keys"]}
-    context, weights = attention(query, memory["values"], training=training, **told)
+    of_source = memory["values"], memory["mask"], memory["keys"]
+    context, weights = ask(attention, query, *of_source, training=training, **told)
     state = {**state, "alignment": weights}
     if history == "coverage":
         state["coverage"] = state["coverage"] + weights

@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 import keras
 
+from s2s_zoo.attention.history import ask
 from s2s_zoo.attention.multi_head import MultiHeadAttention
 from s2s_zoo.layers.config import LayerSpec, build_from
 from s2s_zoo.layers.initial import initializer
@@ -221,7 +222,7 @@ class TransformerBlock(keras.layers.Layer):
         Args:
             x: (N, T, E), or (N, E) for one position.
             attend: function of the first layer and its input to its output, both of this shape.
-            memory: keys and values of the source, and its mask (N, S); None in an encoder.
+            memory: keys and values of the source, and its mask, see `ask`; None in an encoder.
             training: bool.
             watch: function that is shown the attention to the memory and its query, or None.
 
@@ -238,7 +239,7 @@ class TransformerBlock(keras.layers.Layer):
             keys, memory_mask = memory
             if watch is not None:
                 watch(self.attentions[1], h)
-            context, alignment = self.attentions[1](h, mask=memory_mask, keys=keys)
+            context, alignment = ask(self.attentions[1], h, None, memory_mask, keys)
             return context
 
         parts = [attend_to_self, attend_to_memory, self.feed_forward]

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from s2s_zoo.attention.history import for_copies
 from s2s_zoo.decoders.transformer import TransformerDecoder
 from s2s_zoo.layers.encoded import encoded_shapes, encoder_output
 from s2s_zoo.layers.kernels.native import written_at
@@ -73,6 +74,10 @@ class PrefixDecoder(TransformerDecoder):
             x, _ = block.run(x, attend)
         alignment = ops.zeros_like(encoded.mask, dtype="float32")
         return {"mask": encoded.mask}, {"layers": layers, "alignment": alignment}
+
+    def for_copies(self, memory: Nest, copies: int) -> Nest:
+        """The memory for a state in which every row stands `copies` times, side by side."""
+        return for_copies(None, memory, copies, ())
 
     def step(
         self, tokens: Tensor, index: Tensor, state: Nest, memory: Nest, output: Output = None

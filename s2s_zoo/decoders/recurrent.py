@@ -7,7 +7,14 @@ from keras import ops
 
 from s2s_zoo.attention import ATTENTIONS
 from s2s_zoo.attention.given import given_attention
-from s2s_zoo.attention.history import attend, attended, initial_history, is_sequential, with_noise
+from s2s_zoo.attention.history import (
+    attend,
+    attended,
+    for_copies,
+    initial_history,
+    is_sequential,
+    with_noise,
+)
 from s2s_zoo.decoders.cells import (
     bridge_layers,
     initial_cells,
@@ -189,6 +196,10 @@ class RecurrentDecoder(DecoderLayer):
             shape = (ops.shape(encoded.state)[0], self.readout_dim)
             state["readout"] = ops.zeros(shape, dtype=self.compute_dtype)
         return memory, state
+
+    def for_copies(self, memory: Nest, copies: int) -> Nest:
+        """The memory for a state in which every row stands `copies` times, side by side."""
+        return for_copies(self.attention, memory, copies, ("keys", "values"))
 
     def step(
         self, tokens: Tensor, index: Tensor, state: Nest, memory: Nest, output: Output = None

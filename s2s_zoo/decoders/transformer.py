@@ -5,6 +5,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
+from s2s_zoo.attention.history import for_copies
 from s2s_zoo.attention.transformer import Activation, TransformerStack
 from s2s_zoo.decoders.checks import check_copying
 from s2s_zoo.decoders.layer import DecoderLayer
@@ -166,6 +167,10 @@ class TransformerDecoder(DecoderLayer):
             memory["pointer"] = self.pointer.source(encoded)
             state["p_gen"] = ops.ones((batch,), dtype="float32")
         return memory, state
+
+    def for_copies(self, memory: Nest, copies: int) -> Nest:
+        """The memory for a state in which every row stands `copies` times, side by side."""
+        return for_copies(self.stack.blocks[0].attentions[1], memory, copies, ("layers",))
 
     def step(
         self, tokens: Tensor, index: Tensor, state: Nest, memory: Nest, output: Output = None

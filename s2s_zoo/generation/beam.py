@@ -1,5 +1,6 @@
 """Beam search."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import keras
@@ -41,6 +42,7 @@ def beam_search(
     return_alignments: bool = False,
     num_beam_groups: int = 1,
     diversity_penalty: float | Tensor = 0.5,
+    for_copies: Callable[[Nest, int], Nest] = repeat_rows,
     **rules: Any,
 ) -> SearchResult:
     """Keeps the K most probable unfinished texts, and apart from them the best finished ones.
@@ -79,6 +81,8 @@ def beam_search(
         num_beam_groups: int, G, a divisor of K.
         diversity_penalty: float >= 0, what a token costs a group for every beam of the groups
             before that goes on with it.
+        for_copies: function of `memory` and K to the memory that `step` is given, where it need not
+            be repeated for each beam.
         **rules: see `Rules`.
 
     Returns:
@@ -109,7 +113,9 @@ def beam_search(
         return normalise(log_probs, length, length_penalty, length_penalty_form)
 
     copies = num_beams * groups
-    state, memory = repeat_rows(state, copies), repeat_rows(memory, copies)
+    sources = {"mask": repeat_rows(memory["mask"], copies)} if covers else {}
+    state = repeat_rows(state, copies)
+    memory = memory if copies == 1 else for_copies(memory, copies)
     # The beams of a row begin alike: only the first may live.
     first = ops.zeros((num_rows, 1), dtype="float32")
     others = ops.full((num_rows, num_beams - 1), -np.inf, dtype="float32")
@@ -129,7 +135,8 @@ def beam_search(
         carry["coverage"]["sum"] = ops.zeros_like(alignment(state), dtype="float32")  # (N, S)
 
     def body(index, carry, fixed):
-        memory, own_rules = fixed[0], all_rules.of_rows(fixed[1])
+        memory, sources = fixed[0], fixed[2]
+        own_rules = all_rules.of_rows(fixed[1])
         of_live, coverage, live = carry["of_live"], carry["coverage"], carry["live"]
         batch_size = ops.shape(live)[0]
         rows = ops.arange(batch_size, dtype="int32")[:, None]  # (B, 1)
@@ -154,7 +161,7 @@ def beam_search(
         # The hypotheses that end now, (B, K), against those that ended before, (B, F).
         ending = score(ops.where(ends, totals, -np.inf)[:, :num_beams], index + 1)
         if covers:
-            penalty = coverage_score(coverage["sum"], memory["mask"], coverage_penalty)  # (N,)
+            penalty = coverage_score(coverage["sum"], sources["mask"], coverage_penalty)  # (N,)
             ending = ending + ops.take(penalty, parents[:, :num_beams])
         rivals = ops.concatenate([carry["finished"], ending], axis=1)  # (B, F + K)
         finished, best = ops.top_k(rivals, num_finished)  # (B, F)
@@ -220,7 +227,7 @@ def beam_search(
         active,
         body,
         carry,
-        (memory, all_rules.rows),
+        (memory, all_rules.rows, sources),
         results,
         max_length if all_rules.is_open else None,
     )

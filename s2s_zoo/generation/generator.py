@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from s2s_zoo.generation.forward import compile_forward, outputs_of
+from s2s_zoo.generation.greedy import greedy_search
 from s2s_zoo.generation.narrowing import narrowed
 from s2s_zoo.generation.options import OPTIONS, check_search, check_values, compiled_options
 from s2s_zoo.generation.rerun import Rerun
@@ -149,6 +150,8 @@ class Generator(keras.Model):
         if "forced_prefix" in options and not self.ids.is_ours:
             options["forced_prefix"] = self.ids.ours_of_prefix(options["forced_prefix"])
         batch_size = ops.shape(keras.tree.flatten(inputs["source"])[0])[0]
+        if self.search is not greedy_search and hasattr(steps.decoder, "for_copies"):
+            options["for_copies"] = steps.decoder.for_copies
         step = steps.step if self.ids.is_ours else self.ids.of_search(steps.step)
         if "ids" in inputs:
             self._check_narrowing()

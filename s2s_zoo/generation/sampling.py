@@ -1,5 +1,6 @@
 """Sampling."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -36,6 +37,7 @@ def sample(
     noise: Tensor | None = None,
     kept: Tensor | None = None,
     return_alignments: bool = False,
+    for_copies: Callable[[Nest, int], Nest] = repeat_rows,
     **rules: Any,
 ) -> SearchResult:
     """Draws texts token by token from the distribution of the model.
@@ -60,6 +62,7 @@ def sample(
         noise: (T, B * K) float32 from 0 to 1, the latter excluded, in place of a seed; or None.
         kept: () int or None, how many of the `top_k` tokens count.
         return_alignments: bool.
+        for_copies: as in `beam_search`.
         **rules: see `Rules`.
 
     Returns:
@@ -101,7 +104,7 @@ def sample(
         result = decode(
             step,
             repeat_rows(state, num_return),
-            repeat_rows(memory, num_return),
+            memory if num_return == 1 else for_copies(memory, num_return),
             rows,
             max_length,
             Rules(max_length, num_return, **rules),

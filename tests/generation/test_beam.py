@@ -228,6 +228,38 @@ def test_stops_as_soon_as_no_live_beam_can_win():
     assert texts(result) == [[[4, END]]] and len(steps) == 2
 
 
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX traces the step only once")
+@pytest.mark.parametrize("form", ["power", "gnmt"])
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0])
+def test_the_bound_that_ends_a_row_could_not_be_lower(form, alpha):
+    """A text of 8 tokens, all certain but the first, is the answer, and one of 7 would not be."""
+
+    def divisor(length):
+        return (length if form == "power" else (5 + length) / 6) ** alpha
+
+    chances = np.linspace(0.5, 1, 100_000)[:-1]
+    wanted = (divisor(7) + divisor(8)) / 2 / divisor(1)
+    chance = chances[np.argmin(np.abs(np.log(1 - chances) / np.log(chances) - wanted))]
+
+    def search(length):
+        def step(tokens, index, state, memory):
+            steps.append(0)
+            first = np.full(6, 1e-9)
+            first[[END, 4]] = chance, 1 - chance
+            after = ops.where(index == length - 1, ops.one_hot(END, 6), ops.one_hot(4, 6))
+            probs = ops.where(index == 0, first.astype("float32"), after)
+            logits = ops.log(ops.maximum(probs, 1e-9))
+            return ops.broadcast_to(logits, (ops.shape(tokens)[0], 6)), state
+
+        options = {"length_penalty": alpha, "length_penalty_form": form, "num_beams": 2}
+        return texts(beam_search(step, {"x": ops.zeros((1, 1))}, {}, 1, length, **options))
+
+    steps = []
+    assert search(8) == [[[4] * 7 + [END]]] and len(steps) == 8
+    steps = []
+    assert search(7) == [[[END]]] and len(steps) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
