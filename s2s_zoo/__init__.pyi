@@ -36,9 +36,11 @@ from s2s_zoo.decoders import ShowAttendTellDecoder as ShowAttendTellDecoder
 from s2s_zoo.decoders import SSRUDecoder as SSRUDecoder
 from s2s_zoo.decoders import TopDownDecoder as TopDownDecoder
 from s2s_zoo.decoders import TransformerDecoder as TransformerDecoder
+from s2s_zoo.decoders import TwoStreamDecoder as TwoStreamDecoder
 from s2s_zoo.encoders import CNNEncoder as CNNEncoder
 from s2s_zoo.encoders import ConvEncoder as ConvEncoder
 from s2s_zoo.encoders import LSTMNEncoder as LSTMNEncoder
+from s2s_zoo.encoders import PatchesEncoder as PatchesEncoder
 from s2s_zoo.encoders import PyramidalEncoder as PyramidalEncoder
 from s2s_zoo.encoders import RecurrentEncoder as RecurrentEncoder
 from s2s_zoo.encoders import SpeechTransformerEncoder as SpeechTransformerEncoder

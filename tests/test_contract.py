@@ -22,6 +22,8 @@ from tests.variants import (
     AUDIO_COMBINATIONS,
     IMAGE_COMBINATIONS,
     MELS,
+    PATCH,
+    PATCHES_COMBINATIONS,
     VOCABULARY,
     attention_class,
     attention_kind,
@@ -41,13 +43,17 @@ if not ON_TENSORFLOW:
     # JAX compiles each of the hundreds of loops anew.
     COMBINATIONS = covering(COMBINATIONS, attention_kind)
 COMPILED = [*covering(COMBINATIONS, attention_kind), *IMAGE_COMBINATIONS, *AUDIO_COMBINATIONS[::2]]
+COMPILED += PATCHES_COMBINATIONS
 TRAINED = covering(COMPILED, attention_class, encoder_class, decoder_class)
-COMBINATIONS += IMAGE_COMBINATIONS + AUDIO_COMBINATIONS
+COMBINATIONS += IMAGE_COMBINATIONS + PATCHES_COMBINATIONS + AUDIO_COMBINATIONS
 SEARCHED = first_of_each(str if ON_TENSORFLOW else decoder_class, COMPILED)
 SOURCE = np.array([[4, 5, 6, 7, END], [8, 9, END, PAD, PAD], [10, END, PAD, PAD, PAD]], "int32")
 IMAGES = np.random.default_rng(1).integers(0, 256, (3, 64, 96, 3), "uint8")
 SOUND = np.random.default_rng(2).normal(size=(3, 11, MELS)).astype("float32")
 SOUND[1, 6:] = SOUND[2, 3:] = 0  # padding
+PATCHES = np.random.default_rng(3).normal(size=(3, 11, 4 + 3 * PATCH**2)).astype("float32")
+PATCHES[..., 0:4:2], PATCHES[..., 1:4:2] = 0, np.arange(22).reshape(11, 2) % 7 + 1
+PATCHES[1, 6:] = PATCHES[2, 3:] = 0
 LABELS = np.array([[7, 6, 5, END], [9, 8, END, PAD], [4, END, PAD, PAD]], "int32")
 TARGET = np.array([[START, 7, 6, 5], [START, 9, 8, PAD], [START, 4, PAD, PAD]], "int32")
 WEIGHTS = (LABELS != PAD).astype("float32")
@@ -96,13 +102,16 @@ def reads_images(model):
     return len(model.encoder.source_shape) == 4
 
 
-def reads_sound(model):
-    return len(model.encoder.source_shape) == 3
+def vectors_of(model):
+    """What a model reads that is vectors of some length, or None."""
+    shape = model.encoder.source_shape
+    found = {SOUND.shape[2]: SOUND, PATCHES.shape[2]: PATCHES}
+    return found[shape[2]] if len(shape) == 3 else None
 
 
 def source_of(model):
-    if reads_sound(model):
-        return SOUND
+    if (vectors := vectors_of(model)) is not None:
+        return vectors
     return IMAGES if reads_images(model) else SOURCE
 
 
@@ -145,8 +154,8 @@ def test_every_layer_is_built(model):
 
 def second_alone(model):
     """The second source, without the padding that the others ask for."""
-    if reads_sound(model):
-        return SOUND[1:2, :6]
+    if (vectors := vectors_of(model)) is not None:
+        return vectors[1:2, :6]
     return IMAGES[1:2] if reads_images(model) else SOURCE[1:2, :3]
 
 

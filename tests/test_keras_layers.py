@@ -27,6 +27,8 @@ def cases():
     """Of every class of the tables the layer, and what it is called with."""
     images = (RNG.random((2, 64, 96, 3)) * 255).astype("float32")
     sound = RNG.normal(size=(2, 7, variants.MELS)).astype("float32")
+    patches = RNG.normal(size=(2, 7, 4 + 3 * variants.PATCH**2)).astype("float32")
+    patches[..., :4] = 0, 1, 0, 2  # row and column
     text = {"vocabulary_size": variants.VOCABULARY, "embedding_dim": 6}
     asked = {"query": QUERY, "value": MEMORY, "mask": IDS != 0}
     read = {"target": TARGET, "encoded": MEMORY, "mask": IDS != 0}
@@ -34,6 +36,7 @@ def cases():
         (ENCODERS, variants.ENCODER_VARIANTS, text, {"source": IDS}),
         (ENCODERS, variants.IMAGE_ENCODERS, {}, {"source": images}),
         (ENCODERS, variants.AUDIO_ENCODERS, {}, {"source": sound}),
+        (ENCODERS, variants.PATCHES_ENCODERS, {}, {"source": patches}),
         (ATTENTIONS, variants.ATTENTION_VARIANTS, {}, asked),
         (DECODERS, variants.DECODER_VARIANTS, {**text, "units": 6, "attention": "luong"}, read),
     ]

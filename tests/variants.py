@@ -136,6 +136,19 @@ IMAGE_COMBINATIONS = [
     ("vision-transformer", "multi-head", "transformer-pre"),
     ("swin", "multi-head", "transformer"),
 ]
+PATCH = 2
+PATCHES_ENCODERS = {
+    "patches": {
+        "name": "patches",
+        "patch": PATCH,
+        "longest": 20,
+        "positions": 21,
+        "layers": 2,
+        "heads": 2,
+        **WIDTHS,
+    },
+}
+PATCHES_COMBINATIONS = [("patches", "multi-head", "transformer-pre")]
 MELS = 5
 AUDIO_ENCODERS = {
     "whisper": {"name": "whisper", "mels": MELS, "layers": 2, "heads": 2, **WIDTHS},
@@ -160,6 +173,7 @@ AUDIO_ENCODERS = {
     },
     "pyramidal-gru": {"name": "pyramidal", "mels": MELS, "units": 3, "layers": 2, "cell": "gru"},
 }
+OTHER_ENCODERS = IMAGE_ENCODERS | PATCHES_ENCODERS | AUDIO_ENCODERS  # of what is no text
 AUDIO_COMBINATIONS = [
     ("whisper", "multi-head", "transformer-pre"),
     ("whisper-learned", "bahdanau", "gru-feeding"),
@@ -241,7 +255,7 @@ DECODER_VARIANTS = {
     },
 }
 # Some have their own attention.
-OWN_ATTENTION = ("transformer", "ssru", "conv", "prefix")
+OWN_ATTENTION = ("transformer", "ssru", "conv", "prefix", "two_stream")
 DECODER_VARIANTS |= {
     name: {**ENCODER_VARIANTS[name.removesuffix("-pointer")], **options}
     for name, options in {
@@ -254,6 +268,11 @@ DECODER_VARIANTS |= {
 }
 DECODER_VARIANTS["ssru"] = {**DECODER_VARIANTS["transformer-pre"], "name": "ssru"}
 DECODER_VARIANTS["prefix"] = {**DECODER_VARIANTS["transformer"], "name": "prefix"}
+DECODER_VARIANTS["two-stream"] = {
+    **DECODER_VARIANTS["transformer"],
+    "name": "two_stream",
+    "relative_positions": {"buckets": 4, "max_distance": 5},
+}
 DECODER_VARIANTS |= {
     "conditional-gru": {"name": "conditional_gru", "tie_embeddings": True},
     "gnmt": {"name": "gnmt", "layers": 3},
@@ -304,7 +323,7 @@ def combinations():
     and mask alone, so encoders go round.
     """
     for table, variants in (
-        (ENCODERS, ENCODER_VARIANTS | IMAGE_ENCODERS | AUDIO_ENCODERS),
+        (ENCODERS, ENCODER_VARIANTS | OTHER_ENCODERS),
         (ATTENTIONS, ATTENTION_VARIANTS),
         (DECODERS, DECODER_VARIANTS),
     ):
@@ -349,7 +368,7 @@ def covering(combinations, attention, encoder=str, decoder=str):
 
 def encoder_class(encoder):
     """The name of the class of an encoder."""
-    return (ENCODER_VARIANTS | IMAGE_ENCODERS | AUDIO_ENCODERS)[encoder]["name"]
+    return (ENCODER_VARIANTS | OTHER_ENCODERS)[encoder]["name"]
 
 
 def attention_class(attention):
@@ -377,8 +396,7 @@ def config(encoder, attention, decoder, **options):
     if DECODER_VARIANTS[decoder]["name"] in OWN_ATTENTION:
         recurrent = {}
     return {
-        "encoder": (IMAGE_ENCODERS | AUDIO_ENCODERS).get(encoder)
-        or {**sizes, **ENCODER_VARIANTS[encoder], **options},
+        "encoder": OTHER_ENCODERS.get(encoder) or {**sizes, **ENCODER_VARIANTS[encoder], **options},
         "decoder": {**sizes, **DECODER_VARIANTS[decoder], **recurrent, **options},
         "share_embeddings": False,
     }

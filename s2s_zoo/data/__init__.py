@@ -10,6 +10,7 @@ from s2s_zoo.data.images import image_files, read_image
 from s2s_zoo.data.lines import read_lines
 from s2s_zoo.data.mirrored import mirrored_caption
 from s2s_zoo.data.pairs import read_pairs
+from s2s_zoo.data.patches import in_patches
 from s2s_zoo.data.processor import TextProcessor
 from s2s_zoo.data.stored import TOKENIZERS
 from s2s_zoo.data.tokenizers import SentencePieceTokenizer
@@ -36,6 +37,7 @@ __all__ = [
     "TextProcessor",
     "WordTokenizer",
     "image_files",
+    "in_patches",
     "mirrored_caption",
     "read_image",
     "read_lines",

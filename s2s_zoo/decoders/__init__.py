@@ -13,6 +13,7 @@ from s2s_zoo.decoders.show_attend_tell import ShowAttendTellDecoder
 from s2s_zoo.decoders.ssru import SSRUDecoder
 from s2s_zoo.decoders.top_down import TopDownDecoder
 from s2s_zoo.decoders.transformer import TransformerDecoder
+from s2s_zoo.decoders.two_stream import TwoStreamDecoder
 
 DECODERS = {
     "recurrent": RecurrentDecoder,
@@ -25,4 +26,5 @@ DECODERS = {
     "ssru": SSRUDecoder,
     "conv": ConvDecoder,
     "prefix": PrefixDecoder,
+    "two_stream": TwoStreamDecoder,
 }

@@ -102,14 +102,7 @@ class TransformerDecoder(DecoderLayer):
         self.embedding = TokenEmbedding(
             vocabulary_size, embedding_dim, scale_embedding, name="embedding"
         )
-        self.stack = TransformerStack(
-            True,
-            embedding_dim,
-            **self.options,
-            mixer=self.mixer,
-            crosses=self.crosses,
-            name="stack",
-        )
+        self.stack = self.make_stack()
         self.output_projection = OutputMatrix(
             vocabulary_size, tie_embeddings, bias=False, name="output"
         )
@@ -118,6 +111,17 @@ class TransformerDecoder(DecoderLayer):
         if pointer:
             self.pointer = PointerHead(vocabulary_size, embedding_dim, extra_ids, name="pointer")
         self.logits_dtype = "float32" if pointer else None
+
+    def make_stack(self) -> TransformerStack:
+        """The stack, of `options`."""
+        return TransformerStack(
+            True,
+            self.embedding_dim,
+            **self.options,
+            mixer=self.mixer,
+            crosses=self.crosses,
+            name="stack",
+        )
 
     def build(self, target_shape: Shape, encoded_shape: Any) -> None:
         if not self.embedding.built:

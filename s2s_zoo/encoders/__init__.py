@@ -5,6 +5,7 @@ import s2s_zoo.protocol.onednn  # noqa: F401  # isort: skip  # before Keras is l
 from s2s_zoo.encoders.cnn import CNNEncoder
 from s2s_zoo.encoders.conv import ConvEncoder
 from s2s_zoo.encoders.lstmn import LSTMNEncoder
+from s2s_zoo.encoders.patches import PatchesEncoder
 from s2s_zoo.encoders.pyramidal import PyramidalEncoder
 from s2s_zoo.encoders.recurrent import RecurrentEncoder
 from s2s_zoo.encoders.speech_transformer import SpeechTransformerEncoder
@@ -24,4 +25,5 @@ ENCODERS = {
     "whisper": WhisperEncoder,
     "swin": SwinEncoder,
     "speech_transformer": SpeechTransformerEncoder,
+    "patches": PatchesEncoder,
 }

@@ -125,13 +125,7 @@ class RelativeBias(ConfiguredLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        part = 4 if bidirectional else 2  # of the buckets is for distances that have one each
-        if not 1 <= buckets // part < max_distance <= FARTHEST:
-            raise ValueError(
-                f"RelativeBias expected at least {part} buckets, and a max_distance that is more "
-                f"than a {'quarter' if bidirectional else 'half'} of them and at most {FARTHEST}. "
-                f"Received: buckets={buckets}, max_distance={max_distance}."
-            )
+        check_buckets("RelativeBias", buckets, max_distance, bidirectional)
         self.heads = heads
         self.buckets = buckets
         self.max_distance = max_distance
@@ -143,7 +137,8 @@ class RelativeBias(ConfiguredLayer):
             initializer=keras.initializers.RandomNormal(stddev=0.02),
             name="embeddings",
         )
-        self.bucket_of = self._buckets_of(np.arange(-self.max_distance, self.max_distance + 1))
+        distance = np.arange(-self.max_distance, self.max_distance + 1)
+        self.bucket_of = buckets_of(distance, self.buckets, self.max_distance, self.bidirectional)
 
     def call(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
         distance = ops.expand_dims(key_positions, 0) - ops.expand_dims(query_positions, 1)
@@ -156,17 +151,31 @@ class RelativeBias(ConfiguredLayer):
         buckets = ops.take(ops.convert_to_tensor(self.bucket_of), distance, axis=0)
         return ops.take(self.embeddings, buckets, axis=0)
 
-    def _buckets_of(self, distance):
-        """The bucket of each distance (key position minus query position)."""
-        buckets = self.buckets // 2 if self.bidirectional else self.buckets
-        later = distance > 0
-        distance = np.abs(distance) if self.bidirectional else np.maximum(-distance, 0)
-        exact = buckets // 2
-        growth = np.log(np.maximum(distance, 1).astype("float32") / np.float32(exact))
-        growth = growth / np.float32(np.log(self.max_distance / exact))
-        far = exact + (growth * np.float32(buckets - exact)).astype("int32")
-        found = np.where(distance < exact, distance, np.minimum(far, buckets - 1))
-        return (found + buckets * later * self.bidirectional).astype("int32")
+
+def check_buckets(owner: str, buckets: int, max_distance: int, bidirectional: bool) -> None:
+    """Raises ValueError unless `buckets_of` has a bucket for every distance."""
+    part = 4 if bidirectional else 2  # of the buckets is for distances that have one each
+    if not 1 <= buckets // part < max_distance <= FARTHEST:
+        raise ValueError(
+            f"{owner} expected at least {part} buckets, and a max_distance that is more than a "
+            f"{'quarter' if bidirectional else 'half'} of them and at most {FARTHEST}. Received: "
+            f"buckets={buckets}, max_distance={max_distance}."
+        )
+
+
+def buckets_of(
+    distance: np.ndarray, buckets: int, max_distance: int, bidirectional: bool
+) -> np.ndarray:
+    """The bucket, int32, of each distance (key position minus query position) in T5's way."""
+    count = buckets // 2 if bidirectional else buckets
+    later = distance > 0
+    distance = np.abs(distance) if bidirectional else np.maximum(-distance, 0)
+    exact = count // 2
+    growth = np.log(np.maximum(distance, 1).astype("float32") / np.float32(exact))
+    growth = growth / np.float32(np.log(max_distance / exact))
+    far = exact + (growth * np.float32(count - exact)).astype("int32")
+    found = np.where(distance < exact, distance, np.minimum(far, count - 1))
+    return (found + count * later * bidirectional).astype("int32")
 
 
 POSITIONS = {"sinusoidal": SinusoidalPositions, "learned": LearnedPositions}

@@ -16,14 +16,16 @@ from tests.variants import (
     ENCODER_VARIANTS,
     IMAGE_ENCODERS,
     OWN_ATTENTION,
+    PATCHES_ENCODERS,
 )
 
 SIZES = {"vocabulary_size": 11, "embedding_dim": 4}
 
 
 def layers():
-    for name, config in (ENCODER_VARIANTS | IMAGE_ENCODERS).items():
-        yield name, ENCODERS, config if name in IMAGE_ENCODERS else {**SIZES, **config}
+    others = IMAGE_ENCODERS | PATCHES_ENCODERS
+    for name, config in (ENCODER_VARIANTS | others).items():
+        yield name, ENCODERS, config if name in others else {**SIZES, **config}
     for name, config in ATTENTION_VARIANTS.items():
         if config is not None:
             yield name, ATTENTIONS, config
