@@ -106,12 +106,13 @@ class CaptionBatches(TokenBatches):
     def _noisy(self, buckets, bucket, rows, epoch, index):
         inputs, labels, weights = super()._noisy(buckets, bucket, rows, epoch, index)
         mirrored, places = np.divmod(inputs["source"][:, 0], len(self.names))
+        mirrored = (mirrored == 1) & bool(self.mirror)  # a row that fills a batch looks like one
         names = [self.names[place] for place in places]
         if self.images is not None:
-            images = self.images(names, mirrored == 1)
+            images = self.images(names, mirrored)
         else:
             generator = np.random.default_rng([self.seed, epoch, index, 2])
-            images = self._pixels(names, mirrored == 1, generator)
+            images = self._pixels(names, mirrored, generator)
         return {**inputs, "source": images}, labels, weights
 
 

@@ -54,6 +54,20 @@ def test_every_caption_meets_its_image_once_an_epoch(tiny_captioner, pairs):
     assert not any(flip for _, flip, _ in shown(still, tiny_captioner.processor))
 
 
+def test_rows_that_fill_a_batch_are_not_mirrored_either(tiny_captioner, pairs):
+    seen = []
+
+    def images(names, mirrored):
+        seen.extend(mirrored)
+        return np.zeros((len(names), 1))
+
+    made = CaptionBatches(
+        tiny_captioner.processor, pairs[:2], images, mirror=False, batch_tokens=200, max_shapes=1
+    )
+    assert len(list(made)) == 1
+    assert len(seen) > 2 and not any(seen)
+
+
 @pytest.mark.parametrize("sampling", [None, 0.5])
 def test_a_mirrored_photo_is_said_to_have_its_sides_swapped(tiny_captioner, pairs, sampling):
     processor = tiny_captioner.processor

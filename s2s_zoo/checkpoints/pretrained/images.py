@@ -18,6 +18,7 @@ from s2s_zoo.checkpoints.pretrained.tokenizers import (
     renumbered,
 )
 from s2s_zoo.data.image_processor import ImageProcessor
+from s2s_zoo.data.pairs import PairSource
 from s2s_zoo.data.targets import Sampling
 from s2s_zoo.protocol.errors import CheckpointError, DataError
 from s2s_zoo.protocol.files import read_optional_json
@@ -109,6 +110,11 @@ class PretrainedImageProcessor(FromFiles, ImageProcessor):
             texts = [self._begun(text) for text in texts]
         return super().encode_target(texts, truncate, sampling, sources)
 
+    def training_batches(self, pairs: PairSource, **options: Any) -> Any:
+        """See `CaptionBatches`; what is written in an image is mirrored only if somebody asks."""
+        written = "task" in self.options or self.options["family"] == "trocr"
+        return super().training_batches(pairs, **{"mirror": not written, **options})
+
     def _begun(self, text):
         """A text without the piece of its task."""
         task, pieces = self.options["task"], self.tokenizer.vocabulary
@@ -134,7 +140,7 @@ def pages(directory: Path) -> Config:
     Raises:
         CheckpointError: for another way from a page to pixels.
     """
-    path, found = _preprocessor(directory)
+    path, found = preprocessor(directory)
     size, resample = found.get("size"), found.get("resample")
     if isinstance(size, list):  # of the first versions: (W, H)
         size = size[::-1]
@@ -164,7 +170,7 @@ def pixels(directory: Path, size: int | list[int], usual: Config | None = None) 
         CheckpointError: for another kind of resizing or scaling than that of a ViT, and for
             images of another size than the encoder reads.
     """
-    path, found = _preprocessor(directory)
+    path, found = preprocessor(directory)
     made = image_options({"size": size, **(usual or {}), **found}, path)
     if made["size"] != _pair(size):
         raise CheckpointError(
@@ -174,7 +180,7 @@ def pixels(directory: Path, size: int | list[int], usual: Config | None = None) 
     return made
 
 
-def _preprocessor(directory):
+def preprocessor(directory: Path) -> tuple[Path, Config]:
     """The path of the file that says how images become pixels, and what it says."""
     path = directory / "preprocessor_config.json"
     found = read_optional_json(path)

@@ -226,6 +226,12 @@ def test_what_a_text_begins_with(written, tmp_path):
         other(pages(1), forced_prefix="<s_form><s_nm>")
 
 
+def test_what_is_written_in_an_image_is_not_mirrored(written):
+    processor, pairs = from_pretrained(written).processor, [("page.png", "<s_nm>a</s_nm>")]
+    for said, mirrors in (({}, False), ({"mirror": True}, True)):
+        assert bool(processor.training_batches(pairs, **said).mirror) is mirrors
+
+
 @pytest.mark.filterwarnings("default")
 def test_of_several_tasks_the_one_that_is_taken_is_said(written, tmp_path):
     copy = shutil.copytree(written, tmp_path / "copy")

@@ -146,6 +146,7 @@ def test_saving_and_lora(oracle, pipeline, tmp_path):
     for image, (name, _) in zip(found, pairs, strict=True):
         image.save(name)
     before = again.score(found, LINES[:2]).sum()
+    assert not again.processor.training_batches(pairs).mirror
     again.model.fit(again.batches(pairs, batch_tokens=128), epochs=1, verbose=0)
     assert again.score(found, LINES[:2]).sum() != before
 
