@@ -34,6 +34,7 @@ TOKENIZER_FILES = (
     "target_vocab.json",
     "merges.txt",
     "vocab.txt",
+    "prophetnet.tokenizer",
     "tokenizer.json",
     "spiece.model",
     "sentencepiece.bpe.model",

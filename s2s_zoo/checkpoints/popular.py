@@ -80,6 +80,7 @@ _NAMED = {
         ("allenai/led-large-16384-arxiv", "led"),
         ("google/bigbird-pegasus-large-arxiv", "bigbird_pegasus"),
         ("pszemraj/long-t5-tglobal-base-16384-book-summary", "longt5"),
+        ("microsoft/prophetnet-large-uncased-cnndm", "prophetnet"),
     ),
     QUESTION_ANSWERING: (
         ("google/flan-t5-base", "t5", 'task="question_answering"', "apache-2.0"),
@@ -103,6 +104,9 @@ _NAMED = {
         ("microsoft/trocr-base-printed", "vision-encoder-decoder"),
         ("microsoft/git-base-coco", "git"),
         ("naver-clova-ix/donut-base-finetuned-cord-v2", "vision-encoder-decoder"),
+        ("google/pix2struct-textcaps-base", "pix2struct"),
+        ("google/deplot", "pix2struct"),
+        ("google/matcha-chartqa", "pix2struct"),
     ),
     TRANSCRIPTION: (
         ("openai/whisper-base", "whisper", "", "apache-2.0", "290 MB", "99"),

@@ -6,6 +6,7 @@ from typing import Any
 from s2s_zoo.checkpoints.pretrained.audio import PretrainedAudioProcessor
 from s2s_zoo.checkpoints.pretrained.features import PretrainedFeatureProcessor
 from s2s_zoo.checkpoints.pretrained.images import PretrainedImageProcessor
+from s2s_zoo.checkpoints.pretrained.patches import PretrainedPatchesProcessor
 from s2s_zoo.checkpoints.pretrained.processor import PretrainedProcessor
 from s2s_zoo.data.audio_processor import AudioProcessor
 from s2s_zoo.data.copying import CopyingProcessor
@@ -27,6 +28,7 @@ PROCESSORS = {
         AudioProcessor,
         PretrainedAudioProcessor,
         PretrainedFeatureProcessor,
+        PretrainedPatchesProcessor,
     )
 }
 

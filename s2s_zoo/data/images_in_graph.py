@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from s2s_zoo.data.images import MAX_PIXELS
-from s2s_zoo.data.pages import WITHOUT_GRAPH
 from s2s_zoo.protocol.types import Tensor
 
 HEAD = 1 << 18  # bytes of a JPEG in which a camera's orientation is looked for
 ORIENTATION = 0x0112  # tag of TIFF 6.0
 MOST_TAGS = 512
+RESIZES = ("stretch", "bicubic", "crop")
 FRACTION = 22  # bits of a weight behind the point, Pillow's PRECISION_BITS for 8 bits a pixel
 
 
@@ -37,7 +37,7 @@ def read_pixels(data: Tensor, size: Sequence[int], resize: str) -> Tensor:
         tf.errors.InvalidArgumentError: when the graph runs, for anything else, a damaged file, or
             more than `MAX_PIXELS` pixels.
     """
-    if resize in WITHOUT_GRAPH:
+    if resize not in RESIZES:
         raise ValueError(
             f"read_pixels expected resize 'stretch', 'bicubic' or 'crop'. Received: {resize!r}, "
             "which a TensorFlow graph does not do. Give it pixels of `resized`."

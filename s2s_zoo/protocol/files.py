@@ -22,6 +22,7 @@ LIMITS = {  # bytes
     ".txt": 64 << 20,
     ".model": 64 << 20,
     ".spm": 64 << 20,
+    ".tokenizer": 64 << 20,
     ".safetensors": 64 << 30,
 }
 FOREIGN = {

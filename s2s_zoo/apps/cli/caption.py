@@ -36,6 +36,11 @@ def add_command(commands: Any) -> None:
     add("image", nargs="*", metavar="FILE", help="an image, an address, a folder")
     add("--model", metavar="NAME", help=NAME)
     add("--plot", metavar="OUT.png", help="draw where each word looked, of a single image")
+    add(
+        "--question",
+        metavar="TEXT",
+        help="what is asked of each image, of a checkpoint that reads it",
+    )
     add("--format", choices=FORMATS, help="file, caption, score and whether the model is sure")
     add("--alt", metavar="PAGE.html", help="write alt= into the images of a page that lack it")
     add("--output", metavar="FILE", help="where --format and --alt write; --alt never in place")
@@ -63,6 +68,10 @@ def _caption(arguments):
     caption = load(arguments.model or only_checkpoint(CAPTIONING))
     options = search_options(arguments)
     check_search(arguments, caption, options)
+    if arguments.question is not None:
+        if not hasattr(caption.processor, "question"):
+            arguments.usage_error("--question is for a checkpoint that reads one: leave it out")
+        caption.processor.question = arguments.question
     if arguments.alt:
         _write_page(arguments, caption, options)
         return

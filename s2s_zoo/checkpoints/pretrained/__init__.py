@@ -24,7 +24,9 @@ from s2s_zoo.checkpoints.pretrained import (
     mt5,
     mvp,
     pegasus,
+    pix2struct,
     plbart,
+    prophetnet,
     speech_to_text,
     t5,
     umt5,
@@ -58,4 +60,6 @@ FAMILIES: dict[str, Family] = {
     "longt5": longt5.FAMILY,
     "bigbird_pegasus": bigbird_pegasus.FAMILY,
     "speech_to_text": speech_to_text.FAMILY,
+    "pix2struct": pix2struct.FAMILY,
+    "prophetnet": prophetnet.FAMILY,
 }

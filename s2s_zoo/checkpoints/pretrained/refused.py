@@ -4,12 +4,11 @@ NEAR = {  # by model_type: what it is, and the family to use
     "switch_transformers": ("a T5 whose feed-forward layers are mixtures of experts", "a T5"),
     "nllb-moe": ("an M2M-100 whose feed-forward layers are mixtures of experts", "an NLLB"),
     "pegasus_x": ("a Pegasus with staggered blocks of attention", "a Pegasus"),
-    "prophetnet": ("a Transformer that predicts several tokens at once", "a BART"),
-    "xlm-prophetnet": ("a Transformer that predicts several tokens at once", "an mBART"),
+    "xlm-prophetnet": ("a ProphetNet of a hundred languages", "a ProphetNet or an mBART"),
     "rag": ("a generator beside an index of documents", "a BART"),
     "blip-2": ("a ViT, a Q-Former and a decoder of billions of weights", "a BLIP"),
     "instructblip": ("a ViT, a Q-Former and a decoder of billions of weights", "a BLIP"),
-    "pix2struct": ("a Transformer of patches of many shapes", "a BLIP or a TrOCR"),
+    "florence2": ("a DaViT and a BART that reads an image and a task", "a BLIP or a Pix2Struct"),
     "speech-encoder-decoder": ("a model of sound and one of text joined", "a Whisper"),
 }
 DECODERS = frozenset(

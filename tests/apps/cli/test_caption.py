@@ -254,6 +254,7 @@ def test_where_addresses_begin(folder):
         (["wide.png", "--format", "csv", "--output", "wide.png"], "one of the images"),
         (["wide.png", "--format", "csv", "--fetch"], "--fetch is for --alt"),
         (["wide.png", "--unsure-below", "2"], "from 0 to 1"),
+        (["wide.png", "--question", "Why?"], "a checkpoint that reads one"),
     ],
 )
 def test_what_does_not_go_together_is_said(

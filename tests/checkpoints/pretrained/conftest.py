@@ -27,6 +27,11 @@ FAMILIES = {
     "mvp": {},
     "led": {},
     "longt5": {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "end_scale": 6},
+    "prophetnet": {"end_scale": -6},
+    "prophetnet-three": {
+        **{"ngram": 3, "activation_function": "relu", "tie_word_embeddings": False},
+        **{"untie": True, "end_scale": -2},
+    },
     "longt5-local": {"encoder_attention_type": "local", "end_scale": -12},
 }
 GREEDY = ("marian", "bart", "m2m_100", "t5")  # one of each way to begin a text

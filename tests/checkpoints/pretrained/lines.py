@@ -54,7 +54,7 @@ def write_byte_pairs(directory, special, **options):
     trained.save_model(str(directory))
 
 
-def write_word_pieces(directory):
+def write_words(directory):
     """Writes vocab.txt of a WordPiece of the lines."""
     from tokenizers import BertWordPieceTokenizer
 

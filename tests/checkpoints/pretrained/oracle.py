@@ -9,6 +9,7 @@ from tests.checkpoints.pretrained.lines import (
     pieces_model,
     write_byte_pairs,
     write_marian_pieces,
+    write_words,
 )
 
 END_SCALE = 2.5  # random models would hardly ever end
@@ -371,6 +372,36 @@ def _led(directory, options):
     model.generation_config.update(
         num_beams=4, max_length=24, min_length=6, no_repeat_ngram_size=3, forced_eos_token_id=2
     )
+    return tokenizer, model
+
+
+def _prophetnet(directory, options):
+    from transformers import (
+        ProphetNetConfig,
+        ProphetNetForConditionalGeneration,
+        ProphetNetTokenizer,
+    )
+
+    write_words(directory)
+    words = (directory / "vocab.txt").rename(directory / "prophetnet.tokenizer")
+    words.write_text(words.read_text() + "[X_SEP]\n")
+    tokenizer = ProphetNetTokenizer.from_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    end = tokenizer.sep_token_id
+    config = ProphetNetConfig(
+        **{
+            "vocab_size": len(tokenizer), "hidden_size": 32, "num_encoder_layers": 2,
+            "num_decoder_layers": 2, "num_encoder_attention_heads": 4, "encoder_ffn_dim": 48,
+            "num_decoder_attention_heads": 2, "decoder_ffn_dim": 40, "num_buckets": 8,
+            "relative_max_distance": 15, "max_position_embeddings": 96, "init_std": 0.25,
+            "bos_token_id": end, "eos_token_id": end, "decoder_start_token_id": end, **options,
+        }
+    )  # fmt: skip
+    model = ProphetNetForConditionalGeneration(config)
+    model.generation_config.update(
+        num_beams=5, max_length=20, min_length=4, length_penalty=2.0, no_repeat_ngram_size=3,
+        early_stopping=True, forced_eos_token_id=end,
+    )  # fmt: skip
     return tokenizer, model
 
 

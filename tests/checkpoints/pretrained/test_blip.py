@@ -12,7 +12,7 @@ from s2s_zoo import enable_lora, from_pretrained
 from s2s_zoo.checkpoints.pretrained import blip
 from s2s_zoo.checkpoints.pretrained.tied import as_tied
 from s2s_zoo.protocol.errors import CheckpointError
-from tests.checkpoints.pretrained.lines import LINES, write_word_pieces
+from tests.checkpoints.pretrained.lines import LINES, write_words
 from tests.checkpoints.pretrained.test_loader import change_tensors, edit_within
 from tests.checkpoints.pretrained.test_vision import images
 
@@ -28,7 +28,7 @@ def oracle(request, tmp_path_factory):
     transformers = pytest.importorskip("transformers")
 
     directory = tmp_path_factory.mktemp("blip")
-    write_word_pieces(directory)
+    write_words(directory)
     tokenizer = transformers.BertTokenizer.from_pretrained(directory)
     tokenizer.save_pretrained(directory)
     count = len(tokenizer)

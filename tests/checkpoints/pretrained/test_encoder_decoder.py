@@ -9,7 +9,7 @@ from keras import ops
 from s2s_zoo import enable_lora, from_pretrained
 from s2s_zoo.checkpoints.pretrained import encoder_decoder
 from s2s_zoo.protocol.errors import CheckpointError
-from tests.checkpoints.pretrained.lines import LINES, write_byte_pairs, write_word_pieces
+from tests.checkpoints.pretrained.lines import LINES, write_byte_pairs, write_words
 from tests.checkpoints.pretrained.test_loader import change_tensors, edit, edit_within
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -20,7 +20,7 @@ def tokenizer_of(kind, directory):
     import transformers
 
     if kind == "bert":
-        write_word_pieces(directory)
+        write_words(directory)
         return transformers.BertTokenizer.from_pretrained(directory)
     write_byte_pairs(directory, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
     return transformers.RobertaTokenizer.from_pretrained(directory)

@@ -10,7 +10,7 @@ from s2s_zoo import enable_lora, from_pretrained
 from s2s_zoo.checkpoints.pretrained import git
 from s2s_zoo.checkpoints.pretrained.tied import as_tied
 from s2s_zoo.protocol.errors import CheckpointError
-from tests.checkpoints.pretrained.lines import LINES, write_word_pieces
+from tests.checkpoints.pretrained.lines import LINES, write_words
 from tests.checkpoints.pretrained.test_donut import pages
 from tests.checkpoints.pretrained.test_loader import edit_within
 
@@ -29,7 +29,7 @@ def oracle(request, tmp_path_factory):
 
     directory = tmp_path_factory.mktemp("git")
     written, seen = VARIANTS[request.param]
-    write_word_pieces(directory)
+    write_words(directory)
     tokenizer = transformers.BertTokenizer.from_pretrained(directory)
     tokenizer.save_pretrained(directory)
     torch.manual_seed(0)
@@ -140,6 +140,7 @@ def test_saving_and_lora(oracle, pipeline, tmp_path):
     pairs = [(str(tmp_path / f"{i}.png"), text) for i, text in enumerate(LINES[:2])]
     for image, (name, _) in zip(found, pairs, strict=True):
         image.save(name)
+    assert again.processor.training_batches(pairs).mirror  # a photo is
     before = again.score(found, LINES[:2]).sum()
     again.model.fit(again.batches(pairs, batch_tokens=128), epochs=1, verbose=0)
     assert again.score(found, LINES[:2]).sum() != before
