@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from s2s_zoo.generation.forward import compile_forward, outputs_of
+from s2s_zoo.generation.rules import repeat_rows
 from s2s_zoo.generation.scores import log_softmax
 from s2s_zoo.generation.speech_rules import SpeechRules
 from s2s_zoo.layers.encoded import encoder_output
@@ -49,6 +50,12 @@ class _PromptedDecoder:
             _, state = self.decoder.read(prompt[:, :-1], state, memory)
         memory = {**memory, "last": prompt[:, -1], "read": ops.zeros_like(prompt[:, :-1])}
         return memory, {"decoder": state, "rules": self.rules.init(prompt)}
+
+    def for_copies(self, memory: Nest, copies: int) -> Nest:
+        """The memory for a state in which every row stands `copies` times, side by side."""
+        own = {name: memory[name] for name in ("last", "read")}
+        read = {name: memory[name] for name in ("mask", "layers")}
+        return {**self.decoder.for_copies(read, copies), **repeat_rows(own, copies)}
 
     def step(
         self, tokens: Tensor, index: Tensor, state: Nest, memory: Nest, output: Any = None
