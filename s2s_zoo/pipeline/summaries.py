@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from s2s_zoo.data.text.detection import CODE, foreign
+from s2s_zoo.data.text.extracting import extract
 from s2s_zoo.data.text.invented import invented
 from s2s_zoo.data.text.normal import shortened
 from s2s_zoo.data.text.passages import passages, sentences_of
@@ -147,12 +148,22 @@ class Summaries:
 
     def _chosen(self, hypotheses: Hypotheses, passage: str, text: str) -> Hypotheses:
         """As many as were asked for: first those that say nothing but what their text says."""
-        if not self.how.faithful:
-            return hypotheses[: self.num_return]
-        found = [noted([one], _fault(one.text, passage, text))[0] for one in hypotheses]
-        good = [one for one, same in zip(found, hypotheses, strict=True) if one is same]
-        others = [one for one, same in zip(found, hypotheses, strict=True) if one is not same]
-        return [*good, *others][: self.num_return]
+        found = hypotheses
+        if self.how.faithful:
+            found = [noted([one], _fault(one.text, passage, text))[0] for one in hypotheses]
+            good = [one for one, same in zip(found, hypotheses, strict=True) if one is same]
+            others = [one for one, same in zip(found, hypotheses, strict=True) if one is not same]
+            found = [*good, *others]
+        aligned = any(one.alignment is not None for one in found)
+        if self.how.extract and not aligned and all(one.warning for one in found):
+            found = [self._extracted(passage), *found]
+        return found[: self.num_return]
+
+    def _extracted(self, passage: str) -> Result:
+        """A sentence of a passage, where nothing that the model wrote of it can be trusted."""
+        line = extract(sentences_of(passage, self.how.source) or [passage])
+        note = f"The model is not sure; a sentence of the text is given: {shortened(passage)}."
+        return Result(line, warning=note)
 
     def _finished(self, job: _Job) -> Hypotheses:
         """The hypotheses for a text, in the form that was asked for."""

@@ -21,7 +21,7 @@ LENGTHS = {"line": 1, "short": 3, "paragraph": 6}  # sentences
 MOST_SENTENCES = 1000
 PAGES = ("text", "html", "markdown", "srt", "vtt")  # the formats of a text that is given as a str
 OF_TRANSLATION = ("protect", "keep", "terms", "notation", "markdown")
-OPTIONS = ("split", "length", "bullets", "format", "faithful", "detect", "doubt")
+OPTIONS = ("split", "length", "bullets", "format", "faithful", "extract", "detect", "doubt")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Summarizing:
         format: str, one of `PAGES`, of the texts.
         faithful: bool, take the best hypothesis that has no number and no name that its text has
             not, and that does not repeat itself; where there is none, warn.
+        extract: bool, give a sentence of the text, and say so, where there is no such hypothesis
+            or the model is not sure of any; not where alignments were asked for.
         detect: bool, summarize no text that is certainly in another language.
         doubt: float, the least log-probability of a token that is trusted, or None.
     """
@@ -47,6 +49,7 @@ class Summarizing:
     bullets: bool = False
     format: str = "text"
     faithful: bool = False
+    extract: bool = False
     detect: bool = False
     doubt: float | None = None
 
@@ -67,7 +70,7 @@ class Summarizing:
 
     def searched(self, options: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
         """The options of a search that gives as many hypotheses as there are to choose from."""
-        return with_all_beams(options, defaults) if self.faithful else options
+        return with_all_beams(options, defaults) if self.faithful or self.extract else options
 
 
 def take_summarizing(
@@ -93,7 +96,7 @@ def take_summarizing(
         raise ValueError(
             f"{', '.join(others)} is for translation. Received: task={pipeline.task!r}.{more}"
         )
-    for name in ("split", "bullets", "faithful", "detect"):
+    for name in ("split", "bullets", "faithful", "extract", "detect"):
         if not isinstance(given.get(name, True), bool):
             raise ValueError(f"{name} expected True or False. Received: {given[name]!r:.80}.")
     known = bool(pipeline.languages)
@@ -116,10 +119,18 @@ def take_summarizing(
         bullets,
         format,
         given.get("faithful", known),
+        given.get("extract", known),
         given.get("detect", known),
         least_trusted(given.get("doubt", pipeline.doubt)),
     )
-    asked = (how.split, how.faithful, how.detect, how.format != "text", how.doubt is not None)
+    asked = (
+        how.split,
+        how.faithful,
+        how.extract,
+        how.detect,
+        how.format != "text",
+        how.doubt is not None,
+    )
     return (how if any(asked) else None), rest
 
 

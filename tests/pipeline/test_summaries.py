@@ -126,6 +126,36 @@ def test_a_warning_says_what_was_invented_where_no_hypothesis_holds():
     assert found.text == "In 2031" and "'2031'" in found.warning and "Check it" in found.warning
 
 
+def test_a_sentence_of_the_text_is_given_where_no_hypothesis_can_be_trusted():
+    text = "Dear all, the harbour closes its cranes on 4 May because the cranes are old. Come by!"
+    line = "The harbour closes its cranes on 4 May because the cranes are old"
+    found = summarized(text, Model(lambda x: "In 2031"), extract=True)
+    assert found.text == line and found.score is None
+    assert "not sure" in found.warning and "Dear all" in found.warning
+    both = summarized(text, Model(lambda x: "In 2031"), 2, extract=True)
+    assert [one.text for one in both] == [line, "In 2031"] and "'2031'" in both[1].warning
+    holds = Model(lambda x: "In 2031", lambda x: "Cranes close")
+    assert summarized(text, holds, extract=True).text == "Cranes close"
+
+    class Aligned(Model):
+        def answers(self, texts):
+            return [[one._replace(alignment=[[1.0]]) for one in x] for x in super().answers(texts)]
+
+    assert summarized(text, Aligned(lambda x: "In 2031"), extract=True).text == "In 2031"
+
+
+def test_what_the_model_is_not_sure_of_is_a_sentence_of_its_passage():
+    class Unsure(Model):
+        def answers(self, texts):
+            return [[one._replace(warning="not sure") for one in x] for x in super().answers(texts)]
+
+    found = summarized(PAGE, Unsure(), extract=True, count=2)
+    first, second = found.text.split(". ")
+    assert first == "The thing 0 is here" and second in sentences(100)
+    assert all("not sure" in part.warning for part in found.segments)
+    assert summarized(PAGE, Unsure(), count=2).text.startswith("The thing 0. The thing ")
+
+
 NUMBERS = st.from_regex(r"[1-9]\d{0,4}([.,]\d{1,3})?", fullmatch=True)
 
 
@@ -246,7 +276,7 @@ def test_the_options_of_a_call():
     assert (how.count, how.split, how.faithful, how.detect) == (3, True, True, True)
     assert rest == {"num_beams": 2}
     assert take_summarizing(pipeline(()), {}) == (None, {})
-    off = {"split": False, "faithful": False, "detect": False}
+    off = {"split": False, "faithful": False, "extract": False, "detect": False}
     assert take_summarizing(pipeline(), off)[0] is None
     assert take_summarizing(pipeline(()), {"length": 4})[0].count == 4
     wide = how.searched({}, {"num_beams": 5})

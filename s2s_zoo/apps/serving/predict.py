@@ -24,7 +24,13 @@ VERSION = 1
 # The options of a call that an export has: the search alone.
 AS_IT_IS = {
     TRANSLATION.name: {"split": False, "protect": False, "detect": False, "doubt": False},
-    SUMMARIZATION.name: {"split": False, "faithful": False, "detect": False, "doubt": False},
+    SUMMARIZATION.name: {
+        "split": False,
+        "faithful": False,
+        "extract": False,
+        "detect": False,
+        "doubt": False,
+    },
 }
 SIGNATURE = "serving_default"
 FORMATS = {"instances": "predictions", "inputs": "outputs"}  # of rows and of columns

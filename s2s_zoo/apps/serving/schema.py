@@ -92,6 +92,7 @@ class OfText(Options):
     bullets: bool | None = None
     format: Literal["text", "html", "markdown", "srt", "vtt"] | None = None
     faithful: bool | None = None
+    extract: bool | None = None
     context: Annotated[str, Field(max_length=MOST_CONTEXT)] | None = None
 
     def chosen(self) -> dict[str, Any]:
