@@ -34,11 +34,8 @@ def make(family, directory, **options):
     """
     import torch
 
-    directory.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(1)
     untie, end_scale = options.pop("untie", False), options.pop("end_scale", END_SCALE)
-    tokenizer, model = globals()[f"_{family}"](directory, options)
-    model.eval()
+    model, tokenizer = prepare(family, directory, **options)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "bias" in name and "relative" not in name:
@@ -55,6 +52,23 @@ def make(family, directory, **options):
                 model.final_logits_bias[0, model.config.eos_token_id] = 6
     model.save_pretrained(directory)
     return model, tokenizer
+
+
+def prepare(family, directory, **options):
+    """Writes the tokenizer of a checkpoint.
+
+    Args:
+        **options: of its config, in place of the small sizes here.
+
+    Returns:
+        The torch model, with the weights that transformers draws, and the tokenizer.
+    """
+    import torch
+
+    directory.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(1)
+    tokenizer, model = globals()[f"_{family}"](directory, options)
+    return model.eval(), tokenizer
 
 
 def _marian(directory, options):
@@ -80,14 +94,13 @@ def _marian(directory, options):
         directory, source_lang="de", target_lang="en", **more
     )
     config = MarianConfig(
-        vocab_size=len(vocabulary),
         pad_token_id=pad,
         decoder_start_token_id=pad,
         eos_token_id=0,
         forced_eos_token_id=0,
         activation_function="swish",
         scale_embedding=True,
-        **{**SIZES, **options},
+        **{"vocab_size": len(vocabulary), **SIZES, **options},
     )
     model = MarianMTModel(config)
     model.generation_config.update(num_beams=4, bad_words_ids=[[pad]], max_length=40)
@@ -101,7 +114,7 @@ def _bart(directory, options):
     write_byte_pairs(directory, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
     tokenizer = BartTokenizer.from_pretrained(directory)
     tokenizer.save_pretrained(directory)
-    config = BartConfig(vocab_size=425, forced_bos_token_id=0, **{**SIZES, **options})
+    config = BartConfig(forced_bos_token_id=0, **{"vocab_size": 425, **SIZES, **options})
     model = BartForConditionalGeneration(config)
     model.generation_config.update(
         num_beams=4, max_length=24, min_length=8, no_repeat_ngram_size=3, early_stopping=True,
@@ -117,11 +130,10 @@ def _mbart(directory, options):
     tokenizer = MBart50Tokenizer.from_pretrained(directory, src_lang="de_DE", tgt_lang="en_XX")
     tokenizer.save_pretrained(directory)
     config = MBartConfig(
-        vocab_size=len(tokenizer),
         scale_embedding=True,
         activation_function="relu",
         decoder_start_token_id=2,
-        **{**SIZES, **options},
+        **{"vocab_size": len(tokenizer), **SIZES, **options},
     )
     model = MBartForConditionalGeneration(config)
     code = tokenizer.convert_tokens_to_ids("en_XX")
@@ -152,7 +164,7 @@ def _m2m_100(directory, options):
     (directory / "vocab.json").write_text(json.dumps(vocabulary))
     tokenizer = M2M100Tokenizer.from_pretrained(directory, src_lang="de", tgt_lang="en")
     tokenizer.save_pretrained(directory)
-    config = M2M100Config(vocab_size=len(pieces) + 108, **{**SIZES, **options})
+    config = M2M100Config(**{"vocab_size": len(pieces) + 108, **SIZES, **options})
     model = M2M100ForConditionalGeneration(config)
     model.generation_config.update(
         num_beams=5, max_length=24, forced_bos_token_id=tokenizer.get_lang_id("en"),
@@ -175,7 +187,7 @@ def _nllb(directory, options):
         json.loads(files[0].read_text()), merges, src_lang="deu_Latn", tgt_lang="eng_Latn"
     )
     tokenizer.save_pretrained(directory)
-    config = M2M100Config(vocab_size=len(tokenizer), **{**SIZES, **options})
+    config = M2M100Config(**{"vocab_size": len(tokenizer), **SIZES, **options})
     model = M2M100ForConditionalGeneration(config)
     model.generation_config.update(
         num_beams=4,
@@ -193,10 +205,9 @@ def _pegasus(directory, options):
     (directory / "spiece.model").write_bytes(pieces_model(200, **ids)[0])
     tokenizer = PegasusTokenizer.from_pretrained(directory)
     config = PegasusConfig(
-        vocab_size=len(tokenizer),
         scale_embedding=True,
         activation_function="relu",
-        **{**SIZES, **options},
+        **{"vocab_size": len(tokenizer), **SIZES, **options},
     )
     model = PegasusForConditionalGeneration(config)
     model.generation_config.update(num_beams=8, max_length=24, length_penalty=0.6)
@@ -282,7 +293,7 @@ def _blenderbot(directory, options):
     end = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 2)])
     tokenizer.backend_tokenizer.post_processor = end
     tokenizer.save_pretrained(directory)
-    config = BlenderbotConfig(vocab_size=len(tokenizer), **{**SIZES, **options})
+    config = BlenderbotConfig(**{"vocab_size": len(tokenizer), **SIZES, **options})
     model = BlenderbotForConditionalGeneration(config)
     model.generation_config.update(
         num_beams=5, max_length=20, min_length=6, length_penalty=0.65, no_repeat_ngram_size=3,
@@ -321,7 +332,7 @@ def _blendersmall(directory, options):
     write_word_pieces(directory)
     tokenizer = BlenderbotSmallTokenizer.from_pretrained(directory)
     tokenizer.save_pretrained(directory)
-    config = BlenderbotSmallConfig(vocab_size=len(tokenizer), **{**SIZES, **options})
+    config = BlenderbotSmallConfig(**{"vocab_size": len(tokenizer), **SIZES, **options})
     model = BlenderbotSmallForConditionalGeneration(config)
     model.generation_config.update(num_beams=4, max_length=20, min_length=4, forced_eos_token_id=2)
     return tokenizer, model
@@ -338,7 +349,7 @@ def _plbart(directory, options):
     tokenizer.save_pretrained(directory)
     start = tokenizer.lang_code_to_id["__en_XX__"]
     config = PLBartConfig(
-        vocab_size=len(tokenizer), decoder_start_token_id=start, **{**SIZES, **options}
+        decoder_start_token_id=start, **{"vocab_size": len(tokenizer), **SIZES, **options}
     )
     model = PLBartForConditionalGeneration(config)
     model.generation_config.update(num_beams=4, max_length=24, forced_eos_token_id=2)
@@ -351,7 +362,7 @@ def _mvp(directory, options):
     write_byte_pairs(directory, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
     tokenizer = MvpTokenizer.from_pretrained(directory)
     tokenizer.save_pretrained(directory)
-    config = MvpConfig(vocab_size=425, **{**SIZES, **options})
+    config = MvpConfig(**{"vocab_size": 425, **SIZES, **options})
     model = MvpForConditionalGeneration(config)
     model.generation_config.update(num_beams=5, max_length=20, forced_eos_token_id=2)
     return tokenizer, model
@@ -365,8 +376,10 @@ def _led(directory, options):
     tokenizer.save_pretrained(directory)
     sizes = {k: v for k, v in SIZES.items() if k != "max_position_embeddings"}
     config = LEDConfig(
-        vocab_size=425, max_encoder_position_embeddings=96, max_decoder_position_embeddings=40,
-        attention_window=[4, 8], **{**sizes, **options},
+        **{
+            "vocab_size": 425, "max_encoder_position_embeddings": 96,
+            "max_decoder_position_embeddings": 40, "attention_window": [4, 8], **sizes, **options,
+        }
     )  # fmt: skip
     model = LEDForConditionalGeneration(config)
     model.generation_config.update(

@@ -8,8 +8,7 @@ from keras import ops
 
 from s2s_zoo import from_pretrained
 from s2s_zoo.protocol.errors import CheckpointError
-from tests.checkpoints.pretrained.lines import LINES, pieces_model
-from tests.checkpoints.pretrained.oracle import SIZES
+from tests.checkpoints.pretrained.lines import LINES
 from tests.checkpoints.pretrained.test_loader import edit
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -21,19 +20,11 @@ VARIANTS = {"sparse": {}, "full": {"attention_type": "original_full", "use_bias"
 def oracle(request, tmp_path_factory):
     """A directory, the model that wrote it, and its tokenizer."""
     torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("transformers")
+    from tests.checkpoints.pretrained.mixed_oracle import bigbird_pegasus as prepare
 
     directory = tmp_path_factory.mktemp("bigbird")
-    ids = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
-    (directory / "spiece.model").write_bytes(pieces_model(200, **ids)[0])
-    tokenizer = transformers.PegasusTokenizer.from_pretrained(directory)
-    tokenizer.save_pretrained(directory)
-    torch.manual_seed(0)
-    config = transformers.BigBirdPegasusConfig(
-        vocab_size=len(tokenizer), block_size=3, num_random_blocks=1, **SIZES,
-        **VARIANTS[request.param],
-    )  # fmt: skip
-    model = transformers.BigBirdPegasusForConditionalGeneration(config).eval()
+    model, tokenizer, _ = prepare(directory, **VARIANTS[request.param])
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "bias" in name:

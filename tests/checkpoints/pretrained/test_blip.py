@@ -12,42 +12,24 @@ from s2s_zoo import enable_lora, from_pretrained
 from s2s_zoo.checkpoints.pretrained import blip
 from s2s_zoo.checkpoints.pretrained.tied import as_tied
 from s2s_zoo.protocol.errors import CheckpointError
-from tests.checkpoints.pretrained.lines import LINES, write_words
+from tests.checkpoints.pretrained.lines import LINES
 from tests.checkpoints.pretrained.test_loader import change_tensors, edit_within
 from tests.checkpoints.pretrained.test_vision import images
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 VARIANTS = {"tied": {}, "untied": {"tie_word_embeddings": False}}
-ADDED = 2  # rows of the vocabulary without a piece: the start of a caption, and one more
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
 def oracle(request, tmp_path_factory):
     """A directory, the model that wrote it, its tokenizer and its image processor."""
     torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("transformers")
+    from tests.checkpoints.pretrained.mixed_oracle import blip as prepare
 
     directory = tmp_path_factory.mktemp("blip")
-    write_words(directory)
-    tokenizer = transformers.BertTokenizer.from_pretrained(directory)
-    tokenizer.save_pretrained(directory)
+    model, tokenizer, pixels = prepare(directory, **VARIANTS[request.param])
     count = len(tokenizer)
-    torch.manual_seed(0)
-    text = {
-        "vocab_size": count + ADDED, "hidden_size": 32, "intermediate_size": 40,
-        "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 40,
-        "initializer_range": 0.25, "bos_token_id": count, "pad_token_id": tokenizer.pad_token_id,
-        "sep_token_id": tokenizer.sep_token_id,
-    }  # fmt: skip
-    vision = {
-        "hidden_size": 48, "intermediate_size": 40, "num_hidden_layers": 2,
-        "num_attention_heads": 4, "image_size": 32, "patch_size": 8, "initializer_range": 0.5,
-    }  # fmt: skip
-    more = VARIANTS[request.param]
-    config = transformers.BlipConfig(
-        text_config={**text, **more}, vision_config=vision, initializer_range=0.25, **more
-    )
-    model = transformers.BlipForConditionalGeneration(config).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
@@ -62,8 +44,6 @@ def oracle(request, tmp_path_factory):
         head.weight[tokenizer.sep_token_id] *= 2
         head.bias[count:] = -20  # a rule against repetition reads the start there, and none here
     model.save_pretrained(directory)
-    pixels = transformers.BlipImageProcessorPil(size={"height": 32, "width": 32})
-    pixels.save_pretrained(directory)
     return directory, model, tokenizer, pixels
 
 

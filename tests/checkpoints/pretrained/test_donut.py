@@ -11,12 +11,11 @@ from s2s_zoo import enable_lora, from_pretrained
 from s2s_zoo.checkpoints.pretrained import tags, vision_encoder_decoder
 from s2s_zoo.protocol.errors import CheckpointError, DataError
 from tests.checkpoints.pretrained.lines import LINES, pieces_model
+from tests.checkpoints.pretrained.mixed_oracle import TAGS
 from tests.checkpoints.pretrained.test_loader import edit, edit_within
 from tests.checkpoints.pretrained.test_vision import images
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-SIZE = {"height": 64, "width": 48}
-TAGS = ["<s_form>", "<s_nm>", "</s_nm>", "<s_cnt>", "</s_cnt>", "<sep/>", "<yes/>"]
 # As the published Donuts, what else a Donut may be, and a Swin that is none.
 VARIANTS = {
     "donut": ("donut-swin", {}, {"scale_embedding": True}, {}),
@@ -40,32 +39,12 @@ def pages(count):
 def oracle(request, tmp_path_factory):
     """A directory, the model that wrote it, its tokenizer and its image processor."""
     torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("transformers")
+    from tests.checkpoints.pretrained.mixed_oracle import donut as prepare
 
     directory = tmp_path_factory.mktemp("donut")
-    kind, read, written, seen = VARIANTS[request.param]
-    (directory / "sentencepiece.bpe.model").write_bytes(pieces_model(200)[0])
-    tokenizer = transformers.XLMRobertaTokenizer.from_pretrained(directory)
-    tokenizer.add_tokens(TAGS, special_tokens=True)
-    tokenizer.save_pretrained(directory)
-    torch.manual_seed(3)
-    encoder = transformers.CONFIG_MAPPING[kind](
-        **{
-            "image_size": [64, 48], "patch_size": 4, "embed_dim": 16, "depths": [2, 2],
-            "num_heads": [2, 4], "window_size": 4, "initializer_range": 0.25, **read,
-        }
-    )  # fmt: skip
-    decoder = transformers.MBartConfig(
-        **{
-            "vocab_size": len(tokenizer), "d_model": 32, "decoder_layers": 2, "init_std": 0.25,
-            "decoder_attention_heads": 4, "decoder_ffn_dim": 40, "max_position_embeddings": 40,
-            "is_decoder": True, "add_cross_attention": True, **written,
-        }
-    )  # fmt: skip
-    config = transformers.VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
-    start = tokenizer.convert_tokens_to_ids(TAGS[0])
-    config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = start, 1, 2
-    model = transformers.VisionEncoderDecoderModel(config=config).eval()
+    model, tokenizer, pixels = prepare(directory, *VARIANTS[request.param])
+    start = model.config.decoder_start_token_id
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
@@ -80,11 +59,6 @@ def oracle(request, tmp_path_factory):
         max_length=24, num_beams=3, decoder_start_token_id=start, eos_token_id=2, pad_token_id=1
     )
     model.save_pretrained(directory)
-    if kind == "swin":
-        pixels = transformers.ViTImageProcessorPil(size=SIZE)
-    else:
-        pixels = transformers.DonutImageProcessorPil(size=SIZE, **seen)
-    pixels.save_pretrained(directory)
     return directory, model, tokenizer, pixels, request.param
 
 

@@ -9,50 +9,24 @@ from keras import ops
 from s2s_zoo import enable_lora, from_pretrained
 from s2s_zoo.checkpoints.pretrained import encoder_decoder
 from s2s_zoo.protocol.errors import CheckpointError
-from tests.checkpoints.pretrained.lines import LINES, write_byte_pairs, write_words
+from tests.checkpoints.pretrained.lines import LINES
 from tests.checkpoints.pretrained.test_loader import change_tensors, edit, edit_within
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TEXTS = [*LINES[::40], "Don't  X"]
 
 
-def tokenizer_of(kind, directory):
-    import transformers
-
-    if kind == "bert":
-        write_words(directory)
-        return transformers.BertTokenizer.from_pretrained(directory)
-    write_byte_pairs(directory, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
-    return transformers.RobertaTokenizer.from_pretrained(directory)
-
-
 @pytest.fixture(scope="module", params=["bert", "roberta"])
 def oracle(request, tmp_path_factory):
     """A directory, the model that wrote it, and its tokenizer."""
     torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("transformers")
+    from tests.checkpoints.pretrained.mixed_oracle import encoder_decoder as prepare
 
-    kind, directory = request.param, tmp_path_factory.mktemp("encoder-decoder")
-    tokenizer = tokenizer_of(kind, directory)
-    tokenizer.save_pretrained(directory)
-    torch.manual_seed(3)
-    parts = [
-        transformers.CONFIG_MAPPING[kind](
-            vocab_size=len(tokenizer) + 3, hidden_size=32, num_hidden_layers=layers,
-            num_attention_heads=4, intermediate_size=40, max_position_embeddings=50,
-            initializer_range=0.25, pad_token_id=tokenizer.pad_token_id,
-        )
-        for layers in (2, 1)
-    ]  # fmt: skip
-    config = transformers.EncoderDecoderConfig.from_encoder_decoder_configs(*parts)
-    ids = {
-        "pad_token_id": tokenizer.pad_token_id,
-        "eos_token_id": tokenizer.sep_token_id,
-        "decoder_start_token_id": tokenizer.cls_token_id,
-    }
-    for name, value in ids.items():
-        setattr(config, name, value)
-    model = transformers.EncoderDecoderModel(config).eval()
+    directory = tmp_path_factory.mktemp("encoder-decoder")
+    model, tokenizer, _ = prepare(directory, request.param)
+    names = ("pad_token_id", "eos_token_id", "decoder_start_token_id")
+    ids = {name: getattr(model.config, name) for name in names}
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):

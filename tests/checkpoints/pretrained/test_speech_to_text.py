@@ -10,11 +10,11 @@ from s2s_zoo import enable_lora, from_pretrained
 from s2s_zoo.checkpoints.pretrained import speech_to_text
 from s2s_zoo.checkpoints.pretrained.tied import as_tied
 from s2s_zoo.protocol.errors import CheckpointError
-from tests.checkpoints.pretrained.lines import LINES, pieces_model
+from tests.checkpoints.pretrained.lines import LINES
 from tests.checkpoints.pretrained.test_loader import edit_within
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-RATE, MELS = 16000, 8
+RATE = 16000
 # As s2t-small-librispeech-asr, and what else a config may say.
 VARIANTS = {
     "published": ({}, {}, {}),
@@ -47,30 +47,13 @@ def sounds(count):
 @pytest.fixture(scope="module", params=VARIANTS)
 def oracle(request, tmp_path_factory):
     """A directory, the model that wrote it, its tokenizer and its feature extractor."""
-    import json
-
     torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("transformers")
+    from tests.checkpoints.pretrained.mixed_oracle import speech_to_text as prepare
 
     directory = tmp_path_factory.mktemp("s2t")
     more, extracted, told = VARIANTS[request.param]
-    model, pieces = pieces_model(200)
-    (directory / "sentencepiece.bpe.model").write_bytes(model)
-    pieces = ["<s>", "<pad>", "</s>", "<unk>", *pieces[3:]]
-    vocabulary = {piece: i for i, piece in enumerate(pieces)}
-    (directory / "vocab.json").write_text(json.dumps(vocabulary))
-    tokenizer = transformers.Speech2TextTokenizer.from_pretrained(directory, **told)
-    tokenizer.save_pretrained(directory)
-    torch.manual_seed(0)
-    config = transformers.Speech2TextConfig(
-        **{
-            "vocab_size": len(pieces), "encoder_layers": 2, "encoder_ffn_dim": 40,
-            "encoder_attention_heads": 4, "decoder_layers": 2, "decoder_ffn_dim": 40,
-            "decoder_attention_heads": 4, "d_model": 32, "conv_channels": 24,
-            "input_feat_per_channel": MELS, "max_target_positions": 40, "init_std": 0.3, **more,
-        }
-    )  # fmt: skip
-    model = transformers.Speech2TextForConditionalGeneration(config).eval()
+    model, tokenizer, features = prepare(directory, told, extracted, **more)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
@@ -78,13 +61,9 @@ def oracle(request, tmp_path_factory):
             elif name.endswith("norm.weight"):
                 parameter.uniform_(0.7, 1.3)
         # Where it is tied, the decoder begins with it too.
-        model.get_output_embeddings().weight[2] *= 0.5 if config.tie_word_embeddings else 2
+        model.get_output_embeddings().weight[2] *= 0.5 if model.config.tie_word_embeddings else 2
     model.generation_config.update(max_length=16, num_beams=3, forced_eos_token_id=2)
     model.save_pretrained(directory)
-    features = transformers.Speech2TextFeatureExtractor(
-        feature_size=MELS, num_mel_bins=MELS, **extracted
-    )
-    features.save_pretrained(directory)
     return directory, model, tokenizer, features, request.param
 
 

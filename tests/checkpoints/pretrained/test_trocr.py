@@ -9,7 +9,7 @@ from keras import ops
 from s2s_zoo import enable_lora, from_pretrained
 from s2s_zoo.checkpoints.pretrained import vision_encoder_decoder
 from s2s_zoo.protocol.errors import CheckpointError
-from tests.checkpoints.pretrained.lines import LINES, pieces_model, write_byte_pairs
+from tests.checkpoints.pretrained.lines import LINES
 from tests.checkpoints.pretrained.test_loader import edit_within
 from tests.checkpoints.pretrained.test_vision import images
 
@@ -31,39 +31,15 @@ VARIANTS = {
 }
 
 
-def tokenizer_of(name, directory):
-    import transformers
-
-    if name == "base":
-        write_byte_pairs(directory, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
-        return transformers.RobertaTokenizer.from_pretrained(directory)
-    (directory / "sentencepiece.bpe.model").write_bytes(pieces_model(200)[0])
-    return transformers.XLMRobertaTokenizer.from_pretrained(directory)
-
-
 @pytest.fixture(scope="module", params=VARIANTS)
 def oracle(request, tmp_path_factory):
     """A directory, the model that wrote it, its tokenizer and its image processor."""
     torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("transformers")
+    from tests.checkpoints.pretrained.mixed_oracle import trocr as prepare
 
     directory = tmp_path_factory.mktemp("trocr")
-    kind, read, written = VARIANTS[request.param]
-    tokenizer = tokenizer_of(request.param, directory)
-    tokenizer.save_pretrained(directory)
-    torch.manual_seed(2)
-    encoder = transformers.CONFIG_MAPPING[kind](
-        hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=40,
-        image_size=32, patch_size=8, initializer_range=0.25, **read,
-    )  # fmt: skip
-    decoder = transformers.TrOCRConfig(
-        vocab_size=len(tokenizer), d_model=32, decoder_layers=2, decoder_attention_heads=4,
-        decoder_ffn_dim=40, max_position_embeddings=40, init_std=0.25, is_decoder=True,
-        add_cross_attention=True, cross_attention_hidden_size=48, **written,
-    )  # fmt: skip
-    config = transformers.VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
-    config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 2, 1, 2
-    model = transformers.VisionEncoderDecoderModel(config=config).eval()
+    model, tokenizer, pixels = prepare(directory, *VARIANTS[request.param])
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
@@ -78,10 +54,6 @@ def oracle(request, tmp_path_factory):
         max_length=24, num_beams=3, decoder_start_token_id=2, eos_token_id=2, pad_token_id=1
     )
     model.save_pretrained(directory)
-    pixels = transformers.ViTImageProcessorPil(
-        size={"height": 32, "width": 32}, resample=3 if kind == "deit" else 2
-    )
-    pixels.save_pretrained(directory)
     return directory, model, tokenizer, pixels
 
 

@@ -10,11 +10,10 @@ from keras import ops
 from s2s_zoo import from_pretrained
 from s2s_zoo.checkpoints.pretrained.images import image_options
 from s2s_zoo.protocol.errors import CheckpointError, DataError
-from tests.checkpoints.pretrained.lines import LINES, write_byte_pairs
+from tests.checkpoints.pretrained.lines import LINES
 from tests.checkpoints.pretrained.test_loader import change_tensors
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-END = "<|endoftext|>"
 
 
 def images(count, height=40, width=56):
@@ -35,26 +34,12 @@ def images(count, height=40, width=56):
 def oracle(request, tmp_path_factory):
     """A directory, the model that wrote it, its tokenizer and its image processor."""
     torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("transformers")
+    from tests.checkpoints.pretrained.mixed_oracle import END, vit_gpt2
 
     directory = tmp_path_factory.mktemp("captioner")
-    write_byte_pairs(directory, [END])
-    tokenizer = transformers.GPT2Tokenizer.from_pretrained(directory)
-    tokenizer.save_pretrained(directory)
+    model, tokenizer, pixels = vit_gpt2(directory, {"hidden_size": request.param})
     end = tokenizer.convert_tokens_to_ids(END)
-    torch.manual_seed(0)
-    encoder = transformers.ViTConfig(
-        hidden_size=request.param, num_hidden_layers=2, num_attention_heads=4,
-        intermediate_size=48, image_size=32, patch_size=8, initializer_range=0.25,
-    )  # fmt: skip
-    decoder = transformers.GPT2Config(
-        vocab_size=len(tokenizer), n_positions=40, n_embd=32, n_layer=2, n_head=4,
-        initializer_range=0.25, bos_token_id=end, eos_token_id=end,
-        add_cross_attention=True, is_decoder=True,
-    )  # fmt: skip
-    config = transformers.VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
-    config.decoder_start_token_id = config.pad_token_id = config.eos_token_id = end
-    model = transformers.VisionEncoderDecoderModel(config=config).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
@@ -63,8 +48,6 @@ def oracle(request, tmp_path_factory):
         model.encoder.embeddings.position_embeddings.normal_()
     model.generation_config.update(max_length=16, num_beams=3, decoder_start_token_id=end)
     model.save_pretrained(directory)
-    pixels = transformers.ViTImageProcessorPil(size={"height": 32, "width": 32})
-    pixels.save_pretrained(directory)
     return directory, model, tokenizer, pixels
 
 

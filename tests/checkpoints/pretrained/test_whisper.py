@@ -10,13 +10,11 @@ from keras import ops
 from s2s_zoo import from_pretrained
 from s2s_zoo.protocol import END, START
 from s2s_zoo.protocol.errors import CheckpointError, DataError
-from tests.checkpoints.pretrained.lines import LINES
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 RATE, SECONDS = 16000, 1  # of a window
 LIMIT, POSITIONS = 40, 64  # tokens
 MOVING, HEARING, ENDING = 3.0, 4.0, 1.8
-LANGUAGES = ("en", "de", "fr", "haw")
 FREE = {
     "compression_ratio_threshold": None,
     "logprob_threshold": None,
@@ -35,12 +33,6 @@ def sound(seconds, seed=0):
     return (0.3 * np.sin(2 * np.pi * pitch[place] * time) + noise).astype("float32")
 
 
-def special(multilingual):
-    codes = LANGUAGES if multilingual else ("en",)
-    names = ("translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps")
-    return ["startoftranscript", *codes, *names]
-
-
 @pytest.fixture(scope="module")
 def oracle(tmp_path_factory):
     """A directory, the model of transformers that wrote it, and its feature extractor."""
@@ -51,27 +43,11 @@ def oracle(tmp_path_factory):
 
 def make(directory, multilingual):
     import torch
-    import transformers
-    from tokenizers import AddedToken, ByteLevelBPETokenizer
 
-    trained = ByteLevelBPETokenizer()
-    trained.train_from_iterator(LINES, 400, show_progress=False)
-    end = trained.get_vocab_size()
-    names = ["<|endoftext|>", *(f"<|{name}|>" for name in special(multilingual))]
-    trained.add_special_tokens([AddedToken(name, special=True) for name in names])
-    trained.add_tokens([f"<|{0.02 * i:.2f}|>" for i in range(51)])
-    trained.save(str(directory / "tokenizer.json"))
-    ids = trained.get_vocab()
-    start, timeless = ids["<|startoftranscript|>"], ids["<|notimestamps|>"]
-    torch.manual_seed(0)
-    config = transformers.WhisperConfig(
-        vocab_size=len(ids), num_mel_bins=20, d_model=32, encoder_layers=2, decoder_layers=2,
-        encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=48,
-        decoder_ffn_dim=48, max_source_positions=50, max_target_positions=POSITIONS, init_std=0.25,
-        bos_token_id=end, eos_token_id=end, pad_token_id=end, decoder_start_token_id=start,
-        suppress_tokens=None, begin_suppress_tokens=None,
-    )  # fmt: skip
-    model = transformers.WhisperForConditionalGeneration(config).eval()
+    from tests.checkpoints.pretrained.mixed_oracle import whisper as prepare
+
+    model, tokenizer, features = prepare(directory, multilingual, SECONDS)
+    end = model.config.eos_token_id
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
@@ -83,20 +59,12 @@ def make(directory, multilingual):
         for layer in decoder.layers:
             layer.encoder_attn.out_proj.weight *= HEARING
         decoder.layer_norm.bias += ENDING * row / row.norm()
-    model.generation_config = transformers.GenerationConfig(
-        bos_token_id=end, eos_token_id=end, pad_token_id=end, decoder_start_token_id=start,
-        max_length=LIMIT, is_multilingual=multilingual, no_timestamps_token_id=timeless,
-        max_initial_timestamp_index=10, begin_suppress_tokens=[ids["Ġ"], end],
-        suppress_tokens=sorted({5, 9, *range(start, timeless)}),
-        alignment_heads=[[1, 0], [1, 2]],
+    silenced = model.generation_config.suppress_tokens
+    model.generation_config.update(
+        max_length=LIMIT, max_initial_timestamp_index=10, suppress_tokens=[5, 9, *silenced],
+        begin_suppress_tokens=[tokenizer.token_to_id("Ġ"), end],
     )  # fmt: skip
-    if multilingual:
-        model.generation_config.lang_to_id = {f"<|{x}|>": ids[f"<|{x}|>"] for x in LANGUAGES}
-        tasks = ("transcribe", "translate")
-        model.generation_config.task_to_id = {x: ids[f"<|{x}|>"] for x in tasks}
     model.save_pretrained(directory)
-    features = transformers.WhisperFeatureExtractor(feature_size=20, chunk_length=SECONDS)
-    features.save_pretrained(directory)
     return directory, model, features
 
 
