@@ -95,6 +95,10 @@ def marian(args):
     return [*of_data(args), "--folder", args.output / "marian"]
 
 
+def families(args):
+    return ["--peer-python", args.peer_python]
+
+
 def caption(args):
     return ["--model", CAPTIONING, "--images", args.images]
 
@@ -122,6 +126,7 @@ PARTS = {
     "serve": ((data, installed("fastapi", "httpx2", "uvicorn")), serve, TIMED),
     "roofline": ((), roofline, TIMED),
     "scaling": ((installed("matplotlib"),), scaling, TIMED),
+    "families": ((peer("torch", "transformers", "sentencepiece", "PIL"),), families, TIMED),
     "lsh": ((installed("jax"),), lambda args: [], ()),
 }
 

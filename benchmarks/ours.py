@@ -157,6 +157,16 @@ def decoder(args):
     return pipeline.model, work
 
 
+def forced_generator(model, num_beams, length, jit_compile=False):
+    """A search that ends at a length that is given, and not before."""
+    if num_beams == 1:
+        options = {"strategy": "greedy", "return_scores": False}
+    else:  # scored and stopped as in transformers
+        options = {"num_beams": num_beams, "early_stopping": False, "score_forced": False}
+    limits = {"max_length": length, "min_length": length - 1}
+    return s2s_zoo.Generator(model, jit_compile=jit_compile, **limits, **options)
+
+
 def forced_decoder(args):
     """Returns the model and the work of one turn: to decode ids to a length that is given.
 
@@ -165,25 +175,13 @@ def forced_decoder(args):
     pipeline = s2s_zoo.from_pretrained(args.checkpoint, dtype=args.precision)
     ids, generators = pipeline.processor.source_tokenizer, {}
 
-    def generator(num_beams, length):
-        if num_beams == 1:
-            options = {"strategy": "greedy", "return_scores": False}
-        else:  # scored and stopped as in transformers
-            options = {"num_beams": num_beams, "early_stopping": False, "score_forced": False}
-        return s2s_zoo.Generator(
-            pipeline.model,
-            max_length=length,
-            min_length=length - 1,
-            jit_compile=args.jit_compile,
-            **options,
-        )
-
     def work(rows, num_beams, length):
-        if (num_beams, length) not in generators:
-            generators[num_beams, length] = generator(num_beams, length)
+        key = num_beams, length
+        if key not in generators:
+            generators[key] = forced_generator(pipeline.model, *key, args.jit_compile)
         source = ids.places[np.array(rows)].astype("int32")
         start = time.perf_counter()
-        found = generators[num_beams, length].generate(source).tokens[:, 0]
+        found = generators[key].generate(source).tokens[:, 0]
         return {"seconds": time.perf_counter() - start, "found": ids.order[found].tolist()}
 
     return pipeline.model, work

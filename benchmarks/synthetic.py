@@ -16,6 +16,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from memory import forget_peak, resident
 from ours import CONFIG, TRAINING, recipe_model
 
 from s2s_zoo.protocol import END
@@ -28,17 +29,6 @@ def parse(argv=None):
     parser.add_argument("--vocabulary", type=int, default=8000)
     parser.add_argument("--config", type=Path, default=CONFIG)
     return parser.parse_args(argv)
-
-
-def resident(peak=False):
-    """The bytes this process holds, or the most it held since `forget_peak`."""
-    name = "VmHWM:" if peak else "VmRSS:"
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
-
-
-def forget_peak():
-    Path("/proc/self/clear_refs").write_text("5")
 
 
 def ids(rows, length, vocabulary):

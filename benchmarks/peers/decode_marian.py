@@ -81,13 +81,15 @@ def build(args):
 
 
 def transformers_side(args):
-    """Returns the versions and a function from ids to the best ids of each row."""
+    """Returns facts about the model that was loaded and a function from ids to the best ids."""
     import torch
     import transformers
 
     torch.set_num_threads(args.threads)
-    dtype = getattr(torch, args.precision)
-    model = transformers.MarianMTModel.from_pretrained(args.folder, dtype=dtype).eval()
+    dtype, kind = getattr(torch, args.precision), transformers.MarianMTModel  # imported by now
+    start = time.perf_counter()
+    model = kind.from_pretrained(args.folder, dtype=dtype).eval()
+    seconds = time.perf_counter() - start
 
     def search(rows, num_beams, length):
         ids = torch.tensor(rows)
@@ -102,11 +104,12 @@ def transformers_side(args):
             )
         return found[:, 1:].tolist()
 
-    return {"torch": torch.__version__, "transformers": transformers.__version__}, search
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+    return {"versions": versions, "seconds": seconds}, search
 
 
 def ctranslate2_side(args):
-    """Returns the versions and a function from ids to the best ids of each row."""
+    """As `transformers_side`."""
     if args.mkl is not None:  # read at import
         os.environ["CT2_USE_MKL"] = args.mkl
     import ctranslate2
@@ -117,6 +120,7 @@ def ctranslate2_side(args):
         quantization = None if args.precision == "float32" else args.precision
         converter = ctranslate2.converters.TransformersConverter(str(args.folder), copy_files=files)
         converter.convert(str(path), quantization=quantization, force=True)
+    start = time.perf_counter()
     model = ctranslate2.Translator(
         str(path),
         device="cpu",
@@ -124,6 +128,7 @@ def ctranslate2_side(args):
         inter_threads=1,
         intra_threads=args.threads,
     )
+    seconds = time.perf_counter() - start
     vocabulary = json.loads((args.folder / "vocab.json").read_text(encoding="utf-8"))
     names = {i: name for name, i in vocabulary.items()}
 
@@ -136,7 +141,7 @@ def ctranslate2_side(args):
         )
         return [[vocabulary[name] for name in row.hypotheses[0]] for row in found]
 
-    return {"ctranslate2": ctranslate2.__version__}, search
+    return {"versions": {"ctranslate2": ctranslate2.__version__}, "seconds": seconds}, search
 
 
 def main():
@@ -144,9 +149,7 @@ def main():
     if args.work == "build":
         build(args)
         return
-    start = time.perf_counter()
-    versions, search = {"hf": transformers_side, "ct2": ctranslate2_side}[args.work](args)
-    facts = {"versions": versions, "seconds": time.perf_counter() - start}
+    facts, search = {"hf": transformers_side, "ct2": ctranslate2_side}[args.work](args)
     print(json.dumps(facts), flush=True)
     for line in sys.stdin:
         work = json.loads(line)

@@ -6,6 +6,7 @@ or None. Options are those of a config, in place of the small sizes here.
 """
 
 import json
+import math
 
 from tests.checkpoints.pretrained.lines import (
     LINES,
@@ -156,6 +157,35 @@ def donut(directory, kind="donut-swin", encoder=(), decoder=(), seen=()):
     return model, tokenizer, pixels
 
 
+def pix2struct(directory, asks=False, text=(), vision=()):
+    import torch
+    import transformers
+
+    tokenizer = transformers.T5Tokenizer.from_pretrained(_pieces(directory))
+    tokenizer.save_pretrained(directory)
+    torch.manual_seed(0)
+    text = {
+        "vocab_size": len(tokenizer) + 20, "hidden_size": 32, "d_kv": 8, "d_ff": 40,
+        "num_layers": 2, "num_heads": 4, "relative_attention_num_buckets": 8,
+        "relative_attention_max_distance": 20, **dict(text),
+    }  # fmt: skip
+    vision = {
+        "hidden_size": 32, "patch_embed_hidden_size": 48, "d_kv": 8, "d_ff": 40, "seq_len": 70,
+        "num_hidden_layers": 2, "num_attention_heads": 4, **dict(vision),
+    }  # fmt: skip
+    config = transformers.Pix2StructConfig(
+        text_config=text, vision_config=vision, is_vqa=asks, initializer_factor=1.0,
+        tie_word_embeddings=text.get("tie_word_embeddings", False),
+    )  # fmt: skip
+    model = transformers.Pix2StructForConditionalGeneration(config).eval()
+    side = math.isqrt(vision["patch_embed_hidden_size"] // 3)
+    pixels = transformers.Pix2StructImageProcessorPil(
+        max_patches=60, patch_size={"height": side, "width": side}, is_vqa=asks
+    )
+    pixels.save_pretrained(directory)
+    return model, tokenizer, pixels
+
+
 def encoder_decoder(directory, kind="bert", encoder=(), decoder=(), **more):
     import torch
     import transformers
@@ -186,9 +216,7 @@ def bigbird_pegasus(directory, **options):
 
     from tests.checkpoints.pretrained.oracle import SIZES
 
-    ids = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
-    (directory / "spiece.model").write_bytes(pieces_model(200, **ids)[0])
-    tokenizer = transformers.PegasusTokenizer.from_pretrained(directory)
+    tokenizer = transformers.PegasusTokenizer.from_pretrained(_pieces(directory))
     tokenizer.save_pretrained(directory)
     torch.manual_seed(0)
     sizes = {"vocab_size": len(tokenizer), "block_size": 3, "num_random_blocks": 1, **SIZES}
@@ -285,6 +313,13 @@ def _roberta(directory):
 
     write_byte_pairs(directory, ROBERTA)
     return transformers.RobertaTokenizer.from_pretrained(directory)
+
+
+def _pieces(directory):
+    """The directory, with the pieces of a T5."""
+    ids = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
+    (directory / "spiece.model").write_bytes(pieces_model(200, **ids)[0])
+    return directory
 
 
 def _xlm(directory):

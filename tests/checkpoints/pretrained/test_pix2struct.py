@@ -12,7 +12,7 @@ from s2s_zoo.checkpoints.pretrained import pix2struct
 from s2s_zoo.checkpoints.pretrained.tied import as_tied
 from s2s_zoo.data import headers
 from s2s_zoo.protocol.errors import CheckpointError, DataError, S2SZooError
-from tests.checkpoints.pretrained.lines import LINES, pieces_model
+from tests.checkpoints.pretrained.lines import LINES
 from tests.checkpoints.pretrained.test_donut import pages
 from tests.checkpoints.pretrained.test_loader import edit_within
 
@@ -43,29 +43,11 @@ def letters():
 def oracle(request, tmp_path_factory, letters):
     """A directory, the model that wrote it, its tokenizer, and its image processor."""
     torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("transformers")
+    from tests.checkpoints.pretrained.mixed_oracle import pix2struct as prepare
 
     directory = tmp_path_factory.mktemp("pix2struct")
-    asks, written, seen = VARIANTS[request.param]
-    ids = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
-    (directory / "spiece.model").write_bytes(pieces_model(200, **ids)[0])
-    tokenizer = transformers.T5Tokenizer.from_pretrained(directory)
-    tokenizer.save_pretrained(directory)
-    torch.manual_seed(0)
-    text = {
-        "vocab_size": len(tokenizer) + 20, "hidden_size": 32, "d_kv": 8, "d_ff": 40,
-        "num_layers": 2, "num_heads": 4, "relative_attention_num_buckets": 8,
-        "relative_attention_max_distance": 20, **written,
-    }  # fmt: skip
-    vision = {
-        "hidden_size": 32, "patch_embed_hidden_size": 48, "d_kv": 8, "d_ff": 40, "seq_len": 70,
-        "num_hidden_layers": 2, "num_attention_heads": 4, **seen,
-    }  # fmt: skip
-    config = transformers.Pix2StructConfig(
-        text_config=text, vision_config=vision, is_vqa=asks, initializer_factor=1.0,
-        tie_word_embeddings=text.get("tie_word_embeddings", False),
-    )  # fmt: skip
-    model = transformers.Pix2StructForConditionalGeneration(config).eval()
+    model, tokenizer, pixels = prepare(directory, *VARIANTS[request.param])
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "layer_norm" in name or "layernorm" in name:
@@ -78,9 +60,6 @@ def oracle(request, tmp_path_factory, letters):
                 parameter.normal_(0, 0.3)
     model.generation_config.update(max_length=16, num_beams=3, forced_eos_token_id=1)
     model.save_pretrained(directory)
-    size = {"height": 4, "width": 4}
-    pixels = transformers.Pix2StructImageProcessorPil(max_patches=60, patch_size=size, is_vqa=asks)
-    pixels.save_pretrained(directory)
     return directory, model, tokenizer, pixels, request.param
 
 
