@@ -159,6 +159,7 @@ FAMILIES = {
                 "hidden_size": 768, "patch_embed_hidden_size": 768, "d_ff": 2048, "d_kv": 64,
                 "num_hidden_layers": 12, "num_attention_heads": 12, "seq_len": 4096,
             },
+            "patches": 2048,
         },
     ),
     "vit-gpt2": Published(

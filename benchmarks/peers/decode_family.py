@@ -6,6 +6,7 @@ hf      loads it and decodes: a turn for every line of standard input, see `meas
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -48,16 +49,17 @@ def prepared(published, folder, options):
     return model
 
 
-def sources_of(config, length):
+def sources_of(config, folder, length):
     """What `family_sizes.drawn` is told."""
     config = config.to_dict()
     reads = config.get("vision_config") or config.get("encoder") or config
     if side := reads.get("image_size"):
         sides = [side, side] if isinstance(side, int) else side
         return {"shape": [*sides, 3], "low": 0, "high": 256}
-    if config["model_type"] == "pix2struct":  # published ones read half as many as they know
-        shape = [reads["seq_len"] // 2, 2 + reads["patch_embed_hidden_size"]]
-        return {"shape": shape, "columns": 32}
+    if config["model_type"] == "pix2struct":
+        said = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+        shape = [said["max_patches"], 2 + reads["patch_embed_hidden_size"]]
+        return {"shape": shape, "columns": math.isqrt(said["max_patches"])}
     if config["model_type"] == "whisper":
         return {"shape": [2 * config["max_source_positions"], config["num_mel_bins"]]}
     if config["model_type"] == "speech_to_text":
@@ -71,7 +73,7 @@ def build(args):
     args.folder.mkdir(parents=True, exist_ok=True)
     model = prepared(published, args.folder, {} if args.tiny else published.options)
     length = family_sizes.TINY if args.tiny else published.length
-    spec = json.dumps(sources_of(model.config, length))
+    spec = json.dumps(sources_of(model.config, args.folder, length))
     (args.folder / "source.json").write_text(spec, encoding="utf-8")
     model.save_pretrained(args.folder)  # last: without weights a folder is begun anew
 

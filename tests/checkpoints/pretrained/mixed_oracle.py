@@ -157,7 +157,7 @@ def donut(directory, kind="donut-swin", encoder=(), decoder=(), seen=()):
     return model, tokenizer, pixels
 
 
-def pix2struct(directory, asks=False, text=(), vision=()):
+def pix2struct(directory, asks=False, text=(), vision=(), patches=60):
     import torch
     import transformers
 
@@ -180,7 +180,7 @@ def pix2struct(directory, asks=False, text=(), vision=()):
     model = transformers.Pix2StructForConditionalGeneration(config).eval()
     side = math.isqrt(vision["patch_embed_hidden_size"] // 3)
     pixels = transformers.Pix2StructImageProcessorPil(
-        max_patches=60, patch_size={"height": side, "width": side}, is_vqa=asks
+        max_patches=patches, patch_size={"height": side, "width": side}, is_vqa=asks
     )
     pixels.save_pretrained(directory)
     return model, tokenizer, pixels
