@@ -74,5 +74,6 @@ class SummaryAttention(WindowAttention):
         else:
             own = ops.minimum(ops.arange(length, dtype="int32") // self.block, whole - 1)  # (N, S)
             distance = ops.expand_dims(places, 1) - ops.expand_dims(own, 2)  # (N, S, G)
-            added = added + ops.transpose(summary_bias(distance), (0, 3, 1, 2))
+            far = ops.cast(summary_bias(distance), "float32")
+            added = added + ops.transpose(far, (0, 3, 1, 2))
         return self._split(key, summaries), self._split(value, summaries), added
