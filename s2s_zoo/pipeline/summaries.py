@@ -162,6 +162,8 @@ class Summaries:
     def _extracted(self, passage: str) -> Result:
         """A sentence of a passage, where nothing that the model wrote of it can be trusted."""
         line = extract(sentences_of(passage, self.how.source) or [passage])
+        if _words(line) == _words(passage):  # as short as a line already
+            return Result(passage)
         note = f"The model is not sure; a sentence of the text is given: {shortened(passage)}."
         return Result(line, warning=note)
 

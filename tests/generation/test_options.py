@@ -29,6 +29,7 @@ OF_THE_LOOP = {
     "max_lengths",
     "open_lengths",
     "copies",
+    "for_copies",
     "noise",
     "kept",
     "source",

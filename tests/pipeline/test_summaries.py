@@ -134,6 +134,8 @@ def test_a_sentence_of_the_text_is_given_where_no_hypothesis_can_be_trusted():
     assert "not sure" in found.warning and "Dear all" in found.warning
     both = summarized(text, Model(lambda x: "In 2031"), 2, extract=True)
     assert [one.text for one in both] == [line, "In 2031"] and "'2031'" in both[1].warning
+    short = summarized("the harbour closes.", Model(lambda x: "In 2031"), extract=True)
+    assert short == Result("the harbour closes.")
     holds = Model(lambda x: "In 2031", lambda x: "Cranes close")
     assert summarized(text, holds, extract=True).text == "Cranes close"
 
