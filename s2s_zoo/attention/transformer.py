@@ -148,6 +148,22 @@ class TransformerStack(keras.layers.Layer):
             vectors = self.embedding_norm(vectors)
         return self.dropout(vectors, training=training)
 
+    def through(self, x: Tensor, mask: Tensor, training: bool = False) -> Tensor:
+        """What all blocks and `finish` make of embedded tokens (N, T, E) that attend to each other.
+
+        Args:
+            x: (N, T, E).
+            mask: (N, T) bool, which are attended to, or (N or 1, 1, T, T), by which.
+            training: bool.
+        """
+
+        def attend(attention, h):
+            return attention(h, h, mask=mask)[0]
+
+        for block in self.blocks:
+            x, _ = block.run(x, attend, training=training)
+        return self.finish(x)
+
     def finish(self, x: Tensor) -> Tensor:
         """The last normalization, where the blocks leave their outputs as they are, and the
         transform, where there is one.

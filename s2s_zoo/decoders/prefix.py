@@ -125,13 +125,8 @@ class PrefixDecoder(TransformerDecoder):
         seen = ops.expand_dims(places, 0) <= ops.expand_dims(last, 1)
         real = ops.concatenate([encoded.mask, ops.ones_like(target, dtype="bool")], axis=1)
         mask = ops.logical_and(seen[None, None], real[:, None, None])
-
-        def attend(attention, h):
-            return attention(h, h, mask=mask)[0]
-
-        for block in self.stack.blocks:
-            x, _ = block.run(x, attend, training=training)
-        return logits_of(self, self.stack.finish(x[:, source:]))
+        x = self.stack.through(x, mask, training)
+        return logits_of(self, x[:, source:])
 
     def read(self, tokens: Tensor, state: Nest, memory: Nest) -> Any:
         raise ValueError(

@@ -35,6 +35,22 @@ def pre_norm_stack(embedding_dim: int, **options: Any) -> TransformerStack:
     return TransformerStack(False, embedding_dim, **{**usual, **options}, name="stack")
 
 
+def output_spec(shapes: Any, dtype: str, **others: str) -> Any:
+    """What an encoder gives, as Keras describes tensors.
+
+    Args:
+        shapes: a named tuple of shapes.
+        dtype: str, of all but the mask.
+        **others: those of other entries.
+    """
+    dtypes = {"mask": "bool", **others}
+    described = {
+        name: keras.KerasTensor(shape, dtypes.get(name, dtype))
+        for name, shape in shapes._asdict().items()
+    }
+    return type(shapes)(**described)
+
+
 class TextEncoder(ConfiguredLayer):
     """Reads ids (B, S), PAD on the right, and marks its memory with their mask for other layers.
 
@@ -73,13 +89,7 @@ class TextEncoder(ConfiguredLayer):
     def compute_output_spec(self, source: Tensor, training: bool = False) -> Any:
         check_ids(source, type(self).__name__, "(B, S)")
         shapes = self.compute_output_shape(source.shape)
-        return type(shapes)(
-            *(
-                keras.KerasTensor(shape, {"mask": "bool", "tokens": source.dtype}.get(name, dtype))
-                for name, shape in shapes._asdict().items()
-                for dtype in [self.compute_dtype]
-            )
-        )
+        return output_spec(shapes, self.compute_dtype, tokens=source.dtype)
 
 
 class ImageEncoder(ConfiguredLayer):
@@ -116,13 +126,7 @@ class ImageEncoder(ConfiguredLayer):
         return EncoderOutput(memory, memory[:2], (batch, self.state_dim))
 
     def compute_output_spec(self, source: Tensor, training: bool = False) -> Any:
-        memory, mask, state = self.compute_output_shape(source.shape)
-        dtype = self.compute_dtype
-        return EncoderOutput(
-            keras.KerasTensor(memory, dtype),
-            keras.KerasTensor(mask, "bool"),
-            keras.KerasTensor(state, dtype),
-        )
+        return output_spec(self.compute_output_shape(source.shape), self.compute_dtype)
 
 
 class AudioEncoder(ConfiguredLayer):
@@ -177,10 +181,4 @@ class AudioEncoder(ConfiguredLayer):
 
     def compute_output_spec(self, source: Tensor, training: bool = False) -> Any:
         self.mask_of(source)
-        memory, mask, state = self.compute_output_shape(source.shape)
-        dtype = self.compute_dtype
-        return EncoderOutput(
-            keras.KerasTensor(memory, dtype),
-            keras.KerasTensor(mask, "bool"),
-            keras.KerasTensor(state, dtype),
-        )
+        return output_spec(self.compute_output_shape(source.shape), self.compute_dtype)

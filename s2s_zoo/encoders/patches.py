@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from s2s_zoo.attention.transformer import Activation
-from s2s_zoo.encoders.layer import pre_norm_stack
+from s2s_zoo.encoders.layer import output_spec, pre_norm_stack
 from s2s_zoo.layers.config import ConfiguredLayer
 from s2s_zoo.layers.encoded import differ
 from s2s_zoo.layers.initial import initializer
@@ -140,13 +140,7 @@ class PatchesEncoder(ConfiguredLayer):
 
     def compute_output_spec(self, source: Tensor, training: bool = False) -> Any:
         self.mask_of(source)
-        memory, mask, state = self.compute_output_shape(source.shape)
-        dtype = self.compute_dtype
-        return EncoderOutput(
-            keras.KerasTensor(memory, dtype),
-            keras.KerasTensor(mask, "bool"),
-            keras.KerasTensor(state, dtype),
-        )
+        return output_spec(self.compute_output_shape(source.shape), self.compute_dtype)
 
     def call(self, source: Tensor, training: bool = False) -> EncoderOutput:
         mask = self.mask_of(source)
@@ -158,13 +152,7 @@ class PatchesEncoder(ConfiguredLayer):
         x = self.patches(ops.cast(source[..., 4:], self.compute_dtype))
         x = x + self.rows(row) + self.columns(column)
         x = self.stack.embed(x, training=training)
-
-        def attend(attention, h):
-            return attention(h, h, mask=mask)[0]
-
-        for block in self.stack.blocks:
-            x, _ = block.run(x, attend, training=training)
-        memory = self.stack.finish(x)
+        memory = self.stack.through(x, mask, training)
         return EncoderOutput(memory, mask, mean_of_real(memory, mask))
 
     def in_config(self) -> Config:

@@ -110,13 +110,7 @@ class SpeechTransformerEncoder(AudioEncoder):
             x, mask = value * ops.sigmoid(gate), mask[:, ::2]
         x = x * self.embedding_dim**0.5 if self.scaled else x
         x = self.stack.embed(x, training=training)
-
-        def attend(attention, h):
-            return attention(h, h, mask=mask)[0]
-
-        for block in self.stack.blocks:
-            x, _ = block.run(x, attend, training=training)
-        memory = self.stack.finish(x)
+        memory = self.stack.through(x, mask, training)
         return EncoderOutput(memory, mask, mean_of_real(memory, mask))
 
     def in_config(self) -> Config:

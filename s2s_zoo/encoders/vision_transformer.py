@@ -141,13 +141,7 @@ class VisionTransformerEncoder(ImageEncoder):
         x = ops.concatenate([first, ops.reshape(x, (batch, rows * columns, width))], axis=1)
         x = self.stack.embed(x, training=training)
         mask = ops.ones(ops.shape(x)[:2], dtype="bool")
-
-        def attend(attention, h):
-            return attention(h, h, mask=mask)[0]
-
-        for block in self.stack.blocks:
-            x, _ = block.run(x, attend, training=training)
-        memory = self.stack.finish(x)
+        memory = self.stack.through(x, mask, training)
         if self.projection_dim is not None:
             memory = self.projection(memory)
         if self.projection_norm is not None:

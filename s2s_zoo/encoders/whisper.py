@@ -100,13 +100,7 @@ class WhisperEncoder(AudioEncoder):
         x = _gelu(self.conv2(x))
         mask = self.shortened(mask)
         x = self.stack.embed(x, training=training)
-
-        def attend(attention, h):
-            return attention(h, h, mask=mask)[0]
-
-        for block in self.stack.blocks:
-            x, _ = block.run(x, attend, training=training)
-        memory = self.stack.finish(x)
+        memory = self.stack.through(x, mask, training)
         return EncoderOutput(memory, mask, mean_of_real(memory, mask))
 
     def mask_of(self, source: Tensor) -> Tensor:
