@@ -67,10 +67,10 @@ def translation(args):
         config["model"]["decoder"].update(embedding_dim=8, units=8)
         config["training"]["batch_tokens"] = 128
     module.shared.prepare(options, config["training"])
-    pairs = module.load(options, ["train"])
+    pairs = module.load(options, "train")
     pipeline = module.new_pipeline(options, config, pairs)
     made, _ = module.shared.ready(options, config["training"], pipeline, pairs)
-    texts = [source for source, _ in module.load(options, ["val", "valid"])][: args.rows]
+    texts = [source for source, _ in module.load(options, "valid")][: args.rows]
     sources = pad(pipeline.processor.encode_source(texts))
     return pipeline, pipeline.batches(pairs, **made), sources
 
