@@ -1,7 +1,7 @@
 """The sentence of a text that stands for it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from s2s_zoo.data.text.extracting import LONGEST, extract
@@ -46,6 +46,7 @@ def test_a_sentence_without_clauses_is_cut_between_words():
 
 
 @given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=6))
+@example(["ß"])
 def test_what_is_left_stands_so_in_the_text(sentences):
     line = extract(sentences)
     whole = " ".join(normalize(sentence) for sentence in sentences)

@@ -38,8 +38,9 @@ LOSES = {"referring": 0.7, "short": 0.5, "question": 0.7}
 def extract(sentences: Sequence[str], most: int = LINE) -> str:
     """The sentence that has the words which come again in a text, or stand early in it, as a line.
 
-    Words count by how often their text has them, as in Luhn (1958), long ones alone, and a
-    sentence by the mean of them; later ones, questions and those that refer to what was said less.
+    Words count by the sentences that have them, in the way of Luhn (1958), long ones alone, and a
+    sentence by their sum over the root of its words; later ones, short ones, questions and those
+    that refer to what was said less.
     A greeting and the full stop are left out, and of a long line what comes after a clause: the
     rest stands so in the text.
 
@@ -88,4 +89,5 @@ def _line(body: str, most: int) -> str:
 
 
 def _capital(line: str) -> str:
-    return line[:1].upper() + line[1:]
+    first = line[:1].upper()
+    return first + line[1:] if len(first) == 1 else line  # that of ß is two
