@@ -135,12 +135,7 @@ def jobs_of(sides, suppressed, rows, num_beams, length):
 
 def same(found, expected):
     """The share of tokens that agree, of all but the last, which is the end."""
-    pairs = [
-        pair
-        for rows in zip(found, expected, strict=True)
-        for pair in zip(*(row[:-1] for row in rows), strict=True)
-    ]
-    return sum(a == b for a, b in pairs) / len(pairs)
+    return measure.agreement(*([row[:-1] for row in rows] for rows in (found, expected)))
 
 
 def show_task(title, batch_size, answers):

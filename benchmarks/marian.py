@@ -86,12 +86,7 @@ def show_task(num_beams, batch_size, answers):
     rows, same = [], {}
     for name, figure in speed.items():
         if first is not None:
-            pairs = [
-                pair
-                for rows in zip(found[name], first, strict=True)
-                for pair in zip(*rows, strict=True)
-            ]
-            same[name] = sum(a == b for a, b in pairs) / len(pairs)
+            same[name] = measure.agreement(found[name], first)
         share = f"{same[name]:.0%}" if name in same else ""
         rows.append([*name, figure.text(2), f"{1000 / figure.median:.1f}", share])
     header = ["side", "precision", "sentences/s", "ms a sentence", "tokens as in transformers"]

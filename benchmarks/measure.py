@@ -195,6 +195,12 @@ def best(figures, side):
     return max(mine.items(), key=lambda item: item[1].median)
 
 
+def agreement(found, expected):
+    """The share of the tokens of some rows that are those of others, place by place."""
+    pairs = [pair for rows in zip(found, expected, strict=True) for pair in zip(*rows, strict=True)]
+    return sum(a == b for a, b in pairs) / len(pairs)
+
+
 def ratio(figure, other):
     """Returns the ratio of two medians, with the lowest and highest within one round."""
     rounds = [a / b for a, b in zip(figure.values, other.values, strict=True)]

@@ -11,7 +11,8 @@ from s2s_zoo.data.rows import JSON
 from s2s_zoo.data.tables import tsv_rows
 
 HELD_OUT = 10  # one pair of so many of a table chooses the epoch
-KINDS = (".tsv", ".csv", *JSON, ".parquet", ".tmx")
+NAMED = (".csv", *JSON, ".parquet", ".tmx")  # whose columns have names
+KINDS = (".tsv", *NAMED)
 SPLITS = {"train": ("train",), "valid": ("validation", "valid", "val", "dev")}  # on the Hub
 
 
@@ -33,7 +34,7 @@ def is_table(source):
 
 def has_header(source, columns):
     """Whether the columns of a table have names, these or others that are known: a TSV may not."""
-    if is_address(source) or kind_of(source)[1] in (".csv", *JSON, ".parquet", ".tmx"):
+    if is_address(source) or kind_of(source)[1] in NAMED:
         return True
     _, cells = next(tsv_rows(source), (1, []))
     return is_header(cells) or set(columns) <= set(cells)

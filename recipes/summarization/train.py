@@ -127,6 +127,11 @@ def new_pipeline(args, config, pairs):
         processor = CopyingProcessor(
             tokenizer, tokenizer, **config["processor"], extra_ids=extra_ids
         )
+    return assembled(args, config, processor)
+
+
+def assembled(args, config, processor):
+    """The pipeline of a new model."""
     return s2s_zoo.Pipeline(
         task="summarization",
         model=s2s_zoo.Seq2Seq.from_config(config["model"]),
@@ -151,13 +156,8 @@ def with_encoder(args, config):
     model["decoder"].update(embedding)
     if args.dropout is not None:
         model["encoder"]["dropout"] = args.dropout
-    pipeline = s2s_zoo.Pipeline(
-        task="summarization",
-        model=s2s_zoo.Seq2Seq.from_config(model),
-        processor=TextProcessor(tokenizer, tokenizer, **config["processor"]),
-        generation=config["generation"],
-        languages=[args.language],
-    )
+    processor = TextProcessor(tokenizer, tokenizer, **config["processor"])
+    pipeline = assembled(args, config, processor)
     take_over(pipeline.model.encoder, giver.model.encoder)
     return pipeline
 

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from s2s_zoo.layers.sequences import unrolled_scan
+from s2s_zoo.layers.sequences import repeat_rows, unrolled_scan
 from s2s_zoo.protocol import EncoderOutput
 from s2s_zoo.protocol.types import Nest, Tensor
 
@@ -106,7 +106,7 @@ def for_copies(
         shared = {name: memory[name] for name in of_source}
         shared["mask"] = ops.expand_dims(memory["mask"], 1)
     others = {name: x for name, x in memory.items() if name not in shared}
-    return shared | keras.tree.map_structure(lambda x: ops.repeat(x, copies, axis=0), others)
+    return shared | repeat_rows(others, copies)
 
 
 def ask(
@@ -117,10 +117,10 @@ def ask(
     keys: Nest,
     **told: Any,
 ) -> tuple[Tensor, Tensor]:
-    """Calls an attention; a mask (B, 1, S) says that neighbouring queries (N, U) share a memory.
+    """Calls an attention; a mask (B, 1, S) says that neighbouring queries share a memory.
 
     Args:
-        attention, query, value, keys: as of a call.
+        attention, query, value, keys: as of a call, the query (N, [T,] U).
         mask: (N, S) bool, or (B, 1, S), then value and keys have B rows, N a multiple of B.
         **told: further arguments.
 
@@ -131,7 +131,8 @@ def ask(
         return attention(query, value, mask=mask, keys=keys, **told)
     together = ops.reshape(query, (ops.shape(mask)[0], -1, query.shape[-1]))
     found = attention(together, value, mask=ops.squeeze(mask, 1), keys=keys, **told)
-    context, weights = (ops.reshape(x, (-1, ops.shape(x)[-1])) for x in found)
+    times = ops.shape(query)[1:-1]
+    context, weights = (ops.reshape(x, (-1, *times, ops.shape(x)[-1])) for x in found)
     return context, weights
 
 

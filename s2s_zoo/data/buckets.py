@@ -119,24 +119,9 @@ def choose_shapes(
     Raises:
         ValueError: if `batch_tokens` or `max_shapes` is below 1.
     """
-    max_shapes = usual_shapes() if max_shapes is None else max_shapes
-    if batch_tokens < 1 or max_shapes < 1:
-        raise ValueError(
-            "Batches need batch_tokens >= 1 and max_shapes >= 1. "
-            f"Received: batch_tokens={batch_tokens}, max_shapes={max_shapes}."
-        )
-    sides, rounded = [], []
-    for found in (source_lengths, target_lengths):
-        longest = int(found.max())
-        side = np.array([*(length for length in sorted(lengths) if length < longest), longest])
-        sides.append(side[np.searchsorted(side, found.min()) :])
-        rounded.append(sides[-1][np.searchsorted(sides[-1], found)])
-    cells, counts = np.unique(rounded, axis=1, return_counts=True)
-
-    nested = _nested(sides, cells, counts, max_shapes)
-    shapes = _settled(nested, sides, cells, counts, batch_tokens, spare)
-    used = np.unique(assign(shapes, *cells))
-    return [shapes[index] for index in used]
+    found = source_lengths, target_lengths
+    [shapes] = _chosen(*found, batch_tokens, lengths, max_shapes, [spare])
+    return shapes
 
 
 def share_out(
@@ -156,14 +141,36 @@ def share_out(
     """
     found = source_lengths, target_lengths
     tried = []
-    for spare in (True, False):
-        shapes = choose_shapes(*found, batch_tokens, lengths, max_shapes, spare)
+    for shapes in _chosen(*found, batch_tokens, lengths, max_shapes, (True, False)):
         owners = assign_in_batches(shapes, *found, batch_tokens)
         filled = np.bincount(owners, minlength=len(shapes))
         tried.append((positions(shapes, filled, batch_tokens), shapes, owners))
     _, shapes, owners = min(tried, key=lambda x: x[0])
     used, owners = np.unique(owners, return_inverse=True)
     return [shapes[index] for index in used], owners
+
+
+def _chosen(source_lengths, target_lengths, batch_tokens, lengths, max_shapes, spares):
+    """Yields the shapes for each of `spares`, of the same nested ones: see `choose_shapes`."""
+    max_shapes = usual_shapes() if max_shapes is None else max_shapes
+    if batch_tokens < 1 or max_shapes < 1:
+        raise ValueError(
+            "Batches need batch_tokens >= 1 and max_shapes >= 1. "
+            f"Received: batch_tokens={batch_tokens}, max_shapes={max_shapes}."
+        )
+    sides, rounded = [], []
+    for found in (source_lengths, target_lengths):
+        longest = int(found.max())
+        side = np.array([*(length for length in sorted(lengths) if length < longest), longest])
+        sides.append(side[np.searchsorted(side, found.min()) :])
+        rounded.append(sides[-1][np.searchsorted(sides[-1], found)])
+    cells, counts = np.unique(rounded, axis=1, return_counts=True)
+
+    nested = _nested(sides, cells, counts, max_shapes)
+    for spare in spares:
+        shapes = _settled(nested, sides, cells, counts, batch_tokens, spare)
+        used = np.unique(assign(shapes, *cells))
+        yield [shapes[index] for index in used]
 
 
 def _nested(sides, cells, counts, most):

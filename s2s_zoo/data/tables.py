@@ -22,6 +22,8 @@ def table_pairs(path: StrPath, columns: Columns | None, is_csv: bool) -> Iterato
     Args:
         path: of a UTF-8 file, perhaps packed. The cells of a CSV may be in double quotes, with
             line ends in them; its delimiter is the one of `DELIMITERS` that parts its first lines
+            into most columns, the same number each, or that a first line `sep=;` names. In a TSV a
+            tab parts, and a quote is a quote unless all of it was written as a CSV is.
         columns: names, where there is a header, as for `choose`. Without names the first row is
             the header where it has names that data sets use; elsewhere the first two columns are
             taken.
@@ -47,7 +49,7 @@ def table_pairs(path: StrPath, columns: Columns | None, is_csv: bool) -> Iterato
         least = max(places) + 1
     else:
         rows = itertools.chain([first], rows)
-        if is_csv and len(cells) > 1:
+        if is_csv:
             say(
                 f"{path}: no header is recognised; the source is column 1, the target column 2, "
                 f"from {cells[0]!r:.30} and {cells[1]!r:.30} on. If it is a header, name columns."

@@ -57,6 +57,13 @@ def check_copying(
         )
 
 
+def not_at_once(name: str) -> ValueError:
+    """The error of a decoder that cannot read the beginning of a target in one pass."""
+    return ValueError(
+        f"{name} reads the beginning of a target token by token. Use `step` for each."
+    )
+
+
 def check_inputs(
     inputs: Tensor, encoded: Any, initial_state: Nest | None, width: int | None
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from s2s_zoo.attention.history import for_copies
+from s2s_zoo.decoders.checks import not_at_once
 from s2s_zoo.decoders.transformer import TransformerDecoder
 from s2s_zoo.layers.encoded import encoded_shapes, encoder_output
 from s2s_zoo.layers.kernels.native import written_at
@@ -75,10 +75,6 @@ class PrefixDecoder(TransformerDecoder):
         alignment = ops.zeros_like(encoded.mask, dtype="float32")
         return {"mask": encoded.mask}, {"layers": layers, "alignment": alignment}
 
-    def for_copies(self, memory: Nest, copies: int) -> Nest:
-        """The memory for a state in which every row stands `copies` times, side by side."""
-        return for_copies(None, memory, copies, ())
-
     def step(
         self, tokens: Tensor, index: Tensor, state: Nest, memory: Nest, output: Output = None
     ) -> tuple[Tensor, Nest]:
@@ -129,9 +125,7 @@ class PrefixDecoder(TransformerDecoder):
         return logits_of(self, x[:, source:])
 
     def read(self, tokens: Tensor, state: Nest, memory: Nest) -> Any:
-        raise ValueError(
-            "PrefixDecoder reads the beginning of a target token by token. Use `step` for each."
-        )
+        raise not_at_once("PrefixDecoder")
 
     def weights_of(self, target: Tensor, encoded: Any, heads: list[tuple[int, int]]) -> Any:
         raise ValueError(

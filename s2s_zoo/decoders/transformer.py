@@ -174,7 +174,8 @@ class TransformerDecoder(DecoderLayer):
 
     def for_copies(self, memory: Nest, copies: int) -> Nest:
         """The memory for a state in which every row stands `copies` times, side by side."""
-        return for_copies(self.stack.blocks[0].attentions[1], memory, copies, ("layers",))
+        _, *to_memory = self.stack.blocks[0].attentions
+        return for_copies(to_memory[0] if to_memory else None, memory, copies, ("layers",))
 
     def step(
         self, tokens: Tensor, index: Tensor, state: Nest, memory: Nest, output: Output = None

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from s2s_zoo.attention.history import for_copies
 from s2s_zoo.attention.transformer import TransformerStack
 from s2s_zoo.attention.two_streams import TwoStreamAttention
+from s2s_zoo.decoders.checks import not_at_once
 from s2s_zoo.decoders.transformer import TransformerDecoder
 from s2s_zoo.layers.kernels.native import written_at
 from s2s_zoo.layers.output import Output, logits_of
@@ -56,10 +56,6 @@ class TwoStreamDecoder(TransformerDecoder):
             initializer=keras.initializers.RandomNormal(stddev=0.02),
             name="stream",
         )
-
-    def for_copies(self, memory: Nest, copies: int) -> Nest:
-        """The memory for a state in which every row stands `copies` times, side by side."""
-        return for_copies(None, memory, copies, ())
 
     def step(
         self, tokens: Tensor, index: Tensor, state: Nest, memory: Nest, output: Output = None
@@ -115,9 +111,7 @@ class TwoStreamDecoder(TransformerDecoder):
         return ops.concatenate(both, axis=1)
 
     def read(self, tokens: Tensor, state: Nest, memory: Nest) -> Any:
-        raise ValueError(
-            "TwoStreamDecoder reads the beginning of a target token by token. Use `step` for each."
-        )
+        raise not_at_once("TwoStreamDecoder")
 
     def weights_of(self, target: Tensor, encoded: Any, heads: list[tuple[int, int]]) -> Any:
         raise ValueError(

@@ -51,6 +51,22 @@ def output_spec(shapes: Any, dtype: str, **others: str) -> Any:
     return type(shapes)(**described)
 
 
+def check_rows(source: Tensor, width: int, name: str, expected: str, remedy: str) -> None:
+    """Raises ValueError unless a source has floats (B, T, width): what was expected, and received.
+
+    Args:
+        source: a tensor.
+        width: int, the numbers of each position.
+        name: str, of the encoder.
+        expected: str, what it reads.
+        remedy: str, what makes that.
+    """
+    shape = tuple(source.shape)
+    dtype = keras.backend.standardize_dtype(source.dtype)
+    if len(shape) != 3 or differ(shape[2], width) or "float" not in dtype:
+        raise ValueError(f"{name} expected {expected}. Received: {dtype} {shape}. {remedy}.")
+
+
 class TextEncoder(ConfiguredLayer):
     """Reads ids (B, S), PAD on the right, and marks its memory with their mask for other layers.
 
@@ -156,13 +172,9 @@ class AudioEncoder(ConfiguredLayer):
         Raises:
             ValueError: for a source that is no features of `mels` bands.
         """
-        shape = tuple(source.shape)
-        dtype = keras.backend.standardize_dtype(source.dtype)
-        if len(shape) != 3 or differ(shape[2], self.mels) or "float" not in dtype:
-            raise ValueError(
-                f"{type(self).__name__} expected features of sound (B, T, {self.mels}), floats. "
-                f"Received: {dtype} {shape}. LogMelFeatures makes them of samples."
-            )
+        expected = f"features of sound (B, T, {self.mels}), floats"
+        remedy = "LogMelFeatures makes them of samples"
+        check_rows(source, self.mels, type(self).__name__, expected, remedy)
         return ops.any(ops.not_equal(source, 0), axis=-1)
 
     def shortened(self, mask: Tensor) -> Tensor:

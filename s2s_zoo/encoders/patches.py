@@ -7,9 +7,8 @@ import numpy as np
 from keras import ops
 
 from s2s_zoo.attention.transformer import Activation
-from s2s_zoo.encoders.layer import output_spec, pre_norm_stack
+from s2s_zoo.encoders.layer import check_rows, output_spec, pre_norm_stack
 from s2s_zoo.layers.config import ConfiguredLayer
-from s2s_zoo.layers.encoded import differ
 from s2s_zoo.layers.initial import initializer
 from s2s_zoo.layers.positions import LearnedPositions
 from s2s_zoo.layers.sequences import mean_of_real
@@ -120,13 +119,9 @@ class PatchesEncoder(ConfiguredLayer):
         Raises:
             ValueError: for a source that is no patches of this size.
         """
-        shape = tuple(source.shape)
-        dtype = keras.backend.standardize_dtype(source.dtype)
-        if len(shape) != 3 or differ(shape[2], self.width) or "float" not in dtype:
-            raise ValueError(
-                f"PatchesEncoder expected patches (B, N, {self.width}), floats: places and pixels. "
-                f"Received: {dtype} {shape}. `s2s_zoo.data.in_patches` makes them of an image."
-            )
+        expected = f"patches (B, N, {self.width}), floats: places and pixels"
+        remedy = "`s2s_zoo.data.in_patches` makes them of an image"
+        check_rows(source, self.width, "PatchesEncoder", expected, remedy)
         return ops.any(ops.greater(source[..., :2], 0), axis=-1)
 
     def compute_mask(self, source: Tensor, previous_mask: Tensor | None = None) -> list[Any]:

@@ -19,7 +19,8 @@ from s2s_zoo.generation.loop import (
 from s2s_zoo.generation.options import check_counts, check_groups, check_values, is_default
 from s2s_zoo.generation.penalties import coverage_score, normalise
 from s2s_zoo.generation.rows import while_active
-from s2s_zoo.generation.rules import Rules, repeat_rows
+from s2s_zoo.generation.rules import Rules
+from s2s_zoo.layers.sequences import repeat_rows
 from s2s_zoo.protocol import END, PAD, START, SearchResult
 from s2s_zoo.protocol.types import Nest, Step, Tensor
 

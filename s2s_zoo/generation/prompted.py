@@ -7,10 +7,10 @@ import numpy as np
 from keras import ops
 
 from s2s_zoo.generation.forward import compile_forward, outputs_of
-from s2s_zoo.generation.rules import repeat_rows
 from s2s_zoo.generation.scores import log_softmax
 from s2s_zoo.generation.speech_rules import SpeechRules
 from s2s_zoo.layers.encoded import encoder_output
+from s2s_zoo.layers.sequences import repeat_rows
 from s2s_zoo.protocol.types import Nest, Tensor
 
 

@@ -4,14 +4,14 @@ import copy
 from collections.abc import Sequence
 from typing import Self
 
-import keras
 import numpy as np
 from keras import ops
 
 from s2s_zoo.generation.options import check_lengths, check_tokens, check_values, is_default
 from s2s_zoo.generation.scores import flat_cells, largest, log_normaliser, log_normaliser_by
+from s2s_zoo.layers.sequences import repeat_rows
 from s2s_zoo.protocol import END, PAD, START
-from s2s_zoo.protocol.types import Nest, Tensor
+from s2s_zoo.protocol.types import Tensor
 
 MOST_GROWTH = 1e9  # beyond it sums of float32 would not be finite
 FEW = 8  # tokens that are cheaper to leave out of the best than to mask in all scores
@@ -265,13 +265,6 @@ class Rules:
             recent = ops.take(history, ops.maximum(index - context + i, 0), axis=1)
             written = ops.logical_and(written, ops.expand_dims(recent, 1) == table[:, i])
         return _ban(scores, ops.where(written, table[:, -1], PAD))
-
-
-def repeat_rows(nest: Nest, copies: int) -> Nest:
-    """Repeats every row of every tensor: (B, ...) to (B * copies, ...), copies side by side."""
-    if copies == 1:
-        return nest
-    return keras.tree.map_structure(lambda x: ops.repeat(x, copies, axis=0), nest)
 
 
 def _ban(scores, tokens):

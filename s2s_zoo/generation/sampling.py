@@ -10,9 +10,10 @@ from keras import ops
 from s2s_zoo.generation.loop import decode
 from s2s_zoo.generation.options import check_values
 from s2s_zoo.generation.rows import static_shapes
-from s2s_zoo.generation.rules import Rules, repeat_rows
+from s2s_zoo.generation.rules import Rules
 from s2s_zoo.generation.scores import log_softmax
 from s2s_zoo.generation.truncation import truncated
+from s2s_zoo.layers.sequences import repeat_rows
 from s2s_zoo.protocol import SearchResult
 from s2s_zoo.protocol.types import Nest, Step, Tensor
 

@@ -1,4 +1,4 @@
-"""Sequences: padding, which neither counts nor leaks, and a step function over time."""
+"""Sequences: padding, which neither counts nor leaks, rows, and a step function over time."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +24,13 @@ def mean_of_real(x: Tensor, mask: Tensor) -> Tensor:
     """The mean (B, D) of (B, S, D) over the positions where the mask (B, S) is True, or zeros."""
     count = ops.sum(ops.cast(mask, x.dtype), axis=1, keepdims=True)
     return ops.sum(zero_padding(x, mask), axis=1) / ops.maximum(count, 1)
+
+
+def repeat_rows(nest: Nest, copies: int) -> Nest:
+    """Repeats every row of every tensor: (B, ...) to (B * copies, ...), copies side by side."""
+    if copies == 1:
+        return nest
+    return keras.tree.map_structure(lambda x: ops.repeat(x, copies, axis=0), nest)
 
 
 def unrolled_scan(step: Callable[[Nest, Tensor, Any], Nest], carry: Nest, inputs: Tensor) -> Nest:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from s2s_zoo.generation import Generator
-from s2s_zoo.generation.rules import repeat_rows
 from s2s_zoo.layers.encoded import encoder_output
+from s2s_zoo.layers.sequences import repeat_rows
 from s2s_zoo.protocol import END, PAD
 from tests.variants import VOCABULARY, build
 
@@ -22,6 +22,7 @@ SHARED = [
     ("transformer", "none", "transformer"),
     ("transformer", "none", "transformer-pre"),
     ("transformer", "none", "ssru"),
+    ("transformer", "none", "two-stream"),
 ]
 REPEATED = [
     ("bilstm", "none", "summary"),
