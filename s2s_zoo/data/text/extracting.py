@@ -48,12 +48,19 @@ def extract(sentences: Sequence[str], most: int = LINE) -> str:
         sentences: list of str, of a text, in order.
         most: int, words from which a line is cut, where it has a clause that can go.
     """
-    bodies = [GREETING.sub("", normalize(sentence), count=1) for sentence in sentences]
+    bodies = [_without_greeting(normalize(sentence)) for sentence in sentences]
     counts = Counter(word for body in bodies for word in _content(body))
     place = max(
         range(len(bodies)), key=lambda i: (_weight(bodies[i], counts) / (1 + OF_ORDER * i), -i)
     )
     return _line(bodies[place] or normalize(sentences[place]), most)
+
+
+def _without_greeting(sentence: str) -> str:
+    """A sentence without the greeting before it; what is first then has a capital."""
+    body = GREETING.sub("", sentence, count=1)
+    first = body[:1].upper()
+    return first + body[1:] if body != sentence and len(first) == 1 else body
 
 
 def _content(text: str) -> set[str]:
@@ -84,10 +91,5 @@ def _line(body: str, most: int) -> str:
             body = body[: fitting[-1]]
     words = body.split()
     if len(words) > LONGEST:
-        return _capital(" ".join(words[:LONGEST])) + " …"
-    return _capital(body.strip().rstrip(".。;:,"))
-
-
-def _capital(line: str) -> str:
-    first = line[:1].upper()
-    return first + line[1:] if len(first) == 1 else line  # that of ß is two
+        return " ".join(words[:LONGEST]) + " …"
+    return body.strip().rstrip(".。;:,")
